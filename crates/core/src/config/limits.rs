@@ -1,0 +1,116 @@
+//! `[limits]`: bounds that an operator may change, each with its unit in its name.
+
+use serde::Deserialize;
+
+use crate::principal::Class;
+
+/// The `[limits]` section.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// A request body, in bytes.
+    pub body_bytes_max: u64,
+    /// All request headers together, in bytes.
+    pub header_bytes_max: u32,
+    /// Seconds for the request head to arrive.
+    pub header_read_s: u64,
+    /// Seconds for the request body to arrive.
+    pub body_read_s: u64,
+    /// Seconds that an idle connection is kept between requests.
+    pub keep_alive_s: u64,
+    /// Seconds that a client may take none of an answer before it is cut.
+    pub client_stall_s: u64,
+    /// Nesting of JSON.
+    pub json_depth_max: u32,
+    /// Messages in one request.
+    pub messages_max: u32,
+    /// Tools in one request.
+    pub tools_max: u32,
+    /// Connections of one network on which no credential was accepted yet.
+    pub network_connections_max: u32,
+    /// Anonymous requests of one network in flight.
+    pub network_requests_max: u32,
+    /// Connections in all; 0 derives it from the descriptor limit.
+    pub connections_max: u32,
+    /// HTTP/2 streams of one connection at once.
+    pub http2_streams_max: u32,
+    /// Seconds that running streams get when the door stops.
+    pub drain_s: u64,
+    /// Output tokens reserved where neither the request nor the model says a bound.
+    pub output_tokens_default: u64,
+    /// Quotas: what the operator grants, per class, group, account, key, user, network and model.
+    pub quota: Vec<QuotaRule>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 8 << 20,
+            header_bytes_max: 64 << 10,
+            header_read_s: 10,
+            body_read_s: 30,
+            keep_alive_s: 75,
+            client_stall_s: 60,
+            json_depth_max: 64,
+            messages_max: 4_096,
+            tools_max: 256,
+            network_connections_max: 512,
+            network_requests_max: 64,
+            connections_max: 0,
+            http2_streams_max: 128,
+            drain_s: 30,
+            output_tokens_default: 4_096,
+            quota: Vec::new(),
+        }
+    }
+}
+
+/// Whose counter a quota rule fills: one for each subject of this kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Per {
+    /// One counter for all principals of a class together.
+    Class,
+    /// One for each group.
+    Group,
+    /// One for each account.
+    Account,
+    /// One for each key.
+    Key,
+    /// One for each delegated user.
+    User,
+    /// One for each anonymous network.
+    Network,
+}
+
+/// `[[limits.quota]]`: one limit for many subjects.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaRule {
+    /// Whose counter.
+    pub per: Per,
+    /// Only for principals of this class.
+    #[serde(default)]
+    pub class: Option<Class>,
+    /// Only for this group, by name.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// `METER=AMOUNT/WINDOW[:MODEL]`, for example `total_tokens=100000/1d`.
+    pub limit: String,
+    /// `on` enforces, `shadow` only counts what it would have refused, `off` does nothing.
+    #[serde(default)]
+    pub state: RuleState,
+}
+
+/// A rule's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleState {
+    /// Does nothing.
+    Off,
+    /// Counts, changes nothing.
+    Shadow,
+    /// Enforces.
+    #[default]
+    On,
+}

@@ -1,0 +1,14 @@
+//! The configuration: what `surgewall.toml` may say, and what it means.
+//!
+//! Reading is in three steps, each with its own errors: [`source`] reads the
+//! text and points at mistakes with a caret, [`schema`] gives the sections
+//! their types and defaults, [`validate`] holds what no type can.
+
+pub mod env;
+pub mod limits;
+pub mod schema;
+pub mod source;
+pub mod validate;
+
+pub use schema::Config;
+pub use source::{ConfigError, load, parse};

@@ -1,0 +1,296 @@
+//! What no type can hold: values that parse and still cannot be meant.
+
+use std::collections::BTreeSet;
+
+use super::limits::QuotaRule;
+use super::schema::{Config, Listen, Price, RecordTraffic, Upstream};
+use crate::money::Money;
+use crate::principal::matches_model;
+use crate::quota::{LimitSpec, Meter};
+
+/// One step from the root of a configuration to a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A key of a table.
+    Key(String),
+    /// An element of an array.
+    Index(usize),
+}
+
+impl From<&str> for Step {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+impl From<usize> for Step {
+    fn from(at: usize) -> Self {
+        Self::Index(at)
+    }
+}
+
+/// What is wrong, and where.
+#[derive(Debug)]
+pub struct Fault {
+    /// The value's path from the root.
+    pub path: Vec<Step>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+fn fault<const N: usize>(path: [Step; N], message: impl Into<String>) -> Fault {
+    Fault { path: path.into(), message: message.into(), hint: None }
+}
+
+impl Fault {
+    fn hint(mut self, hint: &str) -> Self {
+        self.hint = Some(hint.to_owned());
+        self
+    }
+}
+
+/// Holds `config` against every rule that its types cannot express.
+///
+/// # Errors
+/// The first rule that does not hold.
+pub fn validate(config: &Config) -> Result<(), Fault> {
+    listen(&config.listen)?;
+    upstreams(&config.upstream)?;
+    prices(config)?;
+    for (at, rule) in config.limits.quota.iter().enumerate() {
+        quota(config, at, rule)?;
+    }
+    if config.vault.record != RecordTraffic::Off {
+        return Err(fault(
+            ["vault".into(), "record".into()],
+            "records of traffic are not built yet",
+        )
+        .hint("leave `record = \"off\"`: no prompt or answer is kept"));
+    }
+    Ok(())
+}
+
+fn listen(listen: &Listen) -> Result<(), Fault> {
+    let tls_or_proxy = listen.tls.is_some() || !listen.behind_proxy.is_empty();
+    if !listen.public.ip().is_loopback() && !tls_or_proxy {
+        return Err(fault(
+            ["listen".into(), "public".into()],
+            format!("{} can be reached from other machines, and nothing would protect the keys on the way", listen.public),
+        )
+        .hint("set listen.tls = { cert_file, key_file }, or listen.behind_proxy = [networks] if a proxy before the door ends TLS"));
+    }
+    for (key, address) in [("admin", listen.admin), ("status", listen.status)] {
+        if !address.ip().is_loopback() && listen.behind_proxy.is_empty() {
+            return Err(fault(
+                ["listen".into(), key.into()],
+                format!("the {key} listener has no TLS of its own, and {address} can be reached from other machines"),
+            )
+            .hint("keep it on 127.0.0.1, or set listen.behind_proxy = [networks] of the proxy that ends TLS before it"));
+        }
+    }
+    let admin_exposed = !listen.admin.ip().is_loopback() || !listen.behind_proxy.is_empty();
+    if admin_exposed && listen.admin.port() != 0 && listen.metrics_token.is_none() && !listen.admin.ip().is_loopback() {
+        return Err(fault(["listen".into(), "admin".into()], "metrics would be open to other machines")
+            .hint("set listen.metrics_token = { file = \"...\" }"));
+    }
+    Ok(())
+}
+
+fn upstreams(upstreams: &[Upstream]) -> Result<(), Fault> {
+    let mut names = BTreeSet::new();
+    for (at, upstream) in upstreams.iter().enumerate() {
+        let name_at = || ["upstream".into(), at.into(), "name".into()];
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if upstream.name.is_empty() || upstream.name.len() > 64 || !upstream.name.bytes().all(plain) {
+            return Err(fault(name_at(), "a name has 1 to 64 letters, digits, `-`, `_` or `.`"));
+        }
+        if upstream.name == "handbook" {
+            return Err(fault(name_at(), "`handbook` is the built-in model's own upstream"));
+        }
+        if !names.insert(upstream.name.as_str()) {
+            return Err(fault(name_at(), format!("two upstreams are named `{}`", upstream.name)));
+        }
+        servers(at, upstream)?;
+        bounds(at, upstream)?;
+    }
+    for (at, upstream) in upstreams.iter().enumerate() {
+        for (nth, other) in upstream.fallback.iter().enumerate() {
+            if !names.contains(other.as_str()) || *other == upstream.name {
+                return Err(fault(
+                    ["upstream".into(), at.into(), "fallback".into(), nth.into()],
+                    format!("`{other}` is no other upstream"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn servers(at: usize, upstream: &Upstream) -> Result<(), Fault> {
+    match (&upstream.url, upstream.servers.is_empty()) {
+        (Some(url), true) => server_url(url, || ["upstream".into(), at.into(), "url".into()].into()),
+        (None, false) => upstream.servers.iter().enumerate().try_for_each(|(nth, server)| {
+            let path = |key: &str| -> Vec<Step> {
+                vec!["upstream".into(), at.into(), "servers".into(), nth.into(), key.into()]
+            };
+            if server.weight == 0 {
+                let message = "a weight is at least 1; remove the server instead".to_owned();
+                return Err(Fault { path: path("weight"), message, hint: None });
+            }
+            server_url(&server.url, || path("url"))
+        }),
+        (Some(_), false) => Err(fault(
+            ["upstream".into(), at.into(), "servers".into()],
+            "an upstream has either `url` or `servers`, not both",
+        )),
+        (None, true) => Err(fault(
+            ["upstream".into(), at.into()],
+            format!("upstream `{}` has no server", upstream.name),
+        )
+        .hint("add url = \"http://127.0.0.1:9000/v1\"")),
+    }
+}
+
+fn server_url(url: &str, path: impl Fn() -> Vec<Step>) -> Result<(), Fault> {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let host = rest.map_or("", |rest| rest.split('/').next().unwrap_or(""));
+    let fault = |message: &str, hint: Option<&str>| Fault {
+        path: path(),
+        message: message.to_owned(),
+        hint: hint.map(str::to_owned),
+    };
+    if host.is_empty() || url.contains([' ', '?', '#']) {
+        return Err(fault("not an http:// or https:// address without a query", None));
+    }
+    if host.contains('@') {
+        let hint = "use api_key = { env = \"...\" } or { file = \"...\" }";
+        return Err(fault("a credential in an address ends up in logs", Some(hint)));
+    }
+    Ok(())
+}
+
+fn bounds(at: usize, upstream: &Upstream) -> Result<(), Fault> {
+    let positive = [
+        ("weight", u64::from(upstream.weight)),
+        ("connect_timeout_ms", upstream.connect_timeout_ms),
+        ("first_token_timeout_s", upstream.first_token_timeout_s),
+        ("idle_gap_timeout_s", upstream.idle_gap_timeout_s),
+        ("total_timeout_s", upstream.total_timeout_s),
+        ("output_tokens_max", upstream.output_tokens_max.unwrap_or(1)),
+    ];
+    match positive.into_iter().find(|(_, value)| *value == 0) {
+        Some((key, _)) => Err(fault(
+            ["upstream".into(), at.into(), key.into()],
+            format!("`{key}` is at least 1"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn prices(config: &Config) -> Result<(), Fault> {
+    let mut currency: Option<&str> = None;
+    for (model, price) in &config.prices {
+        let at = |key: &str| ["prices".into(), model.as_str().into(), key.into()];
+        amounts(price, at)?;
+        if price.date.parse::<jiff::civil::Date>().is_err() {
+            return Err(fault(at("date"), "a date is written YYYY-MM-DD"));
+        }
+        if *currency.get_or_insert(&price.currency) != price.currency {
+            return Err(fault(at("currency"), "all prices are in one currency")
+                .hint("the door does not convert: write every price in the currency that you budget in"));
+        }
+    }
+    Ok(())
+}
+
+fn amounts(price: &Price, at: impl Fn(&str) -> [Step; 3]) -> Result<(), Fault> {
+    let cached = price.cached_input_per_million.as_ref();
+    for (key, text) in [
+        ("input_per_million", Some(&price.input_per_million)),
+        ("output_per_million", Some(&price.output_per_million)),
+        ("cached_input_per_million", cached),
+    ] {
+        if let Some(error) = text.and_then(|text| text.parse::<Money>().err()) {
+            return Err(fault(at(key), error.to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn quota(config: &Config, at: usize, rule: &QuotaRule) -> Result<(), Fault> {
+    let path = || ["limits".into(), "quota".into(), at.into(), "limit".into()];
+    let limit: LimitSpec = rule.limit.parse().map_err(|error: crate::quota::LimitError| {
+        fault(path(), format!("not a limit: {error}"))
+    })?;
+    unpriced(config, &limit).map_or(Ok(()), |model| {
+        Err(fault(path(), format!("a money limit on `{model}`, which has no price"))
+            .hint("add [prices.\"MODEL\"] with input_per_million, output_per_million, currency, source and date"))
+    })
+}
+
+/// The first model that `limit` counts money for and that has no price. Models
+/// that an upstream lists itself (`*`) are judged when they are asked for.
+#[must_use]
+pub fn unpriced(config: &Config, limit: &LimitSpec) -> Option<String> {
+    if limit.meter != Meter::Money {
+        return None;
+    }
+    let priced = |model: &str| config.prices.keys().any(|pattern| matches_model(pattern, model));
+    let served = config.upstream.iter().flat_map(|upstream| &upstream.models);
+    let counted = |model: &&String| {
+        limit.model.as_deref().is_none_or(|pattern| matches_model(pattern, model))
+    };
+    let unpriced = served.filter(counted).find(|model| *model != "*" && !priced(model));
+    match (unpriced, &limit.model) {
+        (Some(model), _) => Some(model.clone()),
+        (None, Some(pattern)) if !priced(pattern.trim_end_matches('*')) => Some(pattern.clone()),
+        (None, None) if config.prices.is_empty() => Some("*".to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+
+    fn message(text: &str) -> String {
+        parse("t.toml", text).map(|_| String::new()).unwrap_or_else(|error| error.message)
+    }
+
+    const UP: &str = "[[upstream]]\nname=\"a\"\nurl=\"http://127.0.0.1:1/v1\"\n";
+
+    #[test]
+    fn the_smallest_configuration_of_the_handbook_is_whole() {
+        assert_eq!(message(""), "");
+        assert_eq!(message(UP), "");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        let cases = [
+            ("[listen]\npublic=\"0.0.0.0:80\"".to_owned(), "can be reached from other machines"),
+            ("[listen]\nadmin=\"0.0.0.0:80\"".to_owned(), "no TLS of its own"),
+            ("[[upstream]]\nname=\"a\"".to_owned(), "has no server"),
+            ("[[upstream]]\nname=\"a\"\nurl=\"http://k@x\"".to_owned(), "ends up in logs"),
+            ("[[upstream]]\nname=\"handbook\"\nurl=\"http://x\"".to_owned(), "built-in"),
+            (format!("{UP}{UP}"), "two upstreams"),
+            (format!("{UP}fallback=[\"b\"]"), "no other upstream"),
+            (format!("{UP}total_timeout_s=0"), "at least 1"),
+            (format!("{UP}[[limits.quota]]\nper=\"key\"\nlimit=\"money=1/1d\""), "no price"),
+            (format!("{UP}[[limits.quota]]\nper=\"key\"\nlimit=\"tokens=1\""), "not a limit"),
+            ("[vault]\nrecord=\"all\"".to_owned(), "not built yet"),
+        ];
+        for (text, expected) in cases {
+            let shown = message(&text);
+            assert!(shown.contains(expected), "{text}\n-> {shown}");
+        }
+    }
+
+    #[test]
+    fn a_money_limit_with_a_price_is_fine() {
+        let price = "[prices.\"*\"]\ninput_per_million=\"0.27\"\noutput_per_million=\"1.10\"\ncurrency=\"USD\"\nsource=\"price page\"\ndate=\"2026-11-01\"\n";
+        let text = format!("{UP}{price}[[limits.quota]]\nper=\"key\"\nlimit=\"money=1/1d\"");
+        assert_eq!(message(&text), "");
+    }
+}

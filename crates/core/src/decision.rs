@@ -1,0 +1,267 @@
+//! What the ledger records: decisions and what became of them.
+//!
+//! No content, no secret, no client's string: configured names, ids, networks,
+//! keyed hashes and numbers only (DESIGN invariant 3).
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::{AccountId, GroupId, KeyId, RequestId};
+use crate::principal::{Class, DelegatedUser, Network, Principal};
+use crate::quota::{Amounts, Charge, CounterState};
+use crate::usage::{Source, Usage};
+
+/// One record of the ledger.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// A segment begins: sums of all that came before it.
+    Opened(Totals),
+    /// Counters as they stood when the segment began.
+    Counters {
+        /// The counters; a long list is split over several records.
+        counters: Vec<CounterState>,
+    },
+    /// Reservations that were open when the segment began.
+    Reservations {
+        /// The reservations; a long list is split over several records.
+        reservations: Vec<Reservation>,
+    },
+    /// A request was admitted; the upstream has not seen it yet.
+    Admitted(Box<Admitted>),
+    /// How far open requests have come.
+    Progress {
+        /// When.
+        at: Timestamp,
+        /// The requests that moved since the last such record.
+        requests: Vec<Progress>,
+    },
+    /// A request ended.
+    Settled(Box<Settled>),
+    /// One or more requests were refused.
+    Refused(Box<Refused>),
+    /// Something was changed by an operator or by the door itself.
+    Changed(Changed),
+}
+
+/// Sums in tokens since the ledger began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// When this was written.
+    pub at: Timestamp,
+    /// Requests admitted.
+    pub admitted: u64,
+    /// Tokens reserved, top-ups included.
+    pub reserved: u64,
+    /// Tokens settled.
+    pub settled: u64,
+    /// Tokens refunded.
+    pub refunded: u64,
+}
+
+/// Who asked, by id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Who {
+    /// The class at that moment.
+    pub class: Class,
+    /// The key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyId>,
+    /// The account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+    /// The group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupId>,
+    /// The end user that the key named, as a keyed hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<DelegatedUser>,
+    /// The network.
+    pub network: Network,
+}
+
+impl From<&Principal> for Who {
+    fn from(principal: &Principal) -> Self {
+        Self {
+            class: principal.class,
+            key: principal.key().map(|key| key.id),
+            account: principal.account().map(|account| account.id),
+            group: principal.group().map(|group| group.id),
+            user: principal.delegated,
+            network: principal.network,
+        }
+    }
+}
+
+/// A request was admitted and its upper bound reserved.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Admitted {
+    /// The request, as `x-request-id` names it.
+    pub request_id: RequestId,
+    /// When.
+    pub at: Timestamp,
+    /// Who asked.
+    pub who: Who,
+    /// The route family: `chat`, `completions`, `embeddings`.
+    pub route: String,
+    /// The dialect that the client speaks.
+    pub dialect: String,
+    /// The model, as configured.
+    pub model: String,
+    /// What was reserved.
+    pub reserved: Amounts,
+    /// The counters that were charged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charges: Vec<Charge>,
+    /// The configuration it ran under (the first 16 hex digits of its SHA-256).
+    pub config: String,
+}
+
+/// How far one open request has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Progress {
+    /// The request.
+    #[serde(rename = "r")]
+    pub request_id: RequestId,
+    /// What it used so far: input, output, money.
+    #[serde(rename = "u")]
+    pub used: Amounts,
+    /// What was reserved beyond the first reservation so far.
+    #[serde(rename = "t", default)]
+    pub topped_up: Amounts,
+}
+
+/// One open reservation, as a segment's opening carries it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Reservation {
+    /// The admission.
+    pub admitted: Admitted,
+    /// The last checkpoint, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+}
+
+/// Why a request ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The upstream finished and the client has it all.
+    Completed,
+    /// The client went away.
+    ClientGone,
+    /// The upstream refused or failed before the first byte.
+    UpstreamFailed,
+    /// The upstream died, stalled or sent garbage in mid-stream.
+    UpstreamBroke,
+    /// The door was stopped and the stream's time to drain was over.
+    Drained,
+    /// The door itself failed on this request.
+    Failed,
+    /// The door died with the request open.
+    Crash,
+}
+
+/// A request ended: reserved + topped up = settled + refunded, on each meter.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Settled {
+    /// The request.
+    pub request_id: RequestId,
+    /// When.
+    pub at: Timestamp,
+    /// Why it ended.
+    pub outcome: Outcome,
+    /// What it used.
+    pub usage: Usage,
+    /// Where the counts come from.
+    pub source: Source,
+    /// What it cost, in nano-units.
+    pub cost: u64,
+    /// What was reserved at admission.
+    pub reserved: Amounts,
+    /// What was reserved since, because the upstream went past the bound.
+    #[serde(default)]
+    pub topped_up: Amounts,
+    /// What it is charged: usage on the quota's meters.
+    pub settled: Amounts,
+    /// What went back.
+    pub refunded: Amounts,
+    /// The upstream that answered, as configured; the last one tried otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// Calls made to upstreams for it.
+    pub attempts: u32,
+    /// The HTTP status sent to the client.
+    pub status: u16,
+    /// From arrival to the first byte to the client, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<u64>,
+    /// From arrival to the end, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// One or more requests were refused for one reason.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// The request, where the record stands for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<RequestId>,
+    /// When; for a counted record, the end of its second.
+    pub at: Timestamp,
+    /// Who asked, where it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Who>,
+    /// The network; `None` where many share the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    /// The refusal's stable code.
+    pub code: String,
+    /// How many requests this record stands for.
+    pub count: u64,
+}
+
+/// A change of configuration, people or keys.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Changed {
+    /// When.
+    pub at: Timestamp,
+    /// What was done, for example `key.create`, `config.reload`, `door.start`.
+    pub action: String,
+    /// To what: a public id or a hash; never a name that a stranger chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// More, in configured words only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Amounts {
+    /// Each meter's difference `self - other`, or `None` where one is negative.
+    #[must_use]
+    pub fn checked_sub(&self, other: &Self) -> Option<Self> {
+        Some(Self {
+            input: self.input.checked_sub(other.input)?,
+            output: self.output.checked_sub(other.output)?,
+            money: self.money.checked_sub(other.money)?,
+        })
+    }
+
+    /// Each meter's sum, held at the largest number.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            money: self.money.saturating_add(other.money),
+        }
+    }
+
+    /// How far `self` goes past `bound` on each meter: the top-up it needs.
+    #[must_use]
+    pub fn beyond(&self, bound: &Self) -> Self {
+        Self {
+            input: self.input.saturating_sub(bound.input),
+            output: self.output.saturating_sub(bound.output),
+            money: self.money.saturating_sub(bound.money),
+        }
+    }
+}

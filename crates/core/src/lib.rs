@@ -1,0 +1,21 @@
+//! The nouns of Surgewall: ids, time, money, principals, decisions, refusals,
+//! findings and the configuration.
+//!
+//! Nothing here does I/O except [`files`] (bounded reads), [`clock`] and
+//! [`config::env`]; every other crate builds on these types.
+
+pub mod apikey;
+pub mod clock;
+pub mod config;
+pub mod decision;
+pub mod files;
+pub mod finding;
+pub mod id;
+pub mod limits;
+pub mod money;
+pub mod principal;
+pub mod quota;
+pub mod random;
+pub mod refusal;
+pub mod secret;
+pub mod usage;

@@ -1,0 +1,454 @@
+//! Every way the door says no, and the one table of what the stranger is told.
+//!
+//! A [`Refusal`] carries what the operator needs; [`Refusal::row`] gives status,
+//! code, metric label and log level; [`Refusal::public_text`] gives the words
+//! for the stranger. The match is exhaustive: a new refusal without a row does
+//! not compile.
+
+use std::time::Duration;
+
+use crate::quota::Meter;
+
+/// Why a request was not served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The Host header names something that this listener is not.
+    #[error("host `{host}` is not a name of this listener")]
+    HostNotAllowed {
+        /// The header's value, cut to 128 bytes.
+        host: String,
+    },
+    /// No such route.
+    #[error("no route for this path")]
+    RouteUnknown,
+    /// The route exists, for another method.
+    #[error("method not allowed on this route")]
+    MethodNotAllowed,
+    /// The body is longer than `limits.body_bytes_max`.
+    #[error("body longer than {bytes_max} bytes")]
+    BodyTooLarge {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The body did not arrive within `limits.body_read_s`.
+    #[error("body did not arrive within {seconds} s")]
+    BodyTimeout {
+        /// The limit.
+        seconds: u64,
+    },
+    /// The body could not be read to its end.
+    #[error("body broke off")]
+    BodyBroken,
+    /// The body is not what the dialect asks for.
+    #[error("invalid request: {reason}")]
+    InvalidRequest {
+        /// What is wrong, in words that hold nothing of the body.
+        reason: String,
+        /// The parameter it is about.
+        param: Option<String>,
+    },
+    /// A parameter that the door does not support.
+    #[error("unsupported parameter {param}: {reason}")]
+    UnsupportedParameter {
+        /// The parameter.
+        param: String,
+        /// Why.
+        reason: String,
+    },
+    /// Two credentials that name different principals.
+    #[error("two credentials that differ")]
+    CredentialsConflict,
+    /// A credential is needed and there is none.
+    #[error("no credential")]
+    CredentialMissing,
+    /// The credential is not known, malformed, expired, revoked or suspended.
+    #[error("credential refused: {why}")]
+    CredentialInvalid {
+        /// Which of these it is: for the operator.
+        why: CredentialFault,
+    },
+    /// The principal may not do this.
+    #[error("not permitted: {what}")]
+    NotPermitted {
+        /// What is outside its scopes: `model`, `route` or `network`.
+        what: &'static str,
+    },
+    /// No upstream serves this model, or the caller may not know of it.
+    #[error("no such model for this caller")]
+    ModelUnknown,
+    /// A quota is used up.
+    #[error("{scope} limit on {meter:?} reached: {max} per {window_s} s")]
+    QuotaExceeded {
+        /// Whose limit: `class`, `group`, `account`, `key`, `user`, `network`.
+        scope: &'static str,
+        /// What is counted.
+        meter: Meter,
+        /// The limit.
+        max: u64,
+        /// The window in seconds; 0 for concurrency.
+        window_s: u64,
+        /// When it would fit again; `None` if it never can.
+        retry_after: Option<Duration>,
+    },
+    /// Too many anonymous requests of one network at once.
+    #[error("network has {max} anonymous requests in flight")]
+    NetworkBusy {
+        /// The limit.
+        max: u32,
+    },
+    /// Every server of the model's pools is down or ejected.
+    #[error("no upstream is available: {why}")]
+    PoolUnavailable {
+        /// What each one said, for the operator.
+        why: String,
+    },
+    /// The upstream was called and gave no usable answer before the first byte.
+    #[error("upstream failed: {why}")]
+    UpstreamFailed {
+        /// How, for the operator.
+        why: UpstreamFault,
+    },
+    /// The upstream refused the request itself; its words are passed on.
+    #[error("upstream answered {status}")]
+    UpstreamRejected {
+        /// Its status, 400 to 499.
+        status: u16,
+        /// Its message, cut and in the client's dialect.
+        message: String,
+        /// Its code, if it gave one.
+        code: Option<String>,
+    },
+    /// The ledger cannot be written: a full disk, for example.
+    #[error("ledger cannot be written: {why}")]
+    LedgerUnavailable {
+        /// What the system said.
+        why: String,
+    },
+    /// The door is stopping.
+    #[error("draining")]
+    Draining,
+    /// A bug: a panic, or a state that should not be.
+    #[error("internal: {why}")]
+    Internal {
+        /// What is known.
+        why: String,
+    },
+}
+
+/// What was wrong with a credential. The stranger learns only that it was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialFault {
+    /// Not a known form, or a wrong checksum.
+    #[error("malformed")]
+    Malformed,
+    /// Nobody's.
+    #[error("unknown")]
+    Unknown,
+    /// Its time is over.
+    #[error("expired")]
+    Expired,
+    /// It was revoked.
+    #[error("revoked")]
+    Revoked,
+    /// Its account is suspended.
+    #[error("account suspended")]
+    Suspended,
+    /// A token whose signature, issuer, audience or times do not hold.
+    #[error("token does not verify")]
+    Token,
+}
+
+/// How an upstream failed before the first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamFault {
+    /// No connection within `connect_timeout_ms`, or refused.
+    #[error("no connection")]
+    Connect,
+    /// No first token within `first_token_timeout_s`.
+    #[error("no answer in time")]
+    Timeout,
+    /// The connection broke.
+    #[error("connection broke")]
+    Broke,
+    /// It answered with a redirect, which the door never follows.
+    #[error("redirect")]
+    Redirect,
+    /// It refused the door's own credential.
+    #[error("refused the door's credential")]
+    Credential,
+    /// It said that it is overloaded or that the door asks too much.
+    #[error("overloaded")]
+    Overloaded,
+    /// It answered 5xx.
+    #[error("server error")]
+    ServerError,
+    /// Its answer is not of its dialect, or too large.
+    #[error("not an answer of its dialect")]
+    Garbage,
+}
+
+/// One row of the table: what a refusal means in HTTP, metrics and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The status in OpenAI's dialect.
+    pub status: u16,
+    /// The status in Anthropic's dialect.
+    pub status_anthropic: u16,
+    /// OpenAI's `error.type`.
+    pub kind_openai: &'static str,
+    /// Anthropic's `error.type`.
+    pub kind_anthropic: &'static str,
+    /// The stable code, in every dialect, in metrics and in the ledger.
+    pub code: &'static str,
+    /// How loud the log is.
+    pub level: Level,
+}
+
+/// How loud a refusal is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The caller's own doing.
+    Debug,
+    /// Worth a line.
+    Info,
+    /// An operator should look.
+    Warn,
+    /// A bug or a loss.
+    Error,
+}
+
+const fn row(
+    status: u16,
+    kind_openai: &'static str,
+    kind_anthropic: &'static str,
+    code: &'static str,
+    level: Level,
+) -> Row {
+    // Anthropic's overload is 529; every other status is the same in both dialects.
+    let status_anthropic = if status == 503 { 529 } else { status };
+    Row { status, status_anthropic, kind_openai, kind_anthropic, code, level }
+}
+
+const INVALID: &str = "invalid_request_error";
+
+impl Refusal {
+    /// Status, code, metric label and log level.
+    #[must_use]
+    pub const fn row(&self) -> Row {
+        use Level::{Debug, Error, Info, Warn};
+        match self {
+            Self::HostNotAllowed { .. } => row(421, INVALID, INVALID, "host_not_allowed", Info),
+            Self::RouteUnknown => row(404, INVALID, "not_found_error", "route_unknown", Debug),
+            Self::MethodNotAllowed => row(405, INVALID, INVALID, "method_not_allowed", Debug),
+            Self::BodyTooLarge { .. } => {
+                row(413, INVALID, "request_too_large", "body_too_large", Debug)
+            }
+            Self::BodyTimeout { .. } => row(408, INVALID, INVALID, "body_timeout", Debug),
+            Self::BodyBroken => row(400, INVALID, INVALID, "body_broken", Debug),
+            Self::InvalidRequest { .. } => row(400, INVALID, INVALID, "invalid_request", Debug),
+            Self::UnsupportedParameter { .. } => {
+                row(400, INVALID, INVALID, "unsupported_parameter", Debug)
+            }
+            Self::CredentialsConflict => row(400, INVALID, INVALID, "credentials_conflict", Info),
+            Self::CredentialMissing => {
+                row(401, "authentication_error", "authentication_error", "credential_missing", Debug)
+            }
+            Self::CredentialInvalid { .. } => {
+                row(401, "authentication_error", "authentication_error", "invalid_api_key", Info)
+            }
+            Self::NotPermitted { .. } => {
+                row(403, "permission_error", "permission_error", "not_permitted", Info)
+            }
+            Self::ModelUnknown => row(404, INVALID, "not_found_error", "model_not_found", Debug),
+            Self::QuotaExceeded { .. } => {
+                row(429, "rate_limit_error", "rate_limit_error", "quota_exceeded", Info)
+            }
+            Self::NetworkBusy { .. } => {
+                row(429, "rate_limit_error", "rate_limit_error", "network_busy", Info)
+            }
+            Self::PoolUnavailable { .. } => {
+                row(503, "server_error", "overloaded_error", "upstream_unavailable", Warn)
+            }
+            Self::UpstreamFailed { why } => upstream_row(*why),
+            Self::UpstreamRejected { status, .. } => {
+                row(*status, INVALID, INVALID, "upstream_rejected", Info)
+            }
+            Self::LedgerUnavailable { .. } => {
+                row(503, "server_error", "overloaded_error", "storage_unavailable", Error)
+            }
+            Self::Draining => row(503, "server_error", "overloaded_error", "draining", Info),
+            Self::Internal { .. } => row(500, "server_error", "api_error", "internal_error", Error),
+        }
+    }
+
+    /// The words for the stranger: what happened and what they can do, nothing
+    /// about the door's insides.
+    #[must_use]
+    pub fn public_text(&self) -> String {
+        match self {
+            Self::HostNotAllowed { .. } => "This server does not answer under that host name.".into(),
+            Self::RouteUnknown => {
+                "There is nothing at this path. See /openapi.json for what there is.".into()
+            }
+            Self::MethodNotAllowed => "This path does not take that method.".into(),
+            Self::BodyTooLarge { bytes_max } => {
+                format!("The request body is larger than {bytes_max} bytes.")
+            }
+            Self::BodyTimeout { seconds } => {
+                format!("The request body did not arrive within {seconds} seconds.")
+            }
+            Self::BodyBroken => "The request body broke off before its end.".into(),
+            Self::InvalidRequest { reason, .. } => format!("The request is not valid: {reason}."),
+            Self::UnsupportedParameter { param, reason } => {
+                format!("The parameter `{param}` is not supported: {reason}.")
+            }
+            Self::CredentialsConflict => {
+                "The request carries two credentials that differ. Send one.".into()
+            }
+            Self::CredentialMissing => {
+                "A key is needed: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.".into()
+            }
+            Self::CredentialInvalid { .. } => {
+                "The key was not accepted: it is unknown, expired or revoked.".into()
+            }
+            Self::NotPermitted { what } => format!("This key may not use this {what}."),
+            Self::ModelUnknown => "There is no such model for this key. See /v1/models.".into(),
+            Self::QuotaExceeded { .. } => self.quota_text(),
+            Self::NetworkBusy { max } => format!(
+                "Your network has {max} requests without a key in flight. Wait for one to end, or use a key."
+            ),
+            Self::PoolUnavailable { .. } => {
+                "No server for this model is available now. Try again later.".into()
+            }
+            Self::UpstreamFailed { .. } => {
+                "The model's server gave no usable answer. Try again; nothing was charged.".into()
+            }
+            Self::UpstreamRejected { message, .. } => message.clone(),
+            Self::LedgerUnavailable { .. } => {
+                "The service cannot record requests now, so it takes none. Try again later.".into()
+            }
+            Self::Draining => "The service is restarting. Try again in a moment.".into(),
+            Self::Internal { .. } => {
+                "Something went wrong on our side. The operator can find it by the request id.".into()
+            }
+        }
+    }
+
+    fn quota_text(&self) -> String {
+        let Self::QuotaExceeded { scope, meter, max, window_s, retry_after } = self else {
+            return String::new();
+        };
+        let whose = match *scope {
+            "class" => "everybody of your class together",
+            "group" => "your group",
+            "account" => "your account",
+            "user" => "this end user",
+            "network" => "your network",
+            _ => "this key",
+        };
+        let what = match meter {
+            Meter::Requests => "requests",
+            Meter::InputTokens => "input tokens",
+            Meter::OutputTokens => "output tokens",
+            Meter::TotalTokens => "tokens",
+            Meter::Money => "nano-units of money",
+            Meter::Concurrency => {
+                return format!("{} may have {max} requests in flight at once.", capital(whose));
+            }
+        };
+        let amount = if *meter == Meter::Money {
+            let nanos = i64::try_from(*max).unwrap_or(i64::MAX);
+            format!("a budget of {}", crate::money::Money::from_nanos(nanos))
+        } else {
+            format!("{max} {what}")
+        };
+        let window = crate::quota::show_window(*window_s);
+        let then = if retry_after.is_some() {
+            "See Retry-After."
+        } else {
+            "This request alone asks for more than that: lower max_tokens."
+        };
+        format!("{} has {amount} per {window}, and this request does not fit. {then}", capital(whose))
+    }
+
+    /// The parameter the refusal is about, for dialects that name it.
+    #[must_use]
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Self::InvalidRequest { param, .. } => param.as_deref(),
+            Self::UnsupportedParameter { param, .. } => Some(param),
+            Self::ModelUnknown => Some("model"),
+            _ => None,
+        }
+    }
+
+    /// How long to wait before the same request can succeed, where that is known.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::QuotaExceeded { retry_after, .. } => *retry_after,
+            Self::NetworkBusy { .. } | Self::Draining => Some(Duration::from_secs(1)),
+            Self::PoolUnavailable { .. } | Self::LedgerUnavailable { .. } => {
+                Some(Duration::from_secs(5))
+            }
+            Self::UpstreamFailed { why: UpstreamFault::Overloaded } => Some(Duration::from_secs(2)),
+            _ => None,
+        }
+    }
+}
+
+const fn upstream_row(why: UpstreamFault) -> Row {
+    const SERVER: &str = "server_error";
+    match why {
+        UpstreamFault::Timeout => row(504, SERVER, "api_error", "upstream_timeout", Level::Warn),
+        UpstreamFault::Overloaded => {
+            row(503, SERVER, "overloaded_error", "upstream_overloaded", Level::Warn)
+        }
+        UpstreamFault::Connect
+        | UpstreamFault::Broke
+        | UpstreamFault::Redirect
+        | UpstreamFault::Credential
+        | UpstreamFault::ServerError
+        | UpstreamFault::Garbage => row(502, SERVER, "api_error", "upstream_failed", Level::Warn),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overload_has_each_dialects_own_status() {
+        let row = Refusal::Draining.row();
+        assert_eq!((row.status, row.status_anthropic), (503, 529));
+        assert_eq!(Refusal::ModelUnknown.row().status_anthropic, 404);
+    }
+
+    #[test]
+    fn the_stranger_learns_nothing_of_why_a_credential_failed() {
+        let texts: Vec<_> = [CredentialFault::Unknown, CredentialFault::Revoked]
+            .map(|why| Refusal::CredentialInvalid { why }.public_text())
+            .into();
+        assert_eq!(texts[0], texts[1]);
+    }
+
+    #[test]
+    fn a_quota_says_whose_it_is() {
+        let refusal = Refusal::QuotaExceeded {
+            scope: "group",
+            meter: Meter::TotalTokens,
+            max: 1000,
+            window_s: 86_400,
+            retry_after: Some(Duration::from_secs(60)),
+        };
+        assert_eq!(
+            refusal.public_text(),
+            "Your group has 1000 tokens per 1d, and this request does not fit. See Retry-After."
+        );
+    }
+}
