@@ -1,1 +1,4 @@
-//! store.
+//! What the door keeps: its data directory, the vault, and the ledger.
+
+pub mod datadir;
+pub mod vault;
