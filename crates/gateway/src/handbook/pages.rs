@@ -1,0 +1,42 @@
+//! The pages of the handbook, as they were when the binary was built.
+
+/// One page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page {
+    /// Its path from the repository's root.
+    pub(super) file: &'static str,
+    /// Its Markdown.
+    pub(super) text: &'static str,
+}
+
+/// A page of docs/ by its name.
+macro_rules! page {
+    ($name:literal) => {
+        Page {
+            file: concat!("docs/", $name),
+            text: include_str!(concat!("../../../../docs/", $name)),
+        }
+    };
+}
+
+/// All pages, in the order in which docs/index.md lists them. A test holds
+/// this list against the directory.
+pub(super) const PAGES: [Page; 17] = [
+    page!("index.md"),
+    page!("quickstart.md"),
+    page!("configuration.md"),
+    page!("upstreams.md"),
+    page!("dialects.md"),
+    page!("keys.md"),
+    page!("quotas.md"),
+    page!("listeners.md"),
+    page!("operations.md"),
+    page!("ledger.md"),
+    page!("vault.md"),
+    page!("errors.md"),
+    page!("limits.md"),
+    page!("life-of-a-request.md"),
+    page!("threat-model.md"),
+    page!("adding-a-dialect.md"),
+    page!("drill.md"),
+];
