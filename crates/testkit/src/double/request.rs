@@ -1,0 +1,238 @@
+//! What the double reads of a request: enough to answer it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// What is asked for, by path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Route {
+    Chat,
+    Completions,
+    Embeddings,
+    Models,
+    Model,
+    Messages,
+    CountTokens,
+    Health,
+    Stats,
+    Behaviour,
+    Unknown,
+}
+
+impl Route {
+    /// The route of `path`; `/v1`, `/beta` and `/anthropic` before it do not matter.
+    pub(super) fn of(path: &str) -> Self {
+        match path {
+            "/health" | "/healthz" => return Self::Health,
+            "/double/stats" => return Self::Stats,
+            "/double/behaviour" => return Self::Behaviour,
+            _ => {}
+        }
+        let ends = |end: &str| path.ends_with(end);
+        if ends("/chat/completions") {
+            Self::Chat
+        } else if ends("/completions") {
+            Self::Completions
+        } else if ends("/embeddings") {
+            Self::Embeddings
+        } else if ends("/messages") {
+            Self::Messages
+        } else if ends("/messages/count_tokens") {
+            Self::CountTokens
+        } else if ends("/models") {
+            Self::Models
+        } else if path.contains("/models/") {
+            Self::Model
+        } else {
+            Self::Unknown
+        }
+    }
+
+    pub(super) fn is_anthropic(self) -> bool {
+        matches!(self, Self::Messages | Self::CountTokens)
+    }
+}
+
+/// The parts of a request body that the double looks at.
+#[derive(Deserialize, Default)]
+pub(super) struct Ask<'a> {
+    #[serde(borrow, default)]
+    pub(super) model: Cow<'a, str>,
+    #[serde(default)]
+    pub(super) stream: bool,
+    #[serde(default)]
+    stream_options: Option<StreamOptions>,
+    #[serde(default)]
+    max_tokens: Option<u64>,
+    #[serde(default)]
+    max_completion_tokens: Option<u64>,
+    #[serde(borrow, default)]
+    messages: Vec<Message<'a>>,
+    #[serde(borrow, default)]
+    prompt: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) input: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tools: Option<Vec<&'a RawValue>>,
+    #[serde(default)]
+    response_format: Option<Value>,
+    #[serde(default)]
+    pub(super) encoding_format: Option<String>,
+    #[serde(default)]
+    pub(super) dimensions: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    role: Cow<'a, str>,
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+}
+
+/// A tool that the request offers: its name and its arguments' schema.
+pub(super) struct Tool {
+    pub(super) name: String,
+    pub(super) schema: Value,
+}
+
+impl<'a> Ask<'a> {
+    /// Reads a body; an empty one asks for nothing.
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
+        if body.is_empty() {
+            Ok(Self::default())
+        } else {
+            serde_json::from_slice(body)
+        }
+    }
+
+    /// Whether the request asks for usage at the end of a stream.
+    pub(super) fn wants_usage(&self) -> bool {
+        self.stream_options
+            .as_ref()
+            .is_some_and(|options| options.include_usage)
+    }
+
+    /// The bound on output tokens.
+    pub(super) fn max_tokens(&self) -> Option<u64> {
+        self.max_completion_tokens.or(self.max_tokens)
+    }
+
+    /// The last user message's text, or the prompt's, or the input's.
+    pub(super) fn prompt_text(&self) -> String {
+        let last = self
+            .messages
+            .iter()
+            .rev()
+            .find(|message| message.role == "user");
+        let raw = last
+            .and_then(|message| message.content)
+            .or(self.prompt)
+            .or(self.input);
+        raw.map(|raw| text_of(raw.get())).unwrap_or_default()
+    }
+
+    /// Input tokens: a quarter of the bytes of all messages, at least one.
+    pub(super) fn input_tokens(&self) -> u64 {
+        let contents = self.messages.iter().filter_map(|message| message.content);
+        let raws = contents.chain(self.prompt).chain(self.input);
+        let bytes: usize = raws.map(|raw| raw.get().len()).sum();
+        u64::try_from(bytes / 4).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// The first tool, if the prompt asks for a call.
+    pub(super) fn tool_to_call(&self, prompt: &str) -> Option<Tool> {
+        if !prompt.contains("call the tool") {
+            return None;
+        }
+        let raw = self.tools.as_ref()?.first()?;
+        let tool: Value = serde_json::from_str(raw.get()).ok()?;
+        // OpenAI wraps the tool in `function`; Anthropic calls the schema `input_schema`.
+        let function = tool.get("function").unwrap_or(&tool);
+        let schema = function
+            .get("parameters")
+            .or_else(|| function.get("input_schema"));
+        Some(Tool {
+            name: function.get("name")?.as_str()?.to_owned(),
+            schema: schema.cloned().unwrap_or_default(),
+        })
+    }
+
+    /// The schema that the answer's text must fit.
+    pub(super) fn answer_schema(&self) -> Option<Value> {
+        let format = self.response_format.as_ref()?;
+        match format.get("type")?.as_str()? {
+            "json_schema" => format.get("json_schema")?.get("schema").cloned(),
+            "json_object" => Some(serde_json::json!({"type": "object"})),
+            _ => None,
+        }
+    }
+}
+
+/// The text in a content: a string, or the `text` of its parts.
+fn text_of(raw: &str) -> String {
+    match serde_json::from_str(raw) {
+        Ok(Value::String(text)) => text,
+        Ok(Value::Array(parts)) => {
+            let texts = parts
+                .iter()
+                .filter_map(|part| part.as_str().or(part.get("text")?.as_str()));
+            texts.collect::<Vec<_>>().join("\n")
+        }
+        _ => String::new(),
+    }
+}
+
+/// The number after "say " in a prompt.
+pub(super) fn number_in(prompt: &str) -> Option<u64> {
+    let after = prompt.split_once("say ")?.1;
+    let digits = after
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(after.len());
+    after[..digits].parse().ok()
+}
+
+/// The words after `!double ` in a prompt, to the end of the line.
+pub(super) fn words_in(prompt: &str) -> Option<&str> {
+    prompt.split_once("!double ")?.1.lines().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_user_message_is_the_prompt_whatever_its_form() {
+        let body = br#"{"model":"m","messages":[{"role":"user","content":"say 3"},
+            {"role":"user","content":[{"type":"text","text":"say 20 of\n!double stall after=3\nx"}]},
+            {"role":"assistant","content":null}]}"#;
+        let ask = Ask::parse(body).unwrap();
+        let prompt = ask.prompt_text();
+        assert_eq!(number_in(&prompt), Some(20));
+        assert_eq!(words_in(&prompt), Some("stall after=3"));
+    }
+
+    #[test]
+    fn routes_do_not_mind_what_is_before_them() {
+        for (path, route) in [
+            ("/v1/chat/completions", Route::Chat),
+            ("/chat/completions", Route::Chat),
+            ("/beta/completions", Route::Completions),
+            ("/anthropic/v1/messages", Route::Messages),
+            ("/v1/messages/count_tokens", Route::CountTokens),
+            ("/v1/models/a/b", Route::Model),
+            ("/", Route::Unknown),
+        ] {
+            assert_eq!(Route::of(path), route, "{path}");
+        }
+    }
+}
