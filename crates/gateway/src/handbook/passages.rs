@@ -57,7 +57,7 @@ pub(super) fn split(page: &Page) -> Vec<Passage> {
     let mut title = "";
     let mut heading = "";
     let mut open = None;
-    for block in blocks(page.text) {
+    for block in whole_tables(&blocks(page.text)) {
         if block.kind == Kind::Heading {
             passages.extend(open.take());
             heading = page.text[block.start..block.end]
@@ -173,6 +173,30 @@ fn blocks(text: &str) -> Vec<Block> {
     blocks
 }
 
+/// A table that is short enough becomes one block, its head included.
+fn whole_tables(blocks: &[Block]) -> Vec<Block> {
+    let mut out: Vec<Block> = Vec::new();
+    for table in blocks.chunk_by(|a, b| a.table_head.is_some() && a.table_head == b.table_head) {
+        match table {
+            [first, .., last] if table_bytes(first, last) <= PASSAGE_BYTES_AIM => {
+                let start = first.table_head.map_or(first.start, |head| head.0);
+                out.push(Block {
+                    kind: Kind::Text,
+                    start,
+                    end: last.end,
+                    table_head: None,
+                });
+            }
+            rows => out.extend(rows),
+        }
+    }
+    out
+}
+
+fn table_bytes(first: &Block, last: &Block) -> usize {
+    last.end - first.table_head.map_or(first.start, |head| head.0)
+}
+
 /// The first two lines of a table are its head; each later one is a row.
 fn push_row(
     blocks: &mut Vec<Block>,
@@ -209,26 +233,34 @@ mod tests {
 
     const PAGE: Page = Page {
         file: "docs/p.md",
-        text: "# Title\n\nFirst.\n\n## A head?\n\nSay:\n\n```\n# no heading\n\n| no | row |\n```\n\nLast.\n\n| k | v |\n|---|---|\n| a | 1 |\n| b | 2 |\n",
+        text: "# Title\n\nFirst.\n\n## A head?\n\nSay:\n\n```\n# no heading\n\n| no | row |\n```\n\nLast.\n",
     };
 
     #[test]
     fn a_page_falls_into_quotable_passages() {
         let seen: Vec<_> = split(&PAGE)
             .into_iter()
-            .map(|p| (p.heading, p.table_head, p.text))
+            .map(|p| (p.heading, p.text))
             .collect();
         let code = "Say:\n\n```\n# no heading\n\n| no | row |\n```\n\nLast.";
-        let head = Some("| k | v |\n|---|---|");
-        assert_eq!(
-            seen,
-            [
-                ("Title", None, "First."),
-                ("A head?", None, code),
-                ("A head?", head, "| a | 1 |"),
-                ("A head?", head, "| b | 2 |"),
-            ]
-        );
+        assert_eq!(seen, [("Title", "First."), ("A head?", code)]);
+    }
+
+    #[test]
+    fn a_long_table_is_quoted_by_its_rows_and_a_short_one_whole() {
+        let head = "| k | v |\n|---|---|";
+        for (cell_bytes, expected) in [(1, 1), (PASSAGE_BYTES_AIM / 2, 2)] {
+            let row = format!("| a | {} |", "x".repeat(cell_bytes));
+            let text = format!("# T\n\n{head}\n{row}\n{row}\n").leak();
+            let got = split(&Page { file: "f", text });
+            assert_eq!(got.len(), expected, "cells of {cell_bytes} bytes");
+            let first = &got[0];
+            let shown = first
+                .table_head
+                .map_or(String::new(), |head| format!("{head}\n"))
+                + first.text;
+            assert!(shown.starts_with(&format!("{head}\n{row}")), "{shown}");
+        }
     }
 
     #[test]
@@ -239,7 +271,7 @@ mod tests {
             (format!("{sentence}\n\nyy."), 2),
         ];
         for (body, expected) in cases {
-            let text: &'static str = Box::leak(format!("# T\n\n{body}\n").into_boxed_str());
+            let text: &'static str = format!("# T\n\n{body}\n").leak();
             let got = split(&Page { file: "f", text });
             // The joined slice holds the blank line too; the aim counts words only.
             assert_eq!(got.len(), expected, "{} bytes", body.len());
