@@ -1,1 +1,77 @@
-//! wire.
+//! The wire: API dialects, server-sent events, token usage and estimates.
+//!
+//! Pure functions and state machines over bytes: no I/O, no clock, no async.
+//! Where a client and an upstream speak the same dialect, bytes pass as they
+//! are, except for a model's alias and `stream_options.include_usage`; where
+//! they differ, requests and answers go through the `ir` module.
+
+pub mod answer;
+pub mod error;
+pub mod estimate;
+pub mod json;
+pub mod models;
+pub mod request;
+pub mod sse;
+pub mod stream;
+mod usage;
+
+use surgewall_core::config::schema::Dialect;
+
+/// The dialect that a client speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum ClientDialect {
+    /// OpenAI: chat completions, completions, embeddings, models.
+    OpenAi,
+    /// OpenAI's shapes with DeepSeek's cache counts and status codes.
+    DeepSeek,
+    /// Anthropic: messages and count_tokens.
+    Anthropic,
+}
+
+impl ClientDialect {
+    /// The word in the ledger and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::DeepSeek => "deepseek",
+            Self::Anthropic => "anthropic",
+        }
+    }
+
+    /// Whether bodies of this dialect are bodies of that upstream's dialect.
+    #[must_use]
+    pub const fn matches(self, upstream: Dialect) -> bool {
+        matches!(
+            (self, upstream),
+            (Self::OpenAi | Self::DeepSeek, Dialect::Openai)
+                | (Self::Anthropic, Dialect::Anthropic)
+        )
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Endpoint {
+    /// OpenAI's `/chat/completions` and Anthropic's `/messages`.
+    Chat,
+    /// OpenAI's `/completions`, with or without a suffix.
+    Completions,
+    /// OpenAI's `/embeddings`.
+    Embeddings,
+    /// Anthropic's `/messages/count_tokens`.
+    CountTokens,
+}
+
+impl Endpoint {
+    /// The route family's word in the ledger and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+            Self::CountTokens => "count_tokens",
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Answers that are not streamed.
+
+use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use surgewall_core::config::schema::Dialect;
+
+use crate::error::{UpstreamError, read_upstream};
+use crate::estimate::ByteClasses;
+use crate::stream::Tally;
+use crate::usage::{self, AnthropicUsage};
+use crate::{ClientDialect, Endpoint, json};
+
+/// What an answer needs to know of its request.
+#[derive(Clone, Debug)]
+pub struct AnswerOptions {
+    /// The client's dialect.
+    pub client: ClientDialect,
+    /// The upstream's dialect.
+    pub upstream: Dialect,
+    /// What was asked for.
+    pub endpoint: Endpoint,
+    /// The name to show instead of the upstream's model; `None` leaves it.
+    pub shown_model: Option<String>,
+    /// The request's id.
+    pub request_id: String,
+    /// When the answer came, in seconds since 1970.
+    pub created_s: u64,
+}
+
+/// Why an upstream's answer is not usable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerFault {
+    /// Not an answer of its dialect.
+    #[error("not an answer of its dialect")]
+    Garbage,
+    /// An error under a status of success.
+    #[error("an error under a status of success")]
+    UpstreamError(UpstreamError),
+}
+
+/// The answer for the client: the upstream's bytes where the dialects match,
+/// except for the model's name where another is shown.
+///
+/// # Errors
+/// The body is not an answer of the upstream's dialect.
+pub fn for_client(options: &AnswerOptions, body: &Bytes) -> Result<(Bytes, Tally), AnswerFault> {
+    let text = std::str::from_utf8(body).map_err(|_| AnswerFault::Garbage)?;
+    let head: Head<'_> = serde_json::from_str(text).map_err(|_| AnswerFault::Garbage)?;
+    if head.error.is_some() {
+        return Err(AnswerFault::UpstreamError(read_upstream(
+            options.upstream,
+            body,
+        )));
+    }
+    let (parts, reported) = match options.upstream {
+        Dialect::Openai | Dialect::Ollama => (
+            head.choices.or(head.data),
+            head.usage.and_then(|usage| usage::read_openai(usage.get())),
+        ),
+        Dialect::Anthropic => {
+            let usage = head
+                .usage
+                .and_then(|usage| AnthropicUsage::read(usage.get()));
+            (head.content, usage.and_then(|usage| usage.whole()))
+        }
+    };
+    let parts = parts.ok_or(AnswerFault::Garbage)?;
+    let mut output = ByteClasses::default();
+    if options.endpoint != Endpoint::Embeddings {
+        weigh(parts.get(), &mut output)?;
+    }
+    let tally = Tally {
+        reported,
+        output,
+        events: 1,
+    };
+    let renamed = options
+        .shown_model
+        .as_ref()
+        .and_then(|shown| head.model.map(|m| (shown, m)));
+    let shown = renamed.map(|(shown, model)| splice(body, json::span(text, model.get()), shown));
+    Ok((shown.unwrap_or_else(|| body.clone()), tally))
+}
+
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow, default)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    choices: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+fn splice(body: &Bytes, span: std::ops::Range<usize>, shown: &str) -> Bytes {
+    let name = json::quote(shown);
+    let mut out = BytesMut::with_capacity(body.len() + name.len());
+    out.extend_from_slice(&body[..span.start]);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(&body[span.end..]);
+    out.freeze()
+}
+
+/// Counts the text of choices or content blocks.
+fn weigh(parts: &str, output: &mut ByteClasses) -> Result<(), AnswerFault> {
+    let parts: Vec<serde_json::Value> =
+        serde_json::from_str(parts).map_err(|_| AnswerFault::Garbage)?;
+    for part in &parts {
+        for name in ["text", "thinking", "input"] {
+            weigh_value(part.get(name), output);
+        }
+        let message = part.get("message");
+        for name in [
+            "content",
+            "reasoning_content",
+            "reasoning",
+            "refusal",
+            "tool_calls",
+        ] {
+            weigh_value(message.and_then(|message| message.get(name)), output);
+        }
+    }
+    Ok(())
+}
+
+/// Counts all strings of a value.
+fn weigh_value(value: Option<&serde_json::Value>, output: &mut ByteClasses) {
+    match value {
+        Some(serde_json::Value::String(text)) => output.add(text),
+        Some(serde_json::Value::Array(values)) => {
+            values
+                .iter()
+                .for_each(|value| weigh_value(Some(value), output));
+        }
+        Some(serde_json::Value::Object(fields)) => {
+            fields
+                .values()
+                .for_each(|value| weigh_value(Some(value), output));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,355 @@
+//! What the door decides on: read once, refused where it is not plain.
+
+use std::ops::Range;
+
+use serde::de::DeserializeSeed;
+use surgewall_core::limits::{DELEGATED_NAME_BYTES_MAX, MODEL_NAME_BYTES_MAX};
+use surgewall_core::refusal::Refusal;
+
+use super::walk::{Messages, Prompt, Text, Walk};
+use super::{RequestLimits, invalid};
+use crate::estimate::{ByteClasses, Correction, IMAGE_TOKENS, MESSAGE_TOKENS};
+use crate::json::{self, Fields};
+use crate::{ClientDialect, Endpoint};
+
+/// The most choices (`n`) of one request.
+pub const CHOICES_MAX: u64 = 128;
+
+/// What the door knows of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The model asked for.
+    pub model: String,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+    /// Whether the client asked for usage on the stream.
+    pub include_usage: bool,
+    /// The most output tokens of one choice, where the request bounds them.
+    pub output_max: Option<u64>,
+    /// Answers asked for: `n` or `best_of`, times the prompts of a completion.
+    pub choices: u32,
+    /// Messages, prompts or inputs.
+    pub messages: u32,
+    /// Tools offered.
+    pub tools: u32,
+    /// The text of the input.
+    pub input: ByteClasses,
+    /// Images and other media in the input.
+    pub images: u32,
+    /// The end user that the client names.
+    pub delegated: Option<String>,
+    pub(super) spans: Spans,
+}
+
+impl Facts {
+    /// The estimate of the input in tokens, images and templates included.
+    #[must_use]
+    pub fn input_tokens(&self, correction: &Correction) -> u64 {
+        let around = u64::from(self.messages) * MESSAGE_TOKENS;
+        self.input.tokens(correction) + u64::from(self.images) * IMAGE_TOKENS + around
+    }
+}
+
+/// Where the parts stand that may have to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spans {
+    /// Just after the opening brace.
+    pub(super) open: usize,
+    pub(super) model: Range<usize>,
+    pub(super) usage: UsageOption,
+}
+
+/// How the body asks for usage on the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum UsageOption {
+    /// It does.
+    Asked,
+    /// There is no `stream_options`.
+    NoOptions,
+    /// `stream_options` is null, here.
+    NullOptions(Range<usize>),
+    /// `include_usage` stands here and is not true.
+    Value(Range<usize>),
+    /// There is none in `stream_options`, which opens just before `open`.
+    Absent {
+        /// Just after its opening brace.
+        open: usize,
+        /// Whether it has no field at all.
+        empty: bool,
+    },
+}
+
+/// The fields that the door decides on, in every dialect.
+const KNOWN: [&str; 24] = [
+    "best_of",
+    "functions",
+    "input",
+    "max_completion_tokens",
+    "max_tokens",
+    "messages",
+    "metadata",
+    "model",
+    "n",
+    "n_predict",
+    "prompt",
+    "response_format",
+    "safety_identifier",
+    "stop",
+    "stream",
+    "stream_options",
+    "suffix",
+    "system",
+    "thinking",
+    "tool_choice",
+    "tools",
+    "user",
+    "user_id",
+    "output_config",
+];
+
+/// Fields that bound the output. Servers differ in which one they heed, so the
+/// largest holds.
+const OUTPUT_BOUNDS: [&str; 3] = ["max_tokens", "max_completion_tokens", "n_predict"];
+
+/// Reads what the door decides on.
+///
+/// # Errors
+/// [`Refusal::InvalidRequest`] where the body is not JSON, is too deep or too
+/// long in messages or tools, or where a field that the door decides on is
+/// missing, doubled or of a wrong type.
+pub fn read(
+    client: ClientDialect,
+    endpoint: Endpoint,
+    body: &[u8],
+    limits: &RequestLimits,
+) -> Result<Facts, Refusal> {
+    let text = json::text(body, limits.json_depth_max)?;
+    let fields = Fields::read(text, &KNOWN)?;
+    let (model, model_span) = model(&fields)?;
+    let stream = flag(&fields, "stream")?.unwrap_or(false);
+    let usage = usage_option(text, &fields)?;
+    let output_max = output_max(&fields)?;
+    if client == ClientDialect::Anthropic && endpoint == Endpoint::Chat && output_max.is_none() {
+        return Err(invalid("it is missing", Some("max_tokens")));
+    }
+    let tools = tools(&fields, limits)?;
+    let mut walk = Walk::default();
+    let prompts = input(endpoint, &fields, limits, &mut walk)?;
+    for name in [
+        "system",
+        "tools",
+        "functions",
+        "response_format",
+        "output_config",
+        "suffix",
+    ] {
+        weigh(&fields, name, &mut walk)?;
+    }
+    Ok(Facts {
+        model,
+        stream,
+        include_usage: usage == UsageOption::Asked,
+        output_max,
+        choices: choices(&fields, prompts)?,
+        messages: walk.elements,
+        tools,
+        input: walk.classes,
+        images: walk.images,
+        delegated: delegated(&fields)?,
+        spans: Spans {
+            open: fields.open() + 1,
+            model: model_span,
+            usage,
+        },
+    })
+}
+
+fn model(fields: &Fields<'_>) -> Result<(String, Range<usize>), Refusal> {
+    let param = Some("model");
+    let value = fields
+        .value("model")
+        .ok_or_else(|| invalid("it is missing", param))?;
+    let name = string(fields, "model")?.unwrap_or_default();
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(invalid("it is empty or holds control characters", param));
+    }
+    if name.len() > MODEL_NAME_BYTES_MAX {
+        return Err(invalid(
+            format!("it is longer than {MODEL_NAME_BYTES_MAX} bytes"),
+            param,
+        ));
+    }
+    Ok((name, fields.span(value)))
+}
+
+fn string(fields: &Fields<'_>, name: &str) -> Result<Option<String>, Refusal> {
+    let value = fields.value(name).map(serde_json::from_str::<String>);
+    value
+        .transpose()
+        .map_err(|_| invalid("it is not a string", Some(name)))
+}
+
+fn flag(fields: &Fields<'_>, name: &str) -> Result<Option<bool>, Refusal> {
+    let value = fields.value(name).map(serde_json::from_str::<bool>);
+    value
+        .transpose()
+        .map_err(|_| invalid("it is not true or false", Some(name)))
+}
+
+/// A whole number from 1 to `most`.
+fn count(fields: &Fields<'_>, name: &str, most: u64) -> Result<Option<u64>, Refusal> {
+    let value = fields.value(name).map(|value| value.parse::<u64>().ok());
+    match value {
+        None => Ok(None),
+        Some(Some(count)) if (1..=most).contains(&count) => Ok(Some(count)),
+        Some(_) if most == u64::MAX => Err(invalid(
+            "it is not a whole number of at least 1",
+            Some(name),
+        )),
+        Some(_) => Err(invalid(
+            format!("it is not a whole number from 1 to {most}"),
+            Some(name),
+        )),
+    }
+}
+
+fn output_max(fields: &Fields<'_>) -> Result<Option<u64>, Refusal> {
+    let mut most = None;
+    for name in OUTPUT_BOUNDS {
+        most = most.max(count(fields, name, u64::MAX)?);
+    }
+    Ok(most)
+}
+
+fn choices(fields: &Fields<'_>, prompts: u32) -> Result<u32, Refusal> {
+    let n = count(fields, "n", CHOICES_MAX)?;
+    let best_of = count(fields, "best_of", CHOICES_MAX)?;
+    let each = n.max(best_of).unwrap_or(1);
+    Ok(u32::try_from(each)
+        .unwrap_or(u32::MAX)
+        .saturating_mul(prompts))
+}
+
+fn usage_option(text: &str, fields: &Fields<'_>) -> Result<UsageOption, Refusal> {
+    let param = Some("stream_options");
+    let Some(raw) = fields.raw("stream_options") else {
+        return Ok(UsageOption::NoOptions);
+    };
+    if raw == "null" {
+        return Ok(UsageOption::NullOptions(fields.span(raw)));
+    }
+    let options = Fields::read(raw, &["include_usage"]);
+    let options = options.map_err(|fault| match fault {
+        json::Fault::NotObject => invalid("it is not an object", param),
+        fault => invalid(fault.to_string(), param),
+    })?;
+    let Some(value) = options.raw("include_usage") else {
+        let open = fields.span(raw).start + 1;
+        return Ok(UsageOption::Absent {
+            open,
+            empty: options.all().is_empty(),
+        });
+    };
+    let value_span = json::span(text, value);
+    match flag(&options, "include_usage") {
+        Ok(Some(true)) => Ok(UsageOption::Asked),
+        Ok(_) => Ok(UsageOption::Value(value_span)),
+        Err(_) => Err(invalid("include_usage is not true or false", param)),
+    }
+}
+
+/// Counts `tools` and the older `functions` together.
+fn tools(fields: &Fields<'_>, limits: &RequestLimits) -> Result<u32, Refusal> {
+    let mut all = 0_usize;
+    for name in ["tools", "functions"] {
+        if let Some(value) = fields.value(name) {
+            let list: Vec<serde::de::IgnoredAny> = serde_json::from_str(value)
+                .map_err(|_| invalid("it is not an array", Some(name)))?;
+            all += list.len();
+        }
+    }
+    match u32::try_from(all) {
+        Ok(count) if count <= limits.tools_max => Ok(count),
+        _ => Err(invalid(
+            format!("there are more than {}", limits.tools_max),
+            Some("tools"),
+        )),
+    }
+}
+
+/// Walks the input; returns the prompts that are answered one by one.
+fn input(
+    endpoint: Endpoint,
+    fields: &Fields<'_>,
+    limits: &RequestLimits,
+    walk: &mut Walk,
+) -> Result<u32, Refusal> {
+    let most = limits.messages_max;
+    let name = match endpoint {
+        Endpoint::Chat | Endpoint::CountTokens => "messages",
+        Endpoint::Completions => "prompt",
+        Endpoint::Embeddings => "input",
+    };
+    let Some(value) = fields.value(name) else {
+        // A completion without a prompt starts from nothing.
+        return if name == "prompt" {
+            Ok(1)
+        } else {
+            Err(invalid("it is missing", Some(name)))
+        };
+    };
+    let mut from = serde_json::Deserializer::from_str(value);
+    let read = if name == "messages" {
+        Messages { walk, most }.deserialize(&mut from)
+    } else {
+        Prompt {
+            walk,
+            most,
+            inner: false,
+        }
+        .deserialize(&mut from)
+    };
+    if read.is_err() {
+        let form = "it does not have the form that this endpoint asks for";
+        return Err(invalid(walk.fault.unwrap_or(form), Some(name)));
+    }
+    if walk.elements == 0 {
+        return Err(invalid("it is empty", Some(name)));
+    }
+    Ok(if name == "prompt" { walk.elements } else { 1 })
+}
+
+/// Adds the text of a field that is input too.
+fn weigh(fields: &Fields<'_>, name: &str, walk: &mut Walk) -> Result<(), Refusal> {
+    let Some(value) = fields.value(name) else {
+        return Ok(());
+    };
+    Text(walk)
+        .deserialize(&mut serde_json::Deserializer::from_str(value))
+        .map_err(|_| invalid("it is not valid JSON", Some(name)))
+}
+
+/// The end user: the first of the fields that name one.
+fn delegated(fields: &Fields<'_>) -> Result<Option<String>, Refusal> {
+    for name in ["safety_identifier", "user", "user_id"] {
+        if let Some(user) = string(fields, name)? {
+            return fit_user(user, name);
+        }
+    }
+    let Some(metadata) = fields.value("metadata") else {
+        return Ok(None);
+    };
+    let inner = Fields::read(metadata, &["user_id"])
+        .map_err(|fault| invalid(fault.to_string(), Some("metadata")))?;
+    let user = string(&inner, "user_id")
+        .map_err(|_| invalid("user_id is not a string", Some("metadata")))?;
+    user.map_or(Ok(None), |user| fit_user(user, "metadata"))
+}
+
+fn fit_user(user: String, name: &str) -> Result<Option<String>, Refusal> {
+    if user.len() > DELEGATED_NAME_BYTES_MAX {
+        let reason = format!("it is longer than {DELEGATED_NAME_BYTES_MAX} bytes");
+        return Err(invalid(reason, Some(name)));
+    }
+    Ok(Some(user).filter(|user| !user.is_empty()))
+}

@@ -1,0 +1,296 @@
+//! One state machine from an upstream's bytes to the client's, for every pair
+//! of dialects.
+
+mod anthropic;
+mod openai;
+
+use bytes::{BufMut, BytesMut};
+use surgewall_core::config::schema::Dialect;
+use surgewall_core::usage::Usage;
+
+use crate::error::{self, ErrorBody, UpstreamError};
+use crate::estimate::ByteClasses;
+use crate::sse::{self, Block, Parser, Piece};
+use crate::{ClientDialect, Endpoint};
+
+/// What a stream needs to know of its request.
+#[derive(Clone, Debug)]
+pub struct StreamOptions {
+    /// The client's dialect.
+    pub client: ClientDialect,
+    /// The upstream's dialect.
+    pub upstream: Dialect,
+    /// What was asked for.
+    pub endpoint: Endpoint,
+    /// The name to show instead of the upstream's model; `None` leaves it.
+    pub shown_model: Option<String>,
+    /// Whether the client asked for usage on the stream.
+    pub include_usage: bool,
+    /// The request's id.
+    pub request_id: String,
+    /// When the answer began, in seconds since 1970.
+    pub created_s: u64,
+    /// The door's estimate of the input, for dialects that say it first.
+    pub input_tokens_estimate: u64,
+}
+
+/// How an upstream's stream broke.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StreamFault {
+    /// One event is longer than the limit.
+    #[error("an event is too large")]
+    EventTooLarge,
+    /// Not events of its dialect.
+    #[error("not events of its dialect")]
+    Garbage,
+    /// The upstream said that it failed.
+    #[error("the upstream reported an error")]
+    UpstreamError(UpstreamError),
+    /// It ended before its answer did.
+    #[error("the stream ended early")]
+    Truncated,
+}
+
+impl From<sse::TooLarge> for StreamFault {
+    fn from(_: sse::TooLarge) -> Self {
+        Self::EventTooLarge
+    }
+}
+
+/// What was seen of an answer so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The upstream's own count, once it gave a whole one.
+    pub reported: Option<Usage>,
+    /// All text handed on: content, reasoning, tool arguments.
+    pub output: ByteClasses,
+    /// Events with data that were taken.
+    pub events: u64,
+}
+
+/// From an upstream's bytes to the client's.
+#[derive(Debug)]
+pub struct AnswerStream {
+    parser: Parser,
+    core: Core,
+}
+
+#[derive(Debug)]
+struct Core {
+    options: StreamOptions,
+    path: Path,
+    tally: Tally,
+    done: bool,
+    /// Whether a LF that follows belongs to bytes that went out.
+    echo: bool,
+}
+
+#[derive(Debug)]
+enum Path {
+    OpenAi(openai::Pass),
+    Anthropic(anthropic::Pass),
+}
+
+/// What becomes of one event whose dialect the client speaks.
+pub(crate) enum Verdict {
+    /// Its bytes go out.
+    Forward,
+    /// They go out with this range of its data replaced by the shown model.
+    Rename(std::ops::Range<usize>),
+    /// They do not go out.
+    Swallow,
+    /// They go out and the stream is complete.
+    Last,
+}
+
+impl AnswerStream {
+    /// A stream that has seen nothing.
+    #[must_use]
+    pub fn new(options: StreamOptions) -> Self {
+        let path = match options.upstream {
+            Dialect::Anthropic => Path::Anthropic(anthropic::Pass::default()),
+            Dialect::Openai | Dialect::Ollama => Path::OpenAi(openai::Pass::default()),
+        };
+        let core = Core {
+            options,
+            path,
+            tally: Tally::default(),
+            done: false,
+            echo: false,
+        };
+        Self {
+            parser: Parser::default(),
+            core,
+        }
+    }
+
+    /// Takes the upstream's next bytes and appends what the client gets.
+    /// Nothing is taken after [`Self::is_done`].
+    ///
+    /// # Errors
+    /// The stream broke; what was appended before stands. The caller may then
+    /// [`Self::fail`] it.
+    pub fn feed(&mut self, upstream: &[u8], out: &mut BytesMut) -> Result<(), StreamFault> {
+        let Self { parser, core } = self;
+        if core.done {
+            return core.tail(parser, upstream, out);
+        }
+        parser.feed(upstream, &mut |piece| core.piece(piece, out))
+    }
+
+    /// The upstream's bytes are over: completes an answer that was finished
+    /// but for its terminator.
+    ///
+    /// # Errors
+    /// [`StreamFault::Truncated`] where the answer was not finished.
+    pub fn finish(&mut self, out: &mut BytesMut) -> Result<(), StreamFault> {
+        let Self { parser, core } = self;
+        if core.done {
+            return Ok(());
+        }
+        match parser.finish(&mut |piece| core.piece(piece, out)) {
+            // What is left may be the half of an event.
+            Err(StreamFault::Garbage) => return Err(StreamFault::Truncated),
+            other => other?,
+        };
+        if core.done {
+            return Ok(());
+        }
+        let complete = match &mut core.path {
+            Path::OpenAi(pass) => pass.complete(out),
+            Path::Anthropic(pass) => pass.complete(out),
+        };
+        core.done = complete;
+        if complete {
+            Ok(())
+        } else {
+            Err(StreamFault::Truncated)
+        }
+    }
+
+    /// Ends the stream with an error event in the client's dialect, once.
+    pub fn fail(&mut self, error: &ErrorBody, out: &mut BytesMut) {
+        if !std::mem::replace(&mut self.core.done, true) {
+            error::render_event(self.core.options.client, error, out);
+            self.core.echo = false;
+        }
+    }
+
+    /// Whether the end was seen or written: later bytes are ignored.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.core.done
+    }
+
+    /// What was seen so far.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        self.core.tally
+    }
+}
+
+impl Core {
+    /// After the end only the LF that completes the last CRLF goes out.
+    fn tail(
+        &mut self,
+        parser: &mut Parser,
+        bytes: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<(), StreamFault> {
+        if self.echo {
+            let first = &bytes[..bytes.len().min(1)];
+            parser.feed(first, &mut |piece| self.piece(piece, out))?;
+            self.echo &= first.is_empty();
+        }
+        Ok(())
+    }
+
+    fn piece(&mut self, piece: Piece<'_>, out: &mut BytesMut) -> Result<(), StreamFault> {
+        match piece {
+            Piece::LineFeed if self.echo => out.put_u8(b'\n'),
+            Piece::LineFeed => {}
+            Piece::Block(_) if self.done => self.echo = false,
+            Piece::Block(block) => self.block(&block, out)?,
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, block: &Block<'_>, out: &mut BytesMut) -> Result<(), StreamFault> {
+        self.echo = false;
+        if block.has_comment() {
+            out.put_slice(sse::KEEP_ALIVE);
+        }
+        if !block.has_field() {
+            return Ok(());
+        }
+        let raw = std::str::from_utf8(block.raw).map_err(|_| StreamFault::Garbage)?;
+        if block.has_unknown() {
+            return Err(bare_error(raw));
+        }
+        let Some(data) = block.data() else {
+            self.forward(block, out);
+            return Ok(());
+        };
+        let data = std::str::from_utf8(&data).map_err(|_| StreamFault::Garbage)?;
+        self.tally.events += 1;
+        let verdict = match &mut self.path {
+            Path::OpenAi(pass) => pass.event(data, &self.options, &mut self.tally)?,
+            Path::Anthropic(pass) => {
+                pass.event(block.name(), data, &self.options, &mut self.tally)?
+            }
+        };
+        match verdict {
+            Verdict::Forward => self.forward(block, out),
+            Verdict::Swallow => {}
+            Verdict::Rename(span) => self.rename(block, data, span, out),
+            Verdict::Last => {
+                self.forward(block, out);
+                self.done = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn forward(&mut self, block: &Block<'_>, out: &mut BytesMut) {
+        out.put_slice(&block.without_comments());
+        self.echo = true;
+    }
+
+    /// Forwards an event with `span` of its data replaced by the shown model.
+    fn rename(
+        &mut self,
+        block: &Block<'_>,
+        data: &str,
+        span: std::ops::Range<usize>,
+        out: &mut BytesMut,
+    ) {
+        let name = crate::json::quote(self.options.shown_model.as_deref().unwrap_or_default());
+        if let Some(at) = block.data_at() {
+            out.put_slice(&block.raw[..at + span.start]);
+            out.put_slice(name.as_bytes());
+            out.put_slice(&block.raw[at + span.end..]);
+            self.echo = true;
+            return;
+        }
+        // Data of several lines is written as one: a line end in JSON is only space.
+        let renamed = [&data[..span.start], &name, &data[span.end..]]
+            .concat()
+            .replace('\n', " ");
+        sse::write(
+            out,
+            &String::from_utf8_lossy(block.name()),
+            renamed.as_bytes(),
+        );
+    }
+}
+
+/// What a line that is no field of an event means: an upstream that answers a
+/// stream with a plain error body, or garbage.
+fn bare_error(raw: &str) -> StreamFault {
+    let error = error::read_upstream(Dialect::Openai, raw.as_bytes());
+    if error.message.is_some() {
+        StreamFault::UpstreamError(error)
+    } else {
+        StreamFault::Garbage
+    }
+}
