@@ -1,4 +1,8 @@
 //! What the door keeps: its data directory, the vault, and the ledger.
 
+pub mod admin;
 pub mod datadir;
+pub mod directory;
+pub mod people;
+pub mod sqlite;
 pub mod vault;

@@ -1,0 +1,186 @@
+//! What an operator is answered.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use surgewall_core::clock::Timestamp;
+use surgewall_core::id::PublicId;
+use surgewall_core::principal::{Class, Scopes};
+use surgewall_core::secret::SecretString;
+
+/// The answer to a [`super::Request`].
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// An account's public id.
+    UserCreated {
+        /// The id.
+        id: PublicId,
+    },
+    /// One account.
+    User(UserView),
+    /// Accounts.
+    Users(Page<UserView>),
+    /// One group.
+    Group(GroupView),
+    /// Groups.
+    Groups(Page<GroupView>),
+    /// A key was made.
+    KeyCreated {
+        /// Its public id.
+        id: PublicId,
+        /// The key itself, said only this once; `None` for another system's key.
+        key: Option<NewKey>,
+    },
+    /// Keys were taken over.
+    Imported {
+        /// How many.
+        keys: usize,
+    },
+    /// One key.
+    Key(KeyView),
+    /// Keys.
+    Keys(Page<KeyView>),
+}
+
+impl fmt::Debug for Reply {
+    /// Only what it is: its texts are personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UserCreated { .. } => "UserCreated",
+            Self::User(_) => "User",
+            Self::Users(_) => "Users",
+            Self::Group(_) => "Group",
+            Self::Groups(_) => "Groups",
+            Self::KeyCreated { .. } => "KeyCreated",
+            Self::Imported { .. } => "Imported",
+            Self::Key(_) => "Key",
+            Self::Keys(_) => "Keys",
+        })
+    }
+}
+
+/// A new key on its way to the operator who asked for it. It is written to the
+/// control socket and to stdout, nowhere else.
+#[derive(Clone, Debug)]
+pub struct NewKey(pub SecretString);
+
+impl Serialize for NewKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
+}
+impl<'de> Deserialize<'de> for NewKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(SecretString::new).map(Self)
+    }
+}
+
+/// Some rows of a listing.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The rows, oldest first.
+    pub rows: Vec<T>,
+    /// What to ask for `after`, where there may be more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<PublicId>,
+}
+
+/// One account, as an operator sees it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct UserView {
+    /// Public id.
+    pub id: PublicId,
+    /// E-mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Issuer and subject, of an account that came by a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
+    /// Class.
+    pub class: Class,
+    /// Group's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether it is suspended.
+    pub suspended: bool,
+    /// Limits.
+    pub limits: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Whose token an account came by.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct External {
+    /// The issuer.
+    pub issuer: String,
+    /// The subject.
+    pub subject: String,
+}
+
+/// One group, as an operator sees it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupView {
+    /// Public id.
+    pub id: PublicId,
+    /// Name.
+    pub name: String,
+    /// Limits.
+    pub limits: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Whether a key works.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// It works.
+    Active,
+    /// Its time is over.
+    Expired,
+    /// It was revoked.
+    Revoked,
+    /// Its account is suspended.
+    Suspended,
+}
+
+/// One key, as an operator sees it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeyView {
+    /// Public id.
+    pub id: PublicId,
+    /// Name.
+    pub name: String,
+    /// Its last four characters, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_four: Option<String>,
+    /// `own`, `sha256` or `bcrypt`.
+    pub kind: String,
+    /// Whether it works.
+    pub state: KeyState,
+    /// Whose key it is: e-mail, or public id; `None` is the operator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Group's name, of the key or of its account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether it may name its end user.
+    pub delegates: bool,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Limits.
+    pub limits: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops working.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// When it was last used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+}

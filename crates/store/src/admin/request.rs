@@ -1,0 +1,274 @@
+//! What an operator can ask for, as data: the command line and the control
+//! socket send the same.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use surgewall_core::principal::{Class, Scopes};
+
+/// Keys in one [`Request::KeyImport`].
+pub const IMPORT_KEYS_MAX: usize = 10_000;
+/// Rows in one listing.
+pub const LIST_ROWS_MAX: u32 = 1_000;
+
+/// One operation. Users are named by public id or e-mail, groups and keys by
+/// public id or name.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Request {
+    /// Makes an account. Answers [`super::Reply::UserCreated`].
+    UserCreate(UserCreate),
+    /// Lists accounts. Answers [`super::Reply::Users`].
+    UserList(List),
+    /// Shows one account. Answers [`super::Reply::User`].
+    UserShow(Named),
+    /// Changes an account. Answers [`super::Reply::User`].
+    UserSet(UserSet),
+    /// The account of a token's subject, made at its first use. Answers
+    /// [`super::Reply::UserCreated`], also where it was there.
+    AccountEnsure(AccountEnsure),
+    /// Makes a group. Answers [`super::Reply::Group`].
+    GroupCreate(GroupCreate),
+    /// Lists groups. Answers [`super::Reply::Groups`].
+    GroupList(List),
+    /// Shows one group. Answers [`super::Reply::Group`].
+    GroupShow(Named),
+    /// Changes a group. Answers [`super::Reply::Group`].
+    GroupSet(GroupSet),
+    /// Makes a key. Answers [`super::Reply::KeyCreated`].
+    KeyCreate(KeyCreate),
+    /// Takes over many keys of another system at once, all or none. Answers
+    /// [`super::Reply::Imported`].
+    KeyImport(KeyImport),
+    /// Lists keys. Answers [`super::Reply::Keys`].
+    KeyList(KeyList),
+    /// Shows one key. Answers [`super::Reply::Key`].
+    KeyShow(Named),
+    /// Ends a key for good. Answers [`super::Reply::Key`].
+    KeyRevoke(Named),
+    /// Changes a key. Answers [`super::Reply::Key`].
+    KeySet(KeySet),
+}
+
+impl Request {
+    /// What it is called in the ledger.
+    #[must_use]
+    pub const fn action(&self) -> &'static str {
+        match self {
+            Self::UserCreate(_) => "user.create",
+            Self::UserList(_) => "user.list",
+            Self::UserShow(_) => "user.show",
+            Self::UserSet(_) => "user.set",
+            Self::AccountEnsure(_) => "account.ensure",
+            Self::GroupCreate(_) => "group.create",
+            Self::GroupList(_) => "group.list",
+            Self::GroupShow(_) => "group.show",
+            Self::GroupSet(_) => "group.set",
+            Self::KeyCreate(_) => "key.create",
+            Self::KeyImport(_) => "key.import",
+            Self::KeyList(_) => "key.list",
+            Self::KeyShow(_) => "key.show",
+            Self::KeyRevoke(_) => "key.revoke",
+            Self::KeySet(_) => "key.set",
+        }
+    }
+}
+
+impl fmt::Debug for Request {
+    /// Only what it is called: its texts are personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.action())
+    }
+}
+
+/// What [`Request::UserCreate`] asks for.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserCreate {
+    /// The e-mail address.
+    pub email: String,
+    /// The class; `new` if absent.
+    #[serde(default)]
+    pub class: Option<Class>,
+    /// The group.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Limits, each as [`surgewall_core::quota::LimitSpec`] reads it.
+    #[serde(default)]
+    pub limits: Vec<String>,
+}
+
+/// What [`Request::UserSet`] asks for; what is absent stays.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserSet {
+    /// Which account.
+    pub user: String,
+    /// Its class.
+    #[serde(default)]
+    pub class: Option<Class>,
+    /// Its group.
+    #[serde(default)]
+    pub group: Option<Assign>,
+    /// Whether it is suspended.
+    #[serde(default)]
+    pub suspended: Option<bool>,
+    /// All of its limits.
+    #[serde(default)]
+    pub limits: Option<Vec<String>>,
+}
+
+/// A group to be put into, or none.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assign {
+    /// Into this one.
+    To(String),
+    /// Into none.
+    Nothing,
+}
+
+/// What [`Request::AccountEnsure`] asks for. The token was verified before.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountEnsure {
+    /// The token's issuer.
+    pub issuer: String,
+    /// The subject, as the configured claim says.
+    pub subject: String,
+    /// The class of a new account. One that is there keeps its own.
+    pub class: Class,
+    /// The group's name, if a claim names it: also one that is there is moved.
+    #[serde(default)]
+    pub group: Option<String>,
+}
+
+/// What [`Request::GroupCreate`] asks for.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupCreate {
+    /// The name.
+    pub name: String,
+    /// Limits.
+    #[serde(default)]
+    pub limits: Vec<String>,
+}
+
+/// What [`Request::GroupSet`] asks for; what is absent stays.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupSet {
+    /// Which group.
+    pub group: String,
+    /// A new name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// All of its limits.
+    #[serde(default)]
+    pub limits: Option<Vec<String>>,
+}
+
+/// What [`Request::KeyCreate`] asks for.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyCreate {
+    /// The name.
+    pub name: String,
+    /// Whose key it is, by e-mail or public id; absent, it is the operator's.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// The group of an operator's key.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// What it may do.
+    #[serde(default)]
+    pub scopes: Scopes,
+    /// Whether it may name its end user.
+    #[serde(default)]
+    pub delegates: bool,
+    /// How long it works, for example `90d`; absent, for ever.
+    #[serde(default)]
+    pub expires_in: Option<String>,
+    /// Limits.
+    #[serde(default)]
+    pub limits: Vec<String>,
+    /// Another system's key, by its hash; absent, a new key is made.
+    #[serde(default)]
+    pub foreign: Option<Foreign>,
+}
+
+/// Another system's key, known by its hash.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Foreign {
+    /// SHA-256 of the key in hex.
+    Sha256(String),
+    /// The bcrypt hash of the key.
+    Bcrypt {
+        /// `$2b$...`, 60 characters.
+        hash: String,
+        /// The key's first characters (8 to 32): they are no secret, and tell
+        /// which hashes a credential is compared with.
+        prefix: String,
+    },
+}
+
+/// What [`Request::KeyImport`] asks for.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyImport {
+    /// The keys, each with its `foreign` hash; at most [`IMPORT_KEYS_MAX`].
+    pub keys: Vec<KeyCreate>,
+}
+
+/// What [`Request::KeySet`] asks for; what is absent stays.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeySet {
+    /// Which key.
+    pub key: String,
+    /// What it may do.
+    #[serde(default)]
+    pub scopes: Option<Scopes>,
+    /// Whether it may name its end user.
+    #[serde(default)]
+    pub delegates: Option<bool>,
+    /// All of its limits.
+    #[serde(default)]
+    pub limits: Option<Vec<String>>,
+}
+
+/// A page of a listing.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// The public id before the first row; absent begins.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// Rows, at most [`LIST_ROWS_MAX`]; 0 is that.
+    #[serde(default)]
+    pub rows_max: u32,
+}
+
+/// What [`Request::KeyList`] asks for.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyList {
+    /// Only this account's.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// The public id before the first row; absent begins.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// Rows, at most [`LIST_ROWS_MAX`]; 0 is that.
+    #[serde(default)]
+    pub rows_max: u32,
+}
+
+/// One account, group or key.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    /// Public id, e-mail or name.
+    pub name: String,
+}

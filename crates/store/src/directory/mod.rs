@@ -1,0 +1,341 @@
+//! The door's picture of its people, in memory: what every request reads.
+//!
+//! A key is found by one keyed hash and one probe of a map; no request reads or
+//! writes the database. The picture is loaded whole at start, and each change
+//! is put into it after the store has it, so an operator's effect holds for the
+//! next request.
+
+mod bcrypt;
+mod entry;
+mod memo;
+mod state;
+mod touched;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use surgewall_core::apikey;
+use surgewall_core::clock::Timestamp;
+use surgewall_core::id::{AccountId, GroupId, KeyId};
+use surgewall_core::limits::CREDENTIAL_BYTES_MAX;
+use surgewall_core::principal::{AccountRecord, DelegatedUser, GroupRecord, KeyRecord};
+use surgewall_core::refusal::CredentialFault;
+
+use crate::people::sealed::{external_hash, purpose, sha256_hex};
+use crate::people::{Change, PAGE_ROWS_MAX, People, Pick, StoreError, UserSeen};
+use crate::vault::Vault;
+
+pub use bcrypt::{BCRYPT_AT_ONCE_MAX, BCRYPT_WAITING_MAX, SlowLookupError};
+pub use memo::VERIFIED_MAX;
+pub use touched::{LAST_USE_WRITE_S, USERS_PENDING_MAX};
+
+use entry::Entry;
+use state::{Relink, State};
+
+/// Keys that the door holds at most, revoked ones included (about 0.5 KiB each).
+pub const KEYS_MAX: usize = 8_000_000;
+/// Accounts that the door holds at most.
+pub const ACCOUNTS_MAX: usize = 8_000_000;
+/// Groups that the door holds at most.
+pub const GROUPS_MAX: usize = 100_000;
+/// bcrypt keys that may share one prefix: what one wrong credential can cost.
+pub const BCRYPT_CANDIDATES_MAX: usize = 8;
+/// Different lengths of bcrypt prefixes in use at once: each is one hash a lookup.
+pub const BCRYPT_PREFIX_LENGTHS_MAX: usize = 4;
+/// Records that are swapped under one hold of the lock.
+const RELINK_BATCH: usize = 1_024;
+
+/// How much fits into the picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Keys.
+    pub keys_max: usize,
+    /// Accounts.
+    pub accounts_max: usize,
+    /// Groups.
+    pub groups_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { keys_max: KEYS_MAX, accounts_max: ACCOUNTS_MAX, groups_max: GROUPS_MAX }
+    }
+}
+
+/// The picture. Clones share it.
+#[derive(Clone)]
+pub struct Directory {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    vault: Vault,
+    bounds: Bounds,
+    state: RwLock<State>,
+    touched: Mutex<touched::Touched>,
+    slow: bcrypt::Slow,
+    /// One operator's change at a time: what was checked still holds when it is written.
+    changes: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").field("sizes", &self.sizes()).finish()
+    }
+}
+
+/// What a picture holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Sizes {
+    /// Keys, revoked ones included.
+    pub keys: usize,
+    /// Accounts.
+    pub accounts: usize,
+    /// Groups.
+    pub groups: usize,
+}
+
+impl Directory {
+    /// An empty picture.
+    #[must_use]
+    pub fn new(vault: Vault, bounds: Bounds) -> Self {
+        let inner = Inner {
+            vault,
+            bounds,
+            state: RwLock::default(),
+            touched: Mutex::default(),
+            slow: bcrypt::Slow::default(),
+            changes: tokio::sync::Mutex::new(()),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The picture of everything in `people`, read page by page.
+    ///
+    /// # Errors
+    /// The store failed, or a row does not open under `vault`.
+    pub async fn load(people: &impl People, vault: Vault) -> Result<Self, StoreError> {
+        let directory = Self::new(vault, Bounds::default());
+        let mut id = 0;
+        while let Some(rows) = page(people.groups(&after(id)).await?) {
+            id = rows.last().map_or(id, |row| row.id.as_u128());
+            directory.learn(&rows.into_iter().map(Change::Group).collect::<Vec<_>>())?;
+        }
+        let mut id = 0;
+        while let Some(rows) = page(people.accounts(&after(id)).await?) {
+            id = rows.last().map_or(id, |row| row.id.as_u128());
+            directory.learn(&rows.into_iter().map(Change::Account).collect::<Vec<_>>())?;
+        }
+        let mut id = 0;
+        while let Some(rows) = page(people.keys(&after(id)).await?) {
+            id = rows.last().map_or(id, |row| row.id.as_u128());
+            directory.learn(&rows.into_iter().map(Change::Key).collect::<Vec<_>>())?;
+        }
+        Ok(directory)
+    }
+
+    /// The key that `credential` is, if it may be used at `now`: one keyed hash
+    /// and one probe. A text of our own form with a wrong checksum is refused
+    /// without either.
+    ///
+    /// # Errors
+    /// Why not. [`CredentialFault::Unknown`] of another system's credential may
+    /// be a bcrypt key that was not seen since the start: ask
+    /// [`Directory::find_key_slowly`] then.
+    pub fn find_key(
+        &self,
+        credential: &str,
+        now: Timestamp,
+    ) -> Result<Arc<KeyRecord>, CredentialFault> {
+        let hash = self.credential_hash(credential)?;
+        let known = self.state().key(&hash);
+        let known = known.or_else(|| self.inner.slow.verified(&hash, &self.state()));
+        judge(known.ok_or(CredentialFault::Unknown)?, now)
+    }
+
+    /// The keyed hash that a credential is found by.
+    fn credential_hash(&self, credential: &str) -> Result<[u8; 32], CredentialFault> {
+        if credential.is_empty() || credential.len() > CREDENTIAL_BYTES_MAX {
+            return Err(CredentialFault::Malformed);
+        }
+        if !credential.starts_with(apikey::PREFIX) {
+            let hex = sha256_hex(credential);
+            return Ok(self.inner.vault.keyed_hash(purpose::CREDENTIAL_SHA256, hex.as_bytes()));
+        }
+        if !apikey::is_well_formed(credential) {
+            return Err(CredentialFault::Malformed);
+        }
+        Ok(self.inner.vault.keyed_hash(purpose::CREDENTIAL_OWN, credential.as_bytes()))
+    }
+
+    /// The account that came by tokens of `issuer` with this `subject`, if one
+    /// was made; [`crate::admin::Request::AccountEnsure`] makes it. The caller
+    /// judges whether it is suspended.
+    #[must_use]
+    pub fn account_by_external(&self, issuer: &str, subject: &str) -> Option<Arc<AccountRecord>> {
+        let hash = external_hash(&self.inner.vault, issuer, subject);
+        self.state().external(&hash)
+    }
+
+    /// The account with this id.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<Arc<AccountRecord>> {
+        self.state().account(id)
+    }
+
+    /// The key with this id, whatever its state.
+    #[must_use]
+    pub fn key(&self, id: KeyId) -> Option<Arc<KeyRecord>> {
+        self.state().key_by_id(id)
+    }
+
+    /// The group with this name.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<Arc<GroupRecord>> {
+        self.state().group_named(name)
+    }
+
+    /// The group with this id.
+    #[must_use]
+    pub fn group_by_id(&self, id: GroupId) -> Option<Arc<GroupRecord>> {
+        self.state().group(id)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        self.state().sizes()
+    }
+
+    /// Remembers that `key` was used at `now`, in memory only.
+    pub fn touch(&self, key: KeyId, now: Timestamp) {
+        self.touched().key(key, now);
+    }
+
+    /// Remembers that `key` named `user` at `now`, in memory only.
+    pub fn touch_user(&self, key: KeyId, user: DelegatedUser, now: Timestamp) {
+        self.touched().user(key, user, now);
+    }
+
+    /// When `key` was last used, as far as it is not written yet.
+    #[must_use]
+    pub fn last_touch(&self, key: KeyId) -> Option<Timestamp> {
+        self.touched().last_use(key)
+    }
+
+    /// What was touched since the last drain, for [`People::write_key_uses`]
+    /// and [`People::write_users_seen`]: call it every [`LAST_USE_WRITE_S`]
+    /// seconds and once at the end, so that no key is written more often.
+    #[must_use]
+    pub fn drain_touched(&self) -> (Vec<(KeyId, Timestamp)>, Vec<UserSeen>) {
+        self.touched().drain()
+    }
+
+    /// Writes what was touched since the last time.
+    ///
+    /// # Errors
+    /// The store failed; what was drained is touched again.
+    pub async fn write_touched(&self, people: &impl People) -> Result<(), StoreError> {
+        let (keys, users) = self.drain_touched();
+        let mut written = Ok(());
+        if !keys.is_empty() {
+            written = people.write_key_uses(&keys).await;
+        }
+        if written.is_ok() && !users.is_empty() {
+            written = people.write_users_seen(&users).await;
+        }
+        if written.is_err() {
+            let mut touched = self.touched();
+            keys.iter().for_each(|(key, at)| touched.key(*key, *at));
+            users.iter().for_each(|seen| touched.user(seen.key, seen.user, seen.at));
+        }
+        written
+    }
+
+    /// Holds back other operators' changes while one is checked and written.
+    pub(crate) async fn lock_changes(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.changes.lock().await
+    }
+
+    /// What `changes` mean, before they are written: a row that cannot be
+    /// opened or does not fit must not reach the store.
+    pub(crate) fn open(&self, changes: &[Change]) -> Result<Vec<Entry>, StoreError> {
+        changes.iter().map(|change| entry::open(&self.inner.vault, change)).collect()
+    }
+
+    /// Puts `entries` into the picture. When it returns, every later lookup sees
+    /// all of them, also through the keys of a changed account or group.
+    pub(crate) fn install(&self, entries: Vec<Entry>) {
+        let mut relink = Relink::default();
+        let mut entries = entries.into_iter().peekable();
+        while entries.peek().is_some() {
+            let mut state = self.state_mut();
+            entries.by_ref().take(RELINK_BATCH).for_each(|entry| state.put(entry, &mut relink));
+        }
+        self.inner.slow.forget_refused();
+        self.relink(relink);
+    }
+
+    /// Swaps the records that hold a changed account or group, some at a time,
+    /// so that requests go on while a group of a million keys changes.
+    fn relink(&self, relink: Relink) {
+        let (accounts, mut slots) = relink.into_parts();
+        for batch in accounts.chunks(RELINK_BATCH) {
+            let mut state = self.state_mut();
+            batch.iter().for_each(|account| state.relink_account(*account, &mut slots));
+        }
+        for batch in slots.chunks(RELINK_BATCH) {
+            let mut state = self.state_mut();
+            batch.iter().for_each(|slot| state.relink_key(*slot));
+        }
+    }
+
+    fn learn(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let entries = self.open(changes)?;
+        self.install(entries);
+        Ok(())
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.inner.bounds
+    }
+
+    /// How many bcrypt keys share this prefix, and how many lengths would be in
+    /// use with this one.
+    pub(crate) fn bcrypt_load(&self, prefix_hash: &[u8; 32], prefix_len: u8) -> (usize, usize) {
+        self.state().bcrypt_load(prefix_hash, prefix_len)
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.inner.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.inner.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn touched(&self) -> MutexGuard<'_, touched::Touched> {
+        self.inner.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a key that was found may be used at `now`.
+fn judge(key: Arc<KeyRecord>, now: Timestamp) -> Result<Arc<KeyRecord>, CredentialFault> {
+    if key.revoked_at.is_some() {
+        return Err(CredentialFault::Revoked);
+    }
+    if key.expires_at.is_some_and(|end| now >= end) {
+        return Err(CredentialFault::Expired);
+    }
+    if key.account.as_ref().is_some_and(|account| account.suspended) {
+        return Err(CredentialFault::Suspended);
+    }
+    Ok(key)
+}
+
+fn after(id: u128) -> Pick {
+    Pick::After { id, rows_max: PAGE_ROWS_MAX }
+}
+
+fn page<T>(rows: Vec<T>) -> Option<Vec<T>> {
+    (!rows.is_empty()).then_some(rows)
+}

@@ -1,0 +1,79 @@
+//! Last uses, kept in memory until they are written in one batch.
+
+use std::collections::HashMap;
+
+use surgewall_core::clock::Timestamp;
+use surgewall_core::id::KeyId;
+use surgewall_core::principal::DelegatedUser;
+
+use crate::people::UserSeen;
+
+/// Seconds between two batches of last uses.
+pub const LAST_USE_WRITE_S: u64 = 60;
+/// Delegated users that wait for the next batch: clients choose their names,
+/// so past it the others are not remembered this time.
+pub const USERS_PENDING_MAX: usize = 65_536;
+
+/// What was touched since the last batch. Keys are bounded by the directory.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    keys: HashMap<KeyId, Timestamp>,
+    users: HashMap<(KeyId, DelegatedUser), Timestamp>,
+}
+
+impl Touched {
+    pub(super) fn key(&mut self, key: KeyId, now: Timestamp) {
+        let at = self.keys.entry(key).or_insert(now);
+        *at = now.max(*at);
+    }
+
+    pub(super) fn user(&mut self, key: KeyId, user: DelegatedUser, now: Timestamp) {
+        let full = self.users.len() >= USERS_PENDING_MAX;
+        match self.users.get_mut(&(key, user)) {
+            Some(at) => *at = now.max(*at),
+            None if full => {}
+            None => {
+                self.users.insert((key, user), now);
+            }
+        }
+    }
+
+    pub(super) fn last_use(&self, key: KeyId) -> Option<Timestamp> {
+        self.keys.get(&key).copied()
+    }
+
+    pub(super) fn drain(&mut self) -> (Vec<(KeyId, Timestamp)>, Vec<UserSeen>) {
+        let keys = std::mem::take(&mut self.keys).into_iter().collect();
+        let users = std::mem::take(&mut self.users).into_iter();
+        (keys, users.map(|((key, user), at)| UserSeen { key, user, at }).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pending_users_are_bounded_and_known_ones_still_move() {
+        let mut touched = Touched::default();
+        let key = KeyId::from_u128(1);
+        let at = Timestamp::from_millis;
+        for n in 0..=USERS_PENDING_MAX as u128 {
+            touched.user(key, DelegatedUser(n), at(1));
+        }
+        touched.user(key, DelegatedUser(0), at(9));
+        let (_, users) = touched.drain();
+        assert_eq!(users.len(), USERS_PENDING_MAX);
+        assert!(users.iter().any(|seen| seen.user == DelegatedUser(0) && seen.at == at(9)));
+        assert!(touched.drain().1.is_empty());
+    }
+
+    #[test]
+    fn a_last_use_never_moves_back() {
+        let mut touched = Touched::default();
+        let key = KeyId::from_u128(1);
+        touched.key(key, Timestamp::from_millis(5));
+        touched.key(key, Timestamp::from_millis(3));
+        assert_eq!(touched.last_use(key), Some(Timestamp::from_millis(5)));
+    }
+}

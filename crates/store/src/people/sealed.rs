@@ -1,0 +1,147 @@
+//! Sealing and opening of people's columns, and the keyed hashes by which they
+//! are found.
+//!
+//! A column is sealed for its table, its name and its row: a sealed e-mail that
+//! is moved to another row does not open there.
+
+use aws_lc_rs::digest;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use surgewall_core::clock::Timestamp;
+use surgewall_core::id::KeyId;
+
+use super::{ConfigRow, Hidden, People, StoreError};
+use crate::vault::Vault;
+
+/// Columns that are sealed, as they are named to the vault.
+pub(crate) mod column {
+    pub(crate) const GROUP_NAME: &str = "groups.name";
+    pub(crate) const GROUP_LIMITS: &str = "groups.limits";
+    pub(crate) const EMAIL: &str = "accounts.email";
+    pub(crate) const EXTERNAL: &str = "accounts.external";
+    pub(crate) const ACCOUNT_LIMITS: &str = "accounts.limits";
+    pub(crate) const KEY_NAME: &str = "keys.name";
+    pub(crate) const KEY_LIMITS: &str = "keys.limits";
+    pub(crate) const SCOPES: &str = "keys.scopes";
+    pub(crate) const LAST_FOUR: &str = "keys.last_four";
+    pub(crate) const BCRYPT: &str = "keys.bcrypt";
+    pub(crate) const CONFIG: &str = "configs.text";
+}
+
+/// Purposes of keyed hashes that are no column's: each its own domain.
+pub(crate) mod purpose {
+    pub(crate) const CREDENTIAL_OWN: &str = "keys.credential.own";
+    pub(crate) const CREDENTIAL_SHA256: &str = "keys.credential.sha256";
+    pub(crate) const CREDENTIAL_BCRYPT: &str = "keys.credential.bcrypt";
+    pub(crate) const PREFIX: &str = "keys.prefix";
+    pub(crate) const GROUP_NAME: &str = "groups.name";
+    pub(crate) const EMAIL: &str = "accounts.email";
+    pub(crate) const EXTERNAL: &str = "accounts.external";
+    pub(crate) const KEY_NAME: &str = "keys.name";
+}
+
+fn context(column: &str, row: u128) -> String {
+    format!("{column}:{row:032x}")
+}
+
+/// `text` sealed for `column` of `row`.
+pub(crate) fn seal(vault: &Vault, column: &str, row: u128, text: &[u8]) -> Vec<u8> {
+    vault.seal(&context(column, row), text)
+}
+
+/// `value` as JSON, sealed for `column` of `row`.
+pub(crate) fn seal_json<T: Serialize>(
+    vault: &Vault,
+    column: &'static str,
+    row: u128,
+    value: &T,
+) -> Result<Vec<u8>, StoreError> {
+    let json = serde_json::to_vec(value).map_err(|_| StoreError::Damaged { column })?;
+    Ok(seal(vault, column, row, &json))
+}
+
+/// The text that [`seal`] sealed.
+pub(crate) fn open_text(
+    vault: &Vault,
+    column: &'static str,
+    row: u128,
+    sealed: &[u8],
+) -> Result<String, StoreError> {
+    let plain = vault
+        .open_sealed(&context(column, row), sealed)
+        .map_err(|_| StoreError::Sealed { column })?;
+    String::from_utf8(plain).map_err(|_| StoreError::Damaged { column })
+}
+
+/// The value that [`seal_json`] sealed; the default where nothing is stored.
+pub(crate) fn open_json<T: DeserializeOwned + Default>(
+    vault: &Vault,
+    column: &'static str,
+    row: u128,
+    sealed: Option<&[u8]>,
+) -> Result<T, StoreError> {
+    let Some(sealed) = sealed else { return Ok(T::default()) };
+    let text = open_text(vault, column, row, sealed)?;
+    serde_json::from_str(&text).map_err(|_| StoreError::Damaged { column })
+}
+
+/// `text`, to be found by `hash` and read back by the vault only.
+pub(crate) fn hide(vault: &Vault, column: &str, row: u128, text: &str, hash: [u8; 32]) -> Hidden {
+    Hidden { hash, sealed: seal(vault, column, row, text.as_bytes()) }
+}
+
+/// The hash of an account by its token's issuer and subject. The length stands
+/// before the issuer, so that no other pair has the same bytes.
+pub(crate) fn external_hash(vault: &Vault, issuer: &str, subject: &str) -> [u8; 32] {
+    let pair = format!("{}:{issuer}{subject}", issuer.len());
+    vault.keyed_hash(purpose::EXTERNAL, pair.as_bytes())
+}
+
+/// SHA-256 of `text` in lower-case hex.
+pub(crate) fn sha256_hex(text: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        for nibble in [byte >> 4, byte & 15] {
+            hex.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+        hex
+    })
+}
+
+/// Keeps the text of a configuration that decisions carry the `hash` of.
+///
+/// # Errors
+/// The engine failed.
+pub async fn keep_config(
+    people: &impl People,
+    vault: &Vault,
+    hash: &str,
+    text: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    // Any UUIDv7 does: the kind is only a name for the reader.
+    let id = KeyId::new(now).as_u128();
+    let sealed = seal(vault, column::CONFIG, id, text.as_bytes());
+    people.keep_config(&ConfigRow { id, hash: hash.to_owned(), sealed, kept_at: now }).await
+}
+
+/// The text of a kept configuration.
+///
+/// # Errors
+/// It does not open under this vault.
+pub fn open_config(vault: &Vault, row: &ConfigRow) -> Result<String, StoreError> {
+    open_text(vault, column::CONFIG, row.id, &row.sealed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sha256_hex_is_the_usual_form() {
+        assert_eq!(
+            sha256_hex("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! Migrations: forward only, embedded, one transaction each.
+//!
+//! The schema's version is SQLite's `user_version`; its `application_id` says
+//! whose file it is.
+
+use std::path::Path;
+
+use sqlx::{Connection, SqliteConnection, SqlitePool};
+
+use super::engine;
+use crate::people::StoreError;
+
+/// `SWDB` in the file's header.
+const APPLICATION_ID: i64 = 0x5357_4442;
+/// The migrations in their order: version `n` is made by the one at `n - 1`.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_people.sql")];
+/// The newest schema that this version knows.
+#[expect(clippy::cast_possible_wrap, reason = "a handful of migrations")]
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Brings the schema up to date.
+pub(super) async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+    let doing = engine("reading the schema's version");
+    let mut connection = writer.acquire().await.map_err(&doing)?;
+    let found = version(&mut connection).await.map_err(&doing)?;
+    let application = application(&mut connection).await.map_err(&doing)?;
+    let ours = application == APPLICATION_ID || (application == 0 && found == 0);
+    if !ours {
+        return Err(StoreError::NotOurs { path: path.display().to_string(), found: application });
+    }
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::NewerSchema { found, known: SCHEMA_VERSION });
+    }
+    let done = usize::try_from(found).map_err(|_| StoreError::Damaged { column: "user_version" })?;
+    for migration in MIGRATIONS.into_iter().skip(done) {
+        step(&mut connection, migration).await.map_err(engine("migrating the schema"))?;
+    }
+    Ok(())
+}
+
+async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("PRAGMA user_version").fetch_one(connection).await
+}
+
+async fn application(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("PRAGMA application_id").fetch_one(connection).await
+}
+
+/// One migration and the version that it makes, together or not at all.
+async fn step(connection: &mut SqliteConnection, migration: &'static str) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let next = version(&mut transaction).await? + 1;
+    sqlx::raw_sql(migration).execute(&mut *transaction).await?;
+    // Pragmas take no parameters; both are numbers of ours.
+    let header = format!("PRAGMA user_version = {next}; PRAGMA application_id = {APPLICATION_ID};");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(header)).execute(&mut *transaction).await?;
+    transaction.commit().await
+}

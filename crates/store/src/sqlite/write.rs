@@ -1,0 +1,220 @@
+//! Writing people: each call is one transaction on the one writing connection.
+
+use std::future::Future;
+
+use sqlx::{Sqlite as Db, SqliteConnection, SqlitePool, Transaction};
+use surgewall_core::clock::Timestamp;
+use surgewall_core::id::KeyId;
+use surgewall_core::limits::CONFIGS_KEPT_MAX;
+
+use super::rows::{to_blob, to_millis};
+use super::{Sqlite, engine, read};
+use crate::people::{
+    AccountRow, Change, ConfigRow, DELEGATED_USERS_MAX, GroupRow, KeyRow, ORG_ID, People, Pick,
+    StoreError, UserSeen,
+};
+
+impl People for Sqlite {
+    async fn write(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let doing = engine("writing a change");
+        let mut transaction = begin(&self.writer).await.map_err(&doing)?;
+        for change in changes {
+            match change {
+                Change::Group(row) => group(&mut transaction, row).await,
+                Change::Account(row) => account(&mut transaction, row).await,
+                Change::Key(row) => key(&mut transaction, row).await,
+            }
+            .map_err(&doing)?;
+        }
+        transaction.commit().await.map_err(doing)
+    }
+
+    fn groups(
+        &self,
+        pick: &Pick,
+    ) -> impl Future<Output = Result<Vec<GroupRow>, StoreError>> + Send {
+        read::groups(&self.readers, pick)
+    }
+
+    fn accounts(
+        &self,
+        pick: &Pick,
+    ) -> impl Future<Output = Result<Vec<AccountRow>, StoreError>> + Send {
+        read::accounts(&self.readers, pick)
+    }
+
+    fn keys(&self, pick: &Pick) -> impl Future<Output = Result<Vec<KeyRow>, StoreError>> + Send {
+        read::keys(&self.readers, pick)
+    }
+
+    async fn write_key_uses(&self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO key_uses (org_id, key_id, last_used_at) VALUES (?1, ?2, ?3) \
+             ON CONFLICT DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)";
+        let doing = engine("writing last uses");
+        let mut transaction = begin(&self.writer).await.map_err(&doing)?;
+        for (key, at) in uses {
+            let query = sqlx::query(SQL).bind(ORG_ID).bind(to_blob(key.as_u128()));
+            query.bind(to_millis(*at)).execute(&mut *transaction).await.map_err(&doing)?;
+        }
+        transaction.commit().await.map_err(doing)
+    }
+
+    async fn write_users_seen(&self, users: &[UserSeen]) -> Result<(), StoreError> {
+        let doing = engine("writing delegated users");
+        let mut transaction = begin(&self.writer).await.map_err(&doing)?;
+        for seen in users {
+            user_seen(&mut transaction, seen).await.map_err(&doing)?;
+        }
+        forget_users(&mut transaction, DELEGATED_USERS_MAX).await.map_err(&doing)?;
+        transaction.commit().await.map_err(doing)
+    }
+
+    async fn keep_config(&self, config: &ConfigRow) -> Result<(), StoreError> {
+        // A configuration that comes back is the newest again.
+        const KEEP: &str = "INSERT INTO configs (org_id, id, hash, text_sealed, kept_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (org_id, hash) DO UPDATE SET \
+             id = excluded.id, text_sealed = excluded.text_sealed, kept_at = excluded.kept_at";
+        const DROP: &str = "DELETE FROM configs WHERE org_id = ?1 AND id NOT IN \
+             (SELECT id FROM configs WHERE org_id = ?1 ORDER BY id DESC LIMIT ?2)";
+        let doing = engine("keeping a configuration");
+        let mut transaction = begin(&self.writer).await.map_err(&doing)?;
+        let keep = sqlx::query(KEEP).bind(ORG_ID).bind(to_blob(config.id)).bind(&config.hash);
+        let keep = keep.bind(&config.sealed).bind(to_millis(config.kept_at));
+        keep.execute(&mut *transaction).await.map_err(&doing)?;
+        let kept_max = i64::try_from(CONFIGS_KEPT_MAX).unwrap_or(i64::MAX);
+        let drop = sqlx::query(DROP).bind(ORG_ID).bind(kept_max);
+        drop.execute(&mut *transaction).await.map_err(&doing)?;
+        transaction.commit().await.map_err(doing)
+    }
+
+    fn configs(&self) -> impl Future<Output = Result<Vec<ConfigRow>, StoreError>> + Send {
+        read::configs(&self.readers)
+    }
+}
+
+/// Takes the write lock at once: a deferred transaction could fail half-way.
+async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, Db>, sqlx::Error> {
+    writer.begin_with("BEGIN IMMEDIATE").await
+}
+
+async fn group(connection: &mut SqliteConnection, row: &GroupRow) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO groups (org_id, id, public_id, name_hash, name_sealed, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (org_id, id) DO UPDATE SET \
+         name_hash = excluded.name_hash, name_sealed = excluded.name_sealed";
+    sqlx::query(SQL)
+        .bind(ORG_ID)
+        .bind(to_blob(row.id.as_u128()))
+        .bind(row.public_id.as_str())
+        .bind(row.name.hash.to_vec())
+        .bind(&row.name.sealed)
+        .bind(to_millis(row.created_at))
+        .execute(&mut *connection)
+        .await?;
+    limits(connection, "group", row.id.as_u128(), row.limits.as_ref()).await
+}
+
+async fn account(connection: &mut SqliteConnection, row: &AccountRow) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO accounts (org_id, id, public_id, email_hash, email_sealed, \
+         external_hash, external_sealed, class, group_id, suspended, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+         ON CONFLICT (org_id, id) DO UPDATE SET \
+         email_hash = excluded.email_hash, email_sealed = excluded.email_sealed, \
+         external_hash = excluded.external_hash, external_sealed = excluded.external_sealed, \
+         class = excluded.class, group_id = excluded.group_id, suspended = excluded.suspended";
+    sqlx::query(SQL)
+        .bind(ORG_ID)
+        .bind(to_blob(row.id.as_u128()))
+        .bind(row.public_id.as_str())
+        .bind(row.email.as_ref().map(|email| email.hash.to_vec()))
+        .bind(row.email.as_ref().map(|email| &email.sealed))
+        .bind(row.external.as_ref().map(|external| external.hash.to_vec()))
+        .bind(row.external.as_ref().map(|external| &external.sealed))
+        .bind(row.class.as_str())
+        .bind(row.group.map(|group| to_blob(group.as_u128())))
+        .bind(row.suspended)
+        .bind(to_millis(row.created_at))
+        .execute(&mut *connection)
+        .await?;
+    limits(connection, "account", row.id.as_u128(), row.limits.as_ref()).await
+}
+
+async fn key(connection: &mut SqliteConnection, row: &KeyRow) -> Result<(), sqlx::Error> {
+    // What a key is recognised by never changes, and a revocation is never taken back.
+    const SQL: &str = "INSERT INTO keys (org_id, id, public_id, name_hash, name_sealed, kind, \
+         credential_hash, bcrypt_sealed, prefix_hash, prefix_len, last_four_sealed, account_id, \
+         group_id, scopes_sealed, delegates, created_at, expires_at, revoked_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         ON CONFLICT (org_id, id) DO UPDATE SET \
+         name_hash = excluded.name_hash, name_sealed = excluded.name_sealed, \
+         group_id = excluded.group_id, scopes_sealed = excluded.scopes_sealed, \
+         delegates = excluded.delegates, expires_at = excluded.expires_at, \
+         revoked_at = coalesce(revoked_at, excluded.revoked_at)";
+    let bcrypt = row.bcrypt.as_ref();
+    sqlx::query(SQL)
+        .bind(ORG_ID)
+        .bind(to_blob(row.id.as_u128()))
+        .bind(row.public_id.as_str())
+        .bind(row.name.hash.to_vec())
+        .bind(&row.name.sealed)
+        .bind(row.kind.as_str())
+        .bind(row.credential_hash.to_vec())
+        .bind(bcrypt.map(|bcrypt| &bcrypt.sealed))
+        .bind(bcrypt.map(|bcrypt| bcrypt.prefix_hash.to_vec()))
+        .bind(bcrypt.map(|bcrypt| i64::from(bcrypt.prefix_len)))
+        .bind(row.last_four.as_ref())
+        .bind(row.account.map(|account| to_blob(account.as_u128())))
+        .bind(row.group.map(|group| to_blob(group.as_u128())))
+        .bind(row.scopes.as_ref())
+        .bind(row.delegates)
+        .bind(to_millis(row.created_at))
+        .bind(row.expires_at.map(to_millis))
+        .bind(row.revoked_at.map(to_millis))
+        .execute(&mut *connection)
+        .await?;
+    limits(connection, "key", row.id.as_u128(), row.limits.as_ref()).await
+}
+
+async fn limits(
+    connection: &mut SqliteConnection,
+    kind: &'static str,
+    id: u128,
+    sealed: Option<&Vec<u8>>,
+) -> Result<(), sqlx::Error> {
+    const PUT: &str = "INSERT INTO limits (org_id, subject_kind, subject_id, limits_sealed) \
+         VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET limits_sealed = excluded.limits_sealed";
+    const DROP: &str =
+        "DELETE FROM limits WHERE org_id = ?1 AND subject_kind = ?2 AND subject_id = ?3";
+    let query = sqlx::query(if sealed.is_some() { PUT } else { DROP });
+    let query = query.bind(ORG_ID).bind(kind).bind(to_blob(id));
+    let query = match sealed {
+        Some(sealed) => query.bind(sealed),
+        None => query,
+    };
+    query.execute(connection).await.map(drop)
+}
+
+async fn user_seen(connection: &mut SqliteConnection, seen: &UserSeen) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO delegated_users (org_id, key_id, user_hash, first_seen, last_seen) \
+         VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (org_id, key_id, user_hash) DO UPDATE SET \
+         last_seen = max(last_seen, excluded.last_seen)";
+    let query = sqlx::query(SQL).bind(ORG_ID).bind(to_blob(seen.key.as_u128()));
+    let query = query.bind(to_blob(seen.user.0)).bind(to_millis(seen.at));
+    query.execute(connection).await.map(drop)
+}
+
+/// Forgets the users that were not seen for longest, past `users_max`.
+async fn forget_users(
+    connection: &mut SqliteConnection,
+    users_max: u32,
+) -> Result<(), sqlx::Error> {
+    const COUNT: &str = "SELECT count(*) FROM delegated_users WHERE org_id = ?1";
+    const FORGET: &str = "DELETE FROM delegated_users WHERE (org_id, key_id, user_hash) IN \
+         (SELECT org_id, key_id, user_hash FROM delegated_users WHERE org_id = ?1 \
+         ORDER BY last_seen LIMIT ?2)";
+    let count: i64 = sqlx::query_scalar(COUNT).bind(ORG_ID).fetch_one(&mut *connection).await?;
+    let over = count - i64::from(users_max);
+    if over > 0 {
+        sqlx::query(FORGET).bind(ORG_ID).bind(over).execute(connection).await?;
+    }
+    Ok(())
+}
