@@ -94,7 +94,7 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("how do I stop the server gracefully", "docs/operations.md"),
     (
         "What does it cost? how do I set prices",
-        "docs/quotas.md#how-do-i-set-prices-and-money-budgets",
+        "docs/quotas.md#how-do-i-set-prices-what-a-model-costs-and-money-budgets",
     ),
     ("where is the data stored", "docs/operations.md"),
     ("what license is it", "docs/index.md"),
