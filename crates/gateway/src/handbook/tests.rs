@@ -299,6 +299,32 @@ mod pages_are_true {
     }
 
     #[test]
+    fn the_defaults_of_limits_are_documented() {
+        let configuration = page("configuration.md");
+        let (_, defaults) = LIMITS.split_once("impl Default for Limits").unwrap();
+        let (defaults, _) = defaults.split_once("quota: Vec::new()").unwrap();
+        let mut seen = 0;
+        for line in defaults.lines() {
+            let Some((name, value)) = line.trim().trim_end_matches(',').split_once(": ") else {
+                continue;
+            };
+            let value = value.replace('_', "");
+            let value: u64 = match value.split_once(" << ") {
+                Some((base, shift)) => {
+                    base.parse::<u64>().unwrap() << shift.parse::<u32>().unwrap()
+                }
+                None => value.parse().unwrap(),
+            };
+            let documented = [")", ","]
+                .iter()
+                .any(|end| configuration.contains(&format!("- `{name}` (default {value}{end}")));
+            assert!(documented, "{name} is {value}");
+            seen += 1;
+        }
+        assert!(seen >= 12, "{seen} limits found");
+    }
+
+    #[test]
     fn every_refusal_is_in_the_table() {
         let errors = page("errors.md");
         let mut seen = 0;
