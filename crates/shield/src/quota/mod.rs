@@ -1,0 +1,564 @@
+//! Quotas: how much each subject used in its windows, and whether more fits.
+//!
+//! A request reserves its upper bound on every limit that holds for it, all or
+//! nothing; at its end each counter is corrected to what was used. One table
+//! stands behind its owner's lock; a decision touches only the counters that
+//! the request's limits name.
+
+mod key;
+mod window;
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use hashbrown::HashTable;
+use surgewall_core::clock::Timestamp;
+use surgewall_core::principal::matches_model;
+use surgewall_core::quota::{Amounts, Charge, CounterState, LimitSpec, Meter, Subject};
+use surgewall_core::refusal::Refusal;
+
+use key::PackedSubject;
+pub use window::SLOTS;
+use window::Window;
+
+/// Counters in a table, unless its owner sets another bound (about 250 MB).
+pub const COUNTERS_MAX: usize = 2_000_000;
+/// Counters looked at for idleness on each reservation.
+const PRUNED_PER_RESERVATION: usize = 2;
+/// Counters looked at for idleness when the table is full.
+const PRUNED_WHEN_FULL: usize = 256;
+/// How long a request waits that found the table full of busy counters.
+const FULL_RETRY: Duration = Duration::from_secs(1);
+
+/// Whether a limit refuses or only counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enforcement {
+    /// Refuses what does not fit.
+    On,
+    /// Counts and reports what it would have refused.
+    Shadow,
+}
+
+/// One limit that may hold for a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit<'a> {
+    /// Whose counter.
+    pub subject: Subject,
+    /// What is limited.
+    pub spec: &'a LimitSpec,
+    /// Whether it refuses.
+    pub enforcement: Enforcement,
+}
+
+/// A reservation that was made.
+#[must_use]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// The counters charged: to be kept, recorded and settled.
+    pub charges: Vec<Charge>,
+    /// The shadow limits that would have refused.
+    pub shadow: Vec<Exceeded>,
+}
+
+/// A limit that a request does not fit under.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Whose limit.
+    pub subject: Subject,
+    /// What is counted.
+    pub meter: Meter,
+    /// The limit.
+    pub max: u64,
+    /// The window in seconds; 0 for concurrency.
+    pub window_s: u64,
+    /// When the request would fit; `None` if it asks for more than the limit alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<Exceeded> for Refusal {
+    fn from(exceeded: Exceeded) -> Self {
+        let Exceeded {
+            subject,
+            meter,
+            max,
+            window_s,
+            retry_after,
+        } = exceeded;
+        Self::QuotaExceeded {
+            scope: subject.scope(),
+            meter,
+            max,
+            window_s,
+            retry_after,
+        }
+    }
+}
+
+/// What is left of one limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// The limit.
+    pub limit: u64,
+    /// What is used or reserved.
+    pub used: u64,
+    /// What is left.
+    pub remaining: u64,
+    /// When nothing of it will be used any more, if nothing is added.
+    pub reset_after: Duration,
+}
+
+struct Counter {
+    window: Window,
+    id: u64,
+    subject: PackedSubject,
+}
+
+/// All counters.
+pub struct QuotaTable {
+    hasher: RandomState,
+    /// Positions in `counters`, by subject and counter id.
+    index: HashTable<u32>,
+    counters: Vec<Counter>,
+    counters_max: usize,
+    /// Where pruning goes on.
+    cursor: usize,
+    /// Positions found by the check, for the charge that follows it.
+    found: Vec<Option<u32>>,
+}
+
+impl Default for QuotaTable {
+    fn default() -> Self {
+        Self::new(COUNTERS_MAX)
+    }
+}
+
+impl QuotaTable {
+    /// An empty table of at most `counters_max` counters.
+    #[must_use]
+    pub fn new(counters_max: usize) -> Self {
+        Self {
+            hasher: RandomState::new(),
+            index: HashTable::new(),
+            counters: Vec::new(),
+            // A position is 32 bits.
+            counters_max: counters_max.min(u32::MAX as usize),
+            cursor: 0,
+            found: Vec::new(),
+        }
+    }
+
+    /// Counters held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.counters.len()
+    }
+
+    /// Whether there is no counter.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.counters.is_empty()
+    }
+
+    /// Reserves `amounts` on every limit that holds for `model`, or on none.
+    ///
+    /// # Errors
+    /// The limit that keeps the request out longest.
+    pub fn reserve(
+        &mut self,
+        now: Timestamp,
+        limits: &[Limit<'_>],
+        model: &str,
+        amounts: &Amounts,
+    ) -> Result<Grant, Exceeded> {
+        if limits.is_empty() {
+            return Ok(Grant::default());
+        }
+        self.prune(now, PRUNED_PER_RESERVATION);
+        let shadow = self.check(now, limits, model, amounts)?;
+        let charges = self.charge(now, limits, model, amounts);
+        Ok(Grant { charges, shadow })
+    }
+
+    /// Whether everything fits; leaves the positions in `found`.
+    fn check(
+        &mut self,
+        now: Timestamp,
+        limits: &[Limit<'_>],
+        model: &str,
+        amounts: &Amounts,
+    ) -> Result<Vec<Exceeded>, Exceeded> {
+        self.found.clear();
+        let (mut shadow, mut worst, mut missing) = (Vec::new(), None, 0);
+        for limit in limits {
+            let applies = applies(limit.spec, model);
+            let place = applies
+                .then(|| self.find(&limit.subject, limit.spec.counter()))
+                .flatten();
+            self.found.push(place);
+            missing += usize::from(applies && place.is_none());
+            if !applies {
+                continue;
+            }
+            let Some(exceeded) = self.exceeded(now, limit, place, amounts) else {
+                continue;
+            };
+            match limit.enforcement {
+                Enforcement::Shadow => shadow.push(exceeded),
+                Enforcement::On => worst = Some(worse(worst, exceeded)),
+            }
+        }
+        if worst.is_none() && self.counters.len() + missing > self.counters_max {
+            worst = self.make_room(now, limits, model, missing);
+        }
+        worst.map_or(Ok(shadow), Err)
+    }
+
+    fn exceeded(
+        &mut self,
+        now: Timestamp,
+        limit: &Limit<'_>,
+        place: Option<u32>,
+        amounts: &Amounts,
+    ) -> Option<Exceeded> {
+        let LimitSpec { meter, max, .. } = *limit.spec;
+        let amount = amounts.on(meter);
+        let wait = match place.and_then(|place| self.counters.get_mut(place as usize)) {
+            _ if amount == 0 => return None,
+            None => (amount <= max).then_some(Duration::ZERO),
+            Some(counter) => {
+                counter.window.advance(now);
+                counter.window.fits_after(now, amount, max)
+            }
+        };
+        let retry_after = match wait {
+            Some(Duration::ZERO) => return None,
+            wait => wait,
+        };
+        let window_s = window_s(limit.spec);
+        Some(Exceeded {
+            subject: limit.subject,
+            meter,
+            max,
+            window_s,
+            retry_after,
+        })
+    }
+
+    /// Charges every limit that applies, once for each counter.
+    fn charge(
+        &mut self,
+        now: Timestamp,
+        limits: &[Limit<'_>],
+        model: &str,
+        amounts: &Amounts,
+    ) -> Vec<Charge> {
+        let mut charges: Vec<Charge> = Vec::with_capacity(limits.len());
+        for (position, limit) in limits.iter().enumerate() {
+            let counter = limit.spec.counter();
+            // Two limits of the same kind share a counter: it is charged once.
+            let is_charged = |c: &Charge| c.counter == counter && c.subject == limit.subject;
+            if !applies(limit.spec, model) || charges.iter().any(is_charged) {
+                continue;
+            }
+            let found = self.found.get(position).copied().flatten();
+            let window_s = window_s(limit.spec);
+            let place =
+                found.unwrap_or_else(|| self.insert(now, &limit.subject, counter, window_s));
+            let amount = amounts.on(limit.spec.meter);
+            let slot_ms = self.counters.get_mut(place as usize).map_or(0, |counter| {
+                counter.window.advance(now);
+                counter.window.add(amount)
+            });
+            let (subject, meter) = (limit.subject, limit.spec.meter);
+            charges.push(Charge {
+                subject,
+                counter,
+                meter,
+                window_s,
+                slot_ms,
+                amount,
+            });
+        }
+        charges
+    }
+
+    /// Reserves more for a request that went past its bound. It is never
+    /// refused: the tokens were already made.
+    pub fn top_up(&mut self, charges: &mut [Charge], extra: &Amounts) {
+        for charge in charges {
+            let more = if counts_use(charge.meter) {
+                extra.on(charge.meter)
+            } else {
+                0
+            };
+            if let Some(window) = self.window(charge) {
+                window.add_at(charge.slot_ms, more);
+            }
+            charge.amount = charge.amount.saturating_add(more);
+        }
+    }
+
+    /// Corrects each counter from what was reserved to what was used, and
+    /// gives the places in flight back. To be called once for a reservation.
+    pub fn settle(&mut self, charges: &[Charge], used: &Amounts) {
+        for charge in charges {
+            let after = match charge.meter {
+                Meter::Concurrency => 0,
+                meter => used.on(meter),
+            };
+            if let Some(window) = self.window(charge) {
+                window.replace_at(charge.slot_ms, charge.amount, after);
+            }
+        }
+    }
+
+    fn window(&mut self, charge: &Charge) -> Option<&mut Window> {
+        let place = self.find(&charge.subject, charge.counter)?;
+        self.counters
+            .get_mut(place as usize)
+            .map(|counter| &mut counter.window)
+    }
+
+    /// What is left of `spec` for `subject`.
+    #[must_use]
+    pub fn remaining(&self, now: Timestamp, subject: &Subject, spec: &LimitSpec) -> Remaining {
+        let place = self.find(subject, spec.counter());
+        let counter = place.and_then(|place| self.counters.get(place as usize));
+        let (used, reset_after) = counter.map_or((0, Duration::ZERO), |counter| {
+            let mut window = counter.window.clone();
+            window.advance(now);
+            (window.sum(), window.empty_after(now))
+        });
+        Remaining {
+            limit: spec.max,
+            used,
+            remaining: spec.max.saturating_sub(used),
+            reset_after,
+        }
+    }
+
+    /// All windows that hold something, for the opening of a ledger segment.
+    /// Requests in flight are not among them: a restart ends them all.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> Vec<CounterState> {
+        let windows = self
+            .counters
+            .iter()
+            .filter(|counter| counter.window.window_s() > 0);
+        let states = windows.map(|counter| {
+            let mut window = counter.window.clone();
+            window.advance(now);
+            CounterState {
+                subject: counter.subject.subject(),
+                counter: counter.id,
+                window_s: window.window_s(),
+                slots: window.held(),
+            }
+        });
+        states.filter(|state| !state.slots.is_empty()).collect()
+    }
+
+    /// Puts counters back as a ledger segment's opening recorded them.
+    pub fn restore(&mut self, counters: &[CounterState]) {
+        for state in counters.iter().filter(|state| state.window_s > 0) {
+            for (slot_ms, amount) in &state.slots {
+                self.put_back(
+                    &state.subject,
+                    state.counter,
+                    state.window_s,
+                    *slot_ms,
+                    *amount,
+                );
+            }
+        }
+    }
+
+    /// Puts back the charges of an admission that a ledger recorded after its
+    /// segment's opening.
+    pub fn replay(&mut self, charges: &[Charge]) {
+        for charge in charges
+            .iter()
+            .filter(|charge| charge.meter != Meter::Concurrency)
+        {
+            let Charge {
+                subject,
+                counter,
+                window_s,
+                slot_ms,
+                amount,
+                ..
+            } = charge;
+            self.put_back(subject, *counter, *window_s, *slot_ms, *amount);
+        }
+    }
+
+    fn put_back(&mut self, subject: &Subject, id: u64, window_s: u64, slot_ms: u64, amount: u64) {
+        let at = Timestamp::from_millis(slot_ms);
+        let place = match self.find(subject, id) {
+            Some(place) => place,
+            None if self.counters.len() >= self.counters_max => return,
+            None => self.insert(at, subject, id, window_s),
+        };
+        if let Some(counter) = self.counters.get_mut(place as usize) {
+            // Records may come out of order by a slot: only a later one moves the window.
+            counter.window.advance_to(at);
+            counter.window.add_at(slot_ms, amount);
+        }
+    }
+
+    fn hash(&self, subject: &PackedSubject, id: u64) -> u64 {
+        self.hasher.hash_one((subject.words(), id))
+    }
+
+    fn find(&self, subject: &Subject, id: u64) -> Option<u32> {
+        let subject = PackedSubject::new(subject);
+        let hash = self.hash(&subject, id);
+        let is_it = |place: &u32| {
+            let counter = self.counters.get(*place as usize);
+            counter.is_some_and(|counter| counter.id == id && counter.subject == subject)
+        };
+        self.index.find(hash, is_it).copied()
+    }
+
+    fn insert(&mut self, now: Timestamp, subject: &Subject, id: u64, window_s: u64) -> u32 {
+        let subject = PackedSubject::new(subject);
+        let hash = self.hash(&subject, id);
+        let place = u32::try_from(self.counters.len()).unwrap_or(u32::MAX);
+        self.counters.push(Counter {
+            window: Window::new(window_s, now),
+            id,
+            subject,
+        });
+        let (counters, hasher) = (&self.counters, &self.hasher);
+        self.index
+            .insert_unique(hash, place, |place| rehash(counters, hasher, *place));
+        place
+    }
+
+    /// Makes room in a full table; else the last limit that has no counter yet.
+    fn make_room(
+        &mut self,
+        now: Timestamp,
+        limits: &[Limit<'_>],
+        model: &str,
+        missing: usize,
+    ) -> Option<Exceeded> {
+        self.prune(now, PRUNED_WHEN_FULL);
+        // Positions may have moved.
+        self.found.clear();
+        let mut without = None;
+        for limit in limits {
+            let place = self.find(&limit.subject, limit.spec.counter());
+            if place.is_none() && applies(limit.spec, model) {
+                without = Some(limit);
+            }
+            self.found.push(place);
+        }
+        if self.counters.len() + missing <= self.counters_max {
+            return None;
+        }
+        without.map(|limit| Exceeded {
+            subject: limit.subject,
+            meter: limit.spec.meter,
+            max: limit.spec.max,
+            window_s: window_s(limit.spec),
+            retry_after: Some(FULL_RETRY),
+        })
+    }
+
+    /// Forgets idle ones among the next `count` counters.
+    fn prune(&mut self, now: Timestamp, count: usize) {
+        for _ in 0..count.min(self.counters.len()) {
+            if self.cursor >= self.counters.len() {
+                self.cursor = 0;
+            }
+            let Some(counter) = self.counters.get_mut(self.cursor) else {
+                return;
+            };
+            counter.window.advance(now);
+            if counter.window.sum() > 0 {
+                self.cursor += 1;
+            } else {
+                self.remove(self.cursor);
+            }
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        let last = self.counters.len() - 1;
+        self.unindex(place);
+        if place != last {
+            self.reindex(last, place);
+        }
+        self.counters.swap_remove(place);
+    }
+
+    fn unindex(&mut self, place: usize) {
+        let hash = rehash(
+            &self.counters,
+            &self.hasher,
+            u32::try_from(place).unwrap_or(u32::MAX),
+        );
+        if let Ok(entry) = self
+            .index
+            .find_entry(hash, |known| *known as usize == place)
+        {
+            entry.remove();
+        }
+    }
+
+    fn reindex(&mut self, from: usize, to: usize) {
+        let hash = rehash(
+            &self.counters,
+            &self.hasher,
+            u32::try_from(from).unwrap_or(u32::MAX),
+        );
+        if let Some(known) = self.index.find_mut(hash, |known| *known as usize == from) {
+            *known = u32::try_from(to).unwrap_or(u32::MAX);
+        }
+    }
+}
+
+fn rehash(counters: &[Counter], hasher: &RandomState, place: u32) -> u64 {
+    let counter = counters.get(place as usize);
+    counter.map_or(0, |counter| {
+        hasher.hash_one((counter.subject.words(), counter.id))
+    })
+}
+
+/// The window that a limit's counter has; one without a length is a mistake
+/// that must not divide by zero.
+fn window_s(spec: &LimitSpec) -> u64 {
+    if spec.meter == Meter::Concurrency {
+        0
+    } else {
+        spec.window_s.max(1)
+    }
+}
+
+fn applies(spec: &LimitSpec, model: &str) -> bool {
+    spec.model
+        .as_deref()
+        .is_none_or(|pattern| matches_model(pattern, model))
+}
+
+/// Whether the meter grows with what a request uses.
+fn counts_use(meter: Meter) -> bool {
+    !matches!(meter, Meter::Requests | Meter::Concurrency)
+}
+
+/// The one that keeps the request out longer; never is longest.
+fn worse(known: Option<Exceeded>, new: Exceeded) -> Exceeded {
+    match known {
+        Some(known) if known.retry_after.is_none() => known,
+        Some(known)
+            if new
+                .retry_after
+                .is_some_and(|new| Some(new) <= known.retry_after) =>
+        {
+            known
+        }
+        _ => new,
+    }
+}

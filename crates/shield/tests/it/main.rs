@@ -1,0 +1,3 @@
+//! Laws that the shield's algorithms keep whatever comes.
+
+mod quota;
