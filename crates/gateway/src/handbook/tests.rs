@@ -96,6 +96,51 @@ const QUESTIONS: &[(&str, &str)] = &[
         "What does it cost? how do I set prices",
         "docs/quotas.md#how-do-i-set-prices-what-a-model-costs-and-money-budgets",
     ),
+    (
+        "what happens if the upstream goes down",
+        "docs/upstreams.md",
+    ),
+    ("load balancing", "docs/upstreams.md#how-do-i-spread"),
+    (
+        "how can I give my team a budget of 100 dollars per month",
+        "docs/quotas.md",
+    ),
+    (
+        "does it support function calling / tools",
+        "docs/dialects.md#are-tools",
+    ),
+    (
+        "does it cache responses",
+        "docs/index.md#what-does-surgewall-not-do-on-purpose",
+    ),
+    (
+        "does it call home",
+        "docs/index.md#what-does-surgewall-not-do-on-purpose",
+    ),
+    (
+        "why does serve refuse to start",
+        "docs/listeners.md#why-does-serve-refuse-to-start",
+    ),
+    (
+        "how do I rotate a key",
+        "docs/keys.md#how-do-i-rotate-a-key",
+    ),
+    (
+        "how do I add a user",
+        "docs/keys.md#how-do-i-make-add-users",
+    ),
+    ("how do i upgrade", "docs/operations.md"),
+    ("does it run on windows", "docs/quickstart.md#which-systems"),
+    ("how fast is it", "docs/quickstart.md#how-fast"),
+    (
+        "how to run the tests",
+        "docs/quickstart.md#how-do-i-run-the-tests",
+    ),
+    (
+        "what if I lose the master key",
+        "docs/vault.md#what-if-i-lose-the-master-key",
+    ),
+    ("sso login", "docs/index.md#what-is-not-built-yet"),
     ("where is the data stored", "docs/operations.md"),
     ("what license is it", "docs/index.md"),
     ("is it safe to expose to the internet", "docs/listeners.md"),
