@@ -8,8 +8,8 @@
 const TERM_BYTES_MAX: usize = 48;
 
 /// Words that say nothing about the subject of a question.
-const STOP_WORDS: &str = " a about after all also am an and any anything are as at be been before but by can cant could \
-did do does doesn doing don each else explain for from get gets give given go goes had \
+const STOP_WORDS: &str = " a about after all also am an and any anything are as at be been before but by can \
+cant could did do does doesn doing don each else explain for from get gets give given go goes had \
 happen happens has have how hows i if im in into is isn it its just know let like made make \
 makes may me might more most must my need no not now of off on one only or other our out \
 over own please possible put same say should so some such support supported supports tell \
@@ -23,7 +23,7 @@ const SYNONYMS: [(&str, &str); 22] = [
     ("disable", "revoke"),
     ("cancel", "revoke"),
     ("invalidate", "revoke"),
-    ("create", "key create"),
+    ("upgrade", "update"),
     ("cost", "price"),
     ("billing", "price"),
     ("rate", "quota"),
@@ -65,7 +65,7 @@ pub(super) fn terms(text: &str) -> Vec<String> {
 pub(super) fn synonyms(term: &str) -> impl Iterator<Item = String> {
     SYNONYMS.iter().filter_map(move |(said, meant)| {
         if stem(said) == term {
-            meant.split(' ').next_back().map(stem)
+            Some(stem(meant))
         } else if stem(meant) == term {
             Some(stem(said))
         } else {
