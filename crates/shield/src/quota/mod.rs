@@ -5,19 +5,18 @@
 //! stands behind its owner's lock; a decision touches only the counters that
 //! the request's limits name.
 
+mod counters;
 mod key;
 mod window;
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use hashbrown::HashTable;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::principal::matches_model;
 use surgewall_core::quota::{Amounts, Charge, CounterState, LimitSpec, Meter, Subject};
 use surgewall_core::refusal::Refusal;
 
-use key::PackedSubject;
+use counters::Counters;
 pub use window::SLOTS;
 use window::Window;
 
@@ -108,21 +107,9 @@ pub struct Remaining {
     pub reset_after: Duration,
 }
 
-struct Counter {
-    window: Window,
-    id: u64,
-    subject: PackedSubject,
-}
-
 /// All counters.
 pub struct QuotaTable {
-    hasher: RandomState,
-    /// Positions in `counters`, by subject and counter id.
-    index: HashTable<u32>,
-    counters: Vec<Counter>,
-    counters_max: usize,
-    /// Where pruning goes on.
-    cursor: usize,
+    counters: Counters,
     /// Positions found by the check, for the charge that follows it.
     found: Vec<Option<u32>>,
 }
@@ -138,12 +125,7 @@ impl QuotaTable {
     #[must_use]
     pub fn new(counters_max: usize) -> Self {
         Self {
-            hasher: RandomState::new(),
-            index: HashTable::new(),
-            counters: Vec::new(),
-            // A position is 32 bits.
-            counters_max: counters_max.min(u32::MAX as usize),
-            cursor: 0,
+            counters: Counters::new(counters_max),
             found: Vec::new(),
         }
     }
@@ -157,7 +139,7 @@ impl QuotaTable {
     /// Whether there is no counter.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.counters.is_empty()
+        self.counters.len() == 0
     }
 
     /// Reserves `amounts` on every limit that holds for `model`, or on none.
@@ -174,7 +156,7 @@ impl QuotaTable {
         if limits.is_empty() {
             return Ok(Grant::default());
         }
-        self.prune(now, PRUNED_PER_RESERVATION);
+        self.counters.prune(now, PRUNED_PER_RESERVATION);
         let shadow = self.check(now, limits, model, amounts)?;
         let charges = self.charge(now, limits, model, amounts);
         Ok(Grant { charges, shadow })
@@ -193,7 +175,7 @@ impl QuotaTable {
         for limit in limits {
             let applies = applies(limit.spec, model);
             let place = applies
-                .then(|| self.find(&limit.subject, limit.spec.counter()))
+                .then(|| self.counters.find(&limit.subject, limit.spec.counter()))
                 .flatten();
             self.found.push(place);
             missing += usize::from(applies && place.is_none());
@@ -208,7 +190,7 @@ impl QuotaTable {
                 Enforcement::On => worst = Some(worse(worst, exceeded)),
             }
         }
-        if worst.is_none() && self.counters.len() + missing > self.counters_max {
+        if worst.is_none() && !self.counters.has_room(missing) {
             worst = self.make_room(now, limits, model, missing);
         }
         worst.map_or(Ok(shadow), Err)
@@ -223,7 +205,7 @@ impl QuotaTable {
     ) -> Option<Exceeded> {
         let LimitSpec { meter, max, .. } = *limit.spec;
         let amount = amounts.on(meter);
-        let wait = match place.and_then(|place| self.counters.get_mut(place as usize)) {
+        let wait = match place.and_then(|place| self.counters.at_mut(place)) {
             _ if amount == 0 => return None,
             None => (amount <= max).then_some(Duration::ZERO),
             Some(counter) => {
@@ -263,10 +245,10 @@ impl QuotaTable {
             }
             let found = self.found.get(position).copied().flatten();
             let window_s = window_s(limit.spec);
-            let place =
-                found.unwrap_or_else(|| self.insert(now, &limit.subject, counter, window_s));
+            let place = found
+                .unwrap_or_else(|| self.counters.insert(now, &limit.subject, counter, window_s));
             let amount = amounts.on(limit.spec.meter);
-            let slot_ms = self.counters.get_mut(place as usize).map_or(0, |counter| {
+            let slot_ms = self.counters.at_mut(place).map_or(0, |counter| {
                 counter.window.advance(now);
                 counter.window.add(amount)
             });
@@ -314,17 +296,17 @@ impl QuotaTable {
     }
 
     fn window(&mut self, charge: &Charge) -> Option<&mut Window> {
-        let place = self.find(&charge.subject, charge.counter)?;
+        let place = self.counters.find(&charge.subject, charge.counter)?;
         self.counters
-            .get_mut(place as usize)
+            .at_mut(place)
             .map(|counter| &mut counter.window)
     }
 
     /// What is left of `spec` for `subject`.
     #[must_use]
     pub fn remaining(&self, now: Timestamp, subject: &Subject, spec: &LimitSpec) -> Remaining {
-        let place = self.find(subject, spec.counter());
-        let counter = place.and_then(|place| self.counters.get(place as usize));
+        let place = self.counters.find(subject, spec.counter());
+        let counter = place.and_then(|place| self.counters.at(place));
         let (used, reset_after) = counter.map_or((0, Duration::ZERO), |counter| {
             let mut window = counter.window.clone();
             window.advance(now);
@@ -395,45 +377,16 @@ impl QuotaTable {
 
     fn put_back(&mut self, subject: &Subject, id: u64, window_s: u64, slot_ms: u64, amount: u64) {
         let at = Timestamp::from_millis(slot_ms);
-        let place = match self.find(subject, id) {
+        let place = match self.counters.find(subject, id) {
             Some(place) => place,
-            None if self.counters.len() >= self.counters_max => return,
-            None => self.insert(at, subject, id, window_s),
+            None if !self.counters.has_room(1) => return,
+            None => self.counters.insert(at, subject, id, window_s),
         };
-        if let Some(counter) = self.counters.get_mut(place as usize) {
+        if let Some(counter) = self.counters.at_mut(place) {
             // Records may come out of order by a slot: only a later one moves the window.
             counter.window.advance_to(at);
             counter.window.add_at(slot_ms, amount);
         }
-    }
-
-    fn hash(&self, subject: &PackedSubject, id: u64) -> u64 {
-        self.hasher.hash_one((subject.words(), id))
-    }
-
-    fn find(&self, subject: &Subject, id: u64) -> Option<u32> {
-        let subject = PackedSubject::new(subject);
-        let hash = self.hash(&subject, id);
-        let is_it = |place: &u32| {
-            let counter = self.counters.get(*place as usize);
-            counter.is_some_and(|counter| counter.id == id && counter.subject == subject)
-        };
-        self.index.find(hash, is_it).copied()
-    }
-
-    fn insert(&mut self, now: Timestamp, subject: &Subject, id: u64, window_s: u64) -> u32 {
-        let subject = PackedSubject::new(subject);
-        let hash = self.hash(&subject, id);
-        let place = u32::try_from(self.counters.len()).unwrap_or(u32::MAX);
-        self.counters.push(Counter {
-            window: Window::new(window_s, now),
-            id,
-            subject,
-        });
-        let (counters, hasher) = (&self.counters, &self.hasher);
-        self.index
-            .insert_unique(hash, place, |place| rehash(counters, hasher, *place));
-        place
     }
 
     /// Makes room in a full table; else the last limit that has no counter yet.
@@ -444,18 +397,18 @@ impl QuotaTable {
         model: &str,
         missing: usize,
     ) -> Option<Exceeded> {
-        self.prune(now, PRUNED_WHEN_FULL);
+        self.counters.prune(now, PRUNED_WHEN_FULL);
         // Positions may have moved.
         self.found.clear();
         let mut without = None;
         for limit in limits {
-            let place = self.find(&limit.subject, limit.spec.counter());
+            let place = self.counters.find(&limit.subject, limit.spec.counter());
             if place.is_none() && applies(limit.spec, model) {
                 without = Some(limit);
             }
             self.found.push(place);
         }
-        if self.counters.len() + missing <= self.counters_max {
+        if self.counters.has_room(missing) {
             return None;
         }
         without.map(|limit| Exceeded {
@@ -466,65 +419,6 @@ impl QuotaTable {
             retry_after: Some(FULL_RETRY),
         })
     }
-
-    /// Forgets idle ones among the next `count` counters.
-    fn prune(&mut self, now: Timestamp, count: usize) {
-        for _ in 0..count.min(self.counters.len()) {
-            if self.cursor >= self.counters.len() {
-                self.cursor = 0;
-            }
-            let Some(counter) = self.counters.get_mut(self.cursor) else {
-                return;
-            };
-            counter.window.advance(now);
-            if counter.window.sum() > 0 {
-                self.cursor += 1;
-            } else {
-                self.remove(self.cursor);
-            }
-        }
-    }
-
-    fn remove(&mut self, place: usize) {
-        let last = self.counters.len() - 1;
-        self.unindex(place);
-        if place != last {
-            self.reindex(last, place);
-        }
-        self.counters.swap_remove(place);
-    }
-
-    fn unindex(&mut self, place: usize) {
-        let hash = rehash(
-            &self.counters,
-            &self.hasher,
-            u32::try_from(place).unwrap_or(u32::MAX),
-        );
-        if let Ok(entry) = self
-            .index
-            .find_entry(hash, |known| *known as usize == place)
-        {
-            entry.remove();
-        }
-    }
-
-    fn reindex(&mut self, from: usize, to: usize) {
-        let hash = rehash(
-            &self.counters,
-            &self.hasher,
-            u32::try_from(from).unwrap_or(u32::MAX),
-        );
-        if let Some(known) = self.index.find_mut(hash, |known| *known as usize == from) {
-            *known = u32::try_from(to).unwrap_or(u32::MAX);
-        }
-    }
-}
-
-fn rehash(counters: &[Counter], hasher: &RandomState, place: u32) -> u64 {
-    let counter = counters.get(place as usize);
-    counter.map_or(0, |counter| {
-        hasher.hash_one((counter.subject.words(), counter.id))
-    })
 }
 
 /// The window that a limit's counter has; one without a length is a mistake

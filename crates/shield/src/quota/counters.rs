@@ -1,0 +1,159 @@
+//! The counters in memory: packed side by side, found by a hash index.
+//!
+//! A counter takes about 130 bytes with its place in the index. The index's
+//! hash is seeded: networks are chosen by strangers.
+
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+use surgewall_core::clock::Timestamp;
+use surgewall_core::quota::Subject;
+
+use super::key::PackedSubject;
+use super::window::Window;
+
+/// One counter and its name.
+pub(super) struct Counter {
+    pub(super) window: Window,
+    pub(super) id: u64,
+    pub(super) subject: PackedSubject,
+}
+
+/// All counters of a table.
+pub(super) struct Counters {
+    hasher: RandomState,
+    /// Positions in `counters`, by subject and counter id.
+    index: HashTable<u32>,
+    counters: Vec<Counter>,
+    counters_max: usize,
+    /// Where pruning goes on.
+    cursor: usize,
+}
+
+impl Counters {
+    pub(super) fn new(counters_max: usize) -> Self {
+        Self {
+            hasher: RandomState::new(),
+            index: HashTable::new(),
+            counters: Vec::new(),
+            // A position is 32 bits.
+            counters_max: counters_max.min(u32::MAX as usize),
+            cursor: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.counters.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Counter> {
+        self.counters.iter()
+    }
+
+    /// Whether `count` more fit.
+    pub(super) fn has_room(&self, count: usize) -> bool {
+        self.counters.len() + count <= self.counters_max
+    }
+
+    pub(super) fn at(&self, place: u32) -> Option<&Counter> {
+        self.counters.get(place as usize)
+    }
+
+    pub(super) fn at_mut(&mut self, place: u32) -> Option<&mut Counter> {
+        self.counters.get_mut(place as usize)
+    }
+
+    fn hash(&self, subject: &PackedSubject, id: u64) -> u64 {
+        self.hasher.hash_one((subject.words(), id))
+    }
+
+    pub(super) fn find(&self, subject: &Subject, id: u64) -> Option<u32> {
+        let subject = PackedSubject::new(subject);
+        let hash = self.hash(&subject, id);
+        let is_it = |place: &u32| {
+            let counter = self.counters.get(*place as usize);
+            counter.is_some_and(|counter| counter.id == id && counter.subject == subject)
+        };
+        self.index.find(hash, is_it).copied()
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        now: Timestamp,
+        subject: &Subject,
+        id: u64,
+        window_s: u64,
+    ) -> u32 {
+        let subject = PackedSubject::new(subject);
+        let hash = self.hash(&subject, id);
+        let place = u32::try_from(self.counters.len()).unwrap_or(u32::MAX);
+        self.counters.push(Counter {
+            window: Window::new(window_s, now),
+            id,
+            subject,
+        });
+        let (counters, hasher) = (&self.counters, &self.hasher);
+        self.index
+            .insert_unique(hash, place, |place| rehash(counters, hasher, *place));
+        place
+    }
+
+    /// Forgets idle ones among the next `count` counters.
+    pub(super) fn prune(&mut self, now: Timestamp, count: usize) {
+        for _ in 0..count.min(self.counters.len()) {
+            if self.cursor >= self.counters.len() {
+                self.cursor = 0;
+            }
+            let Some(counter) = self.counters.get_mut(self.cursor) else {
+                return;
+            };
+            counter.window.advance(now);
+            if counter.window.sum() > 0 {
+                self.cursor += 1;
+            } else {
+                self.remove(self.cursor);
+            }
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        let last = self.counters.len() - 1;
+        self.unindex(place);
+        if place != last {
+            self.reindex(last, place);
+        }
+        self.counters.swap_remove(place);
+    }
+
+    fn unindex(&mut self, place: usize) {
+        let hash = rehash(
+            &self.counters,
+            &self.hasher,
+            u32::try_from(place).unwrap_or(u32::MAX),
+        );
+        if let Ok(entry) = self
+            .index
+            .find_entry(hash, |known| *known as usize == place)
+        {
+            entry.remove();
+        }
+    }
+
+    fn reindex(&mut self, from: usize, to: usize) {
+        let hash = rehash(
+            &self.counters,
+            &self.hasher,
+            u32::try_from(from).unwrap_or(u32::MAX),
+        );
+        if let Some(known) = self.index.find_mut(hash, |known| *known as usize == from) {
+            *known = u32::try_from(to).unwrap_or(u32::MAX);
+        }
+    }
+}
+
+fn rehash(counters: &[Counter], hasher: &RandomState, place: u32) -> u64 {
+    let counter = counters.get(place as usize);
+    counter.map_or(0, |counter| {
+        hasher.hash_one((counter.subject.words(), counter.id))
+    })
+}
