@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod datadir;
+pub mod ledger;
 pub mod directory;
 pub mod people;
 pub mod sqlite;

@@ -1,0 +1,382 @@
+//! The writer's state and steps, without its thread: encode a batch, write it
+//! with one call, apply what was written, answer who waits.
+//!
+//! A write that fails ends the segment: the file is cut back to its last whole
+//! record and the next attempt opens a new segment under a new data key, so
+//! that no nonce is used twice, whatever the torn bytes were.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use surgewall_core::clock::Timestamp;
+use surgewall_core::config::schema::Durability;
+use surgewall_core::decision::{Outcome, Progress, Record, Refused};
+use surgewall_core::id::RequestId;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::encode::Chain;
+use super::file::{Files, write_all};
+use super::fold::Fold;
+use super::format::Hash;
+use super::queue::{Job, Outcomes, Waiting, count_dropped};
+use super::segment::Segment;
+use super::sync::Syncer;
+use super::{AppendError, LedgerOptions};
+use crate::vault::Vault;
+
+/// What one write may carry, in bytes.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+/// A buffer beyond this is given back after use, in bytes.
+const BUFFER_KEPT_BYTES_MAX: usize = 4 << 20;
+/// Checkpoints in one record: about 200 bytes each.
+const PROGRESS_PER_RECORD_MAX: usize = 2_048;
+
+/// The writer's state.
+pub(super) struct Core {
+    pub(super) directory: PathBuf,
+    pub(super) vault: Vault,
+    pub(super) options: LedgerOptions,
+    pub(super) files: Arc<dyn Files>,
+    pub(super) fold: Fold,
+    pub(super) chain: Chain,
+    /// The current segment; none after a failure, until one can be opened.
+    pub(super) segment: Option<Segment>,
+    /// Bytes of the other segments.
+    pub(super) other_bytes: u64,
+    pub(super) syncer: Option<Arc<Syncer>>,
+    kept: Vec<Job>,
+    progress: HashMap<RequestId, Progress>,
+    dropped: BTreeMap<String, u64>,
+    buffer: Vec<u8>,
+    batch: Vec<Entry>,
+    touched: HashSet<RequestId>,
+}
+
+/// One encoded record that is not written yet.
+struct Entry {
+    record: Record,
+    waits: Option<Waits>,
+    /// Its end in the buffer.
+    end: usize,
+    sequence: u64,
+    /// The chain's value after it.
+    head: Hash,
+}
+
+/// Who waits for a record; the permit frees the place in the queue.
+struct Waits {
+    ack: oneshot::Sender<Outcomes>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Core {
+    pub(super) fn new(
+        directory: PathBuf,
+        vault: Vault,
+        options: LedgerOptions,
+        files: Arc<dyn Files>,
+        (fold, chain): (Fold, Chain),
+    ) -> Self {
+        Self {
+            directory,
+            vault,
+            options,
+            files,
+            fold,
+            chain,
+            segment: None,
+            other_bytes: 0,
+            syncer: None,
+            kept: Vec::new(),
+            progress: HashMap::new(),
+            dropped: BTreeMap::new(),
+            buffer: Vec::new(),
+            batch: Vec::new(),
+            touched: HashSet::new(),
+        }
+    }
+
+    /// Whether something waits that could not be written.
+    pub(super) fn has_kept(&self) -> bool {
+        !(self.kept.is_empty() && self.progress.is_empty() && self.dropped.is_empty())
+    }
+
+    /// Refusals among what is kept.
+    pub(super) fn kept_refusals(&self) -> usize {
+        let refused = |job: &&Job| matches!(job, Job::Detached(Record::Refused(_)));
+        self.kept.iter().filter(refused).count()
+    }
+
+    /// Writes what waits and what was kept.
+    pub(super) fn run(&mut self, waiting: Waiting) {
+        if self.syncer.as_ref().is_some_and(|syncer| syncer.take_failed()) {
+            self.abandon_segment();
+        }
+        self.progress.extend(waiting.progress);
+        for (code, count) in waiting.dropped {
+            count_dropped(&mut self.dropped, &code, count);
+        }
+        let mut jobs = std::mem::take(&mut self.kept);
+        // Checkpoints go first: a settlement in the same batch is the later word.
+        self.push_progress(&mut jobs);
+        jobs.extend(waiting.jobs);
+        self.push_dropped(&mut jobs);
+        // While this holds, the disk was tried in this round and said no.
+        let mut refused = None;
+        for job in jobs {
+            match &refused {
+                Some(error) => self.put_back(job, error),
+                None => refused = self.step(job).err(),
+            }
+        }
+        if let Err(error) = self.flush() {
+            tracing::warn!(%error, "the ledger cannot be written");
+        }
+        if self.buffer.capacity() > BUFFER_KEPT_BYTES_MAX {
+            self.buffer = Vec::new();
+        }
+    }
+
+    fn push_progress(&mut self, jobs: &mut Vec<Job>) {
+        let now = self.now();
+        let moved = std::mem::take(&mut self.progress);
+        let open: Vec<_> =
+            moved.into_values().filter(|p| self.fold.is_open(p.request_id)).collect();
+        for requests in open.chunks(PROGRESS_PER_RECORD_MAX) {
+            let requests = requests.to_vec();
+            jobs.push(Job::Detached(Record::Progress { at: now, requests }));
+        }
+    }
+
+    fn push_dropped(&mut self, jobs: &mut Vec<Job>) {
+        let at = self.now();
+        for (code, count) in std::mem::take(&mut self.dropped) {
+            let refused = Refused { request_id: None, at, who: None, network: None, code, count };
+            jobs.push(Job::Detached(Record::Refused(Box::new(refused))));
+        }
+    }
+
+    /// Encodes one job into the batch. `Err`: the disk said no.
+    fn step(&mut self, job: Job) -> Result<(), AppendError> {
+        if let Some(id) = request_of(&job) {
+            // Each record is checked against what was written: two of one request
+            // do not share a batch.
+            if self.touched.contains(&id) {
+                if let Err(error) = self.flush() {
+                    self.put_back(job, &error);
+                    return Err(error);
+                }
+            }
+        }
+        let Some((record, waits)) = self.admissible(job) else { return Ok(()) };
+        if let Err(error) = self.ready_segment() {
+            self.put_back_record(record, waits, &error);
+            return Err(error);
+        }
+        self.encode(record, waits);
+        if self.buffer.len() >= BATCH_BYTES_MAX { self.flush() } else { Ok(()) }
+    }
+
+    /// The record that a job is to write, if it may be written.
+    fn admissible(&mut self, job: Job) -> Option<(Record, Option<Waits>)> {
+        match job {
+            Job::Append { record, ack, permit } => {
+                // Nobody waits any more: it was not written, so nothing has to be undone.
+                if ack.is_closed() {
+                    return None;
+                }
+                if let Record::Admitted(admitted) = &record {
+                    if self.fold.is_open(admitted.request_id) {
+                        drop(ack.send(Err(AppendError::Duplicate)));
+                        return None;
+                    }
+                }
+                Some((record, Some(Waits { ack, _permit: permit })))
+            }
+            Job::Detached(record) => {
+                if let Record::Settled(settled) = &record {
+                    if !self.fold.is_open(settled.request_id) {
+                        tracing::debug!(request = %settled.request_id, "settled, but not open");
+                        return None;
+                    }
+                }
+                Some((record, None))
+            }
+            Job::Abandon(id, outcome) => {
+                let settled = self.fold.settlement(id, self.now(), outcome)?;
+                Some((Record::Settled(Box::new(settled)), None))
+            }
+        }
+    }
+
+    fn encode(&mut self, record: Record, waits: Option<Waits>) {
+        let Some(segment) = &mut self.segment else { return };
+        match segment.encoder.record(&record, &mut self.chain, &mut self.buffer) {
+            Ok(()) => {
+                self.touched.extend(request_of_record(&record));
+                self.batch.push(Entry {
+                    record,
+                    waits,
+                    end: self.buffer.len(),
+                    sequence: self.chain.next - 1,
+                    head: self.chain.head,
+                });
+            }
+            Err(_) => match waits {
+                Some(waits) => drop(waits.ack.send(Err(AppendError::TooLarge))),
+                None => tracing::error!("a ledger record is too large and was not written"),
+            },
+        }
+    }
+
+    /// Writes the batch, applies what was written, and answers who waits.
+    pub(super) fn flush(&mut self) -> Result<(), AppendError> {
+        let batch = std::mem::take(&mut self.batch);
+        self.touched.clear();
+        let Some(segment) = self.segment.as_mut().filter(|_| !batch.is_empty()) else {
+            return Ok(());
+        };
+        let written = write_all(&*segment.file, &self.buffer);
+        let done = written.as_ref().map_or_else(|(done, _)| *done, |()| self.buffer.len());
+        let whole = batch.iter().map(|entry| entry.end).take_while(|end| *end <= done).last();
+        segment.bytes += whole.unwrap_or(0) as u64;
+        self.buffer.clear();
+        if let Err((_, error)) = written {
+            return Err(self.fail(batch, done, error));
+        }
+        let synced = match (self.options.durability, &self.syncer) {
+            (Durability::Process, Some(syncer)) => {
+                syncer.dirty(&segment.file);
+                Ok(())
+            }
+            (Durability::Process, None) => Ok(()),
+            (Durability::Power, _) => segment.file.sync(),
+        };
+        let answer = synced.map_err(|error| self.error(error));
+        self.settle_batch(batch, answer)
+    }
+
+    /// The write failed after `done` bytes: what is whole stays, the rest is undone.
+    fn fail(&mut self, mut batch: Vec<Entry>, done: usize, error: io::Error) -> AppendError {
+        let error = self.error(error);
+        let whole = batch.iter().take_while(|entry| entry.end <= done).count();
+        let unwritten = batch.split_off(whole);
+        if let (Some(first), Some(segment)) = (unwritten.first(), &self.segment) {
+            self.chain.next = first.sequence;
+            self.chain.head = batch.last().map_or(segment.head, |last| last.head);
+        }
+        let answer = match self.options.durability {
+            Durability::Process => Ok(()),
+            Durability::Power => self.sync().map_err(|error| self.error(error)),
+        };
+        if self.settle_batch(batch, answer).is_err() {
+            tracing::warn!("what was written last may not survive a power loss");
+        }
+        self.abandon_segment();
+        for entry in unwritten {
+            self.put_back_record(entry.record, entry.waits, &error);
+        }
+        error
+    }
+
+    /// Applies written records and answers who waits for them.
+    fn settle_batch(
+        &mut self,
+        batch: Vec<Entry>,
+        answer: Result<(), AppendError>,
+    ) -> Result<(), AppendError> {
+        if let (Some(segment), Some(last)) = (&mut self.segment, batch.last()) {
+            segment.head = last.head;
+        }
+        for Entry { record, waits, sequence, .. } in batch {
+            let id = match &record {
+                Record::Admitted(admitted) => Some(admitted.request_id),
+                _ => None,
+            };
+            self.fold.apply(record);
+            let Some(Waits { ack, .. }) = waits else { continue };
+            let heard = ack.send(answer.clone().map(|()| sequence)).is_ok();
+            // It is in the ledger, and nobody will run it: it must not stay open.
+            match (id, heard, answer.is_ok()) {
+                (Some(id), _, false) => self.kept.push(Job::Abandon(id, Outcome::Failed)),
+                (Some(id), false, true) => self.kept.push(Job::Abandon(id, Outcome::ClientGone)),
+                _ => {}
+            }
+        }
+        // After a failed sync nobody knows what the disk holds: go on in a new segment.
+        if answer.is_err() {
+            self.abandon_segment();
+        }
+        answer
+    }
+
+    fn put_back(&mut self, job: Job, error: &AppendError) {
+        match job {
+            Job::Append { ack, .. } => drop(ack.send(Err(error.clone()))),
+            Job::Detached(record) => self.put_back_record(record, None, error),
+            Job::Abandon(..) => self.kept.push(job),
+        }
+    }
+
+    /// A record that was not written: who waits is told, the rest is kept.
+    fn put_back_record(&mut self, record: Record, waits: Option<Waits>, error: &AppendError) {
+        match (waits, record) {
+            (Some(waits), _) => drop(waits.ack.send(Err(error.clone()))),
+            (None, Record::Progress { requests, .. }) => {
+                for progress in requests {
+                    self.progress.entry(progress.request_id).or_insert(progress);
+                }
+            }
+            (None, Record::Refused(refused))
+                if refused.request_id.is_none() && refused.network.is_none() =>
+            {
+                count_dropped(&mut self.dropped, &refused.code, refused.count);
+            }
+            (None, record) => self.kept.push(Job::Detached(record)),
+        }
+    }
+
+    /// Makes what was written survive a power loss.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.segment.as_ref().map_or(Ok(()), |segment| segment.file.sync())
+    }
+
+    /// Encoded and not written, in bytes.
+    pub(super) fn pending_bytes(&self) -> u64 {
+        self.buffer.len() as u64
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.options.clock.now()
+    }
+
+    /// What an append is told about a failure of the disk.
+    pub(super) fn error(&self, error: io::Error) -> AppendError {
+        let directory = self.directory.clone();
+        match error.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::WriteZero => AppendError::Full { directory },
+            _ => AppendError::Io { directory, source: Arc::new(error) },
+        }
+    }
+}
+
+fn request_of(job: &Job) -> Option<RequestId> {
+    match job {
+        Job::Append { record, .. } | Job::Detached(record) => request_of_record(record),
+        Job::Abandon(id, _) => Some(*id),
+    }
+}
+
+/// The request whose state a record changes.
+fn request_of_record(record: &Record) -> Option<RequestId> {
+    match record {
+        Record::Admitted(admitted) => Some(admitted.request_id),
+        Record::Settled(settled) => Some(settled.request_id),
+        _ => None,
+    }
+}

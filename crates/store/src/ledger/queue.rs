@@ -1,0 +1,164 @@
+//! What waits for the writer: bounded, and cheap to add to.
+//!
+//! Appends are bounded by permits, settlements by the requests that are open,
+//! checkpoints by keeping one for each request, refusals by counting what does
+//! not fit.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use surgewall_core::decision::{Outcome, Progress, Record};
+use surgewall_core::id::RequestId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::AppendError;
+
+/// Appends that wait for the writer at once; more wait for their turn.
+pub(super) const APPENDS_WAITING_MAX: usize = 8_192;
+/// Refusals that wait for the writer at once; more are only counted.
+pub(super) const REFUSALS_WAITING_MAX: usize = 4_096;
+/// Codes under which lost refusals are counted; more share one.
+const DROPPED_CODES_MAX: usize = 256;
+
+/// How an append ended.
+pub(super) type Outcomes = Result<u64, AppendError>;
+
+/// One thing for the writer to do.
+pub(super) enum Job {
+    /// Write a record; somebody waits for it.
+    Append {
+        /// The record.
+        record: Record,
+        /// Who waits.
+        ack: oneshot::Sender<Outcomes>,
+        /// Its place in the queue.
+        permit: OwnedSemaphorePermit,
+    },
+    /// Write a record, whenever it can be written.
+    Detached(Record),
+    /// Settle an admission that nobody waits for any more: all is refunded.
+    Abandon(RequestId, Outcome),
+}
+
+/// What waits.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// In order.
+    pub(super) jobs: Vec<Job>,
+    /// The last checkpoint of each request.
+    pub(super) progress: HashMap<RequestId, Progress>,
+    /// Refusals that were not kept, by code.
+    pub(super) dropped: BTreeMap<String, u64>,
+    /// Whether the writer is to end.
+    pub(super) closing: bool,
+    refusals: usize,
+    parked: bool,
+}
+
+impl Waiting {
+    /// Only these jobs.
+    pub(super) fn of(jobs: Vec<Job>) -> Self {
+        Self { jobs, ..Self::default() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.progress.is_empty() && self.dropped.is_empty()
+    }
+}
+
+/// The queue between the door's tasks and the writer.
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+    permits: Arc<Semaphore>,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        let permits = Arc::new(Semaphore::new(APPENDS_WAITING_MAX));
+        Self { waiting: Mutex::default(), wake: Condvar::new(), permits }
+    }
+
+    /// A place among the appends.
+    pub(super) async fn permit(&self) -> Result<OwnedSemaphorePermit, AppendError> {
+        self.permits.clone().acquire_owned().await.map_err(|_| AppendError::Closed)
+    }
+
+    /// Adds a job. Whether it was taken: a closing queue takes no appends.
+    pub(super) fn push(&self, job: Job) -> bool {
+        let mut waiting = self.lock();
+        if waiting.closing && matches!(job, Job::Append { .. }) {
+            return false;
+        }
+        if let Job::Detached(Record::Refused(refused)) = &job {
+            if waiting.refusals >= REFUSALS_WAITING_MAX {
+                count_dropped(&mut waiting.dropped, &refused.code, refused.count);
+                return true;
+            }
+            waiting.refusals += 1;
+        }
+        waiting.jobs.push(job);
+        self.wake(waiting);
+        true
+    }
+
+    /// Adds checkpoints; a later one of the same request takes the place of an earlier.
+    pub(super) fn progress(&self, requests: Vec<Progress>) {
+        let mut waiting = self.lock();
+        waiting.progress.extend(requests.into_iter().map(|p| (p.request_id, p)));
+        self.wake(waiting);
+    }
+
+    /// Tells the writer to write what waits and end.
+    pub(super) fn close(&self) {
+        self.permits.close();
+        let mut waiting = self.lock();
+        waiting.closing = true;
+        self.wake(waiting);
+    }
+
+    /// Waits until there is something, or for `timeout`, and takes it all.
+    /// `kept` refusals are still with the writer and count.
+    pub(super) fn take(&self, timeout: Option<Duration>, kept: usize) -> Waiting {
+        let mut waiting = self.lock();
+        while waiting.is_empty() && !waiting.closing {
+            waiting.parked = true;
+            match timeout {
+                None => {
+                    waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                }
+                Some(timeout) => {
+                    let waited = self.wake.wait_timeout(waiting, timeout);
+                    let (back, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
+                    waiting = back;
+                    if timed_out.timed_out() {
+                        break;
+                    }
+                }
+            }
+        }
+        let next = Waiting { closing: waiting.closing, refusals: kept, ..Waiting::default() };
+        std::mem::replace(&mut *waiting, next)
+    }
+
+    fn wake(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        // A writer that is busy looks again by itself: no system call.
+        if std::mem::take(&mut waiting.parked) {
+            drop(waiting);
+            self.wake.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts refusals that were not kept.
+pub(super) fn count_dropped(dropped: &mut BTreeMap<String, u64>, code: &str, count: u64) {
+    let known = dropped.contains_key(code) || dropped.len() < DROPPED_CODES_MAX;
+    let code = if known { code } else { "other" };
+    let sum = dropped.entry(code.to_owned()).or_default();
+    *sum = sum.saturating_add(count);
+}

@@ -1,0 +1,29 @@
+//! `admin ledger export`: every record, opened.
+
+use std::path::Path;
+
+use surgewall_core::decision::Record;
+use surgewall_core::finding::Finding;
+
+use super::ReadError;
+use super::walk::{Event, walk};
+use crate::vault::Vault;
+
+/// Gives every record in `directory` to `each`, with its sequence, oldest
+/// first. Where a segment is damaged its rest is left out and the findings say so.
+///
+/// # Errors
+/// A file cannot be read, or a newer Surgewall wrote it.
+pub fn export(
+    directory: &Path,
+    vault: &Vault,
+    mut each: impl FnMut(u64, Record),
+) -> Result<Vec<Finding>, ReadError> {
+    let mut visit = |event: Event| {
+        if let Event::Record { sequence, record, .. } = event {
+            each(sequence, record);
+        }
+        Ok(())
+    };
+    walk(directory, Some(vault), &mut visit).map(|walked| walked.findings)
+}

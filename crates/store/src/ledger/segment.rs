@@ -1,0 +1,182 @@
+//! The current segment, how one is opened, and which old ones are kept.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use surgewall_core::clock::Timestamp;
+
+use super::AppendError;
+use super::core::Core;
+use super::encode::{Encoder, header};
+use super::file::{SegmentFile, write_all};
+use super::format::{Hash, SUFFIX, segment_name};
+use super::read::walk::segments;
+use super::seal::{BodyKey, key_purpose};
+use crate::datadir::sync_dir;
+use crate::vault::random_key;
+
+/// What one write of an opening may carry, in bytes.
+const WRITE_BYTES_MAX: usize = 1 << 20;
+/// The ending of a segment that is not in place yet.
+const UNFINISHED: &str = ".seg.new";
+
+/// The segment that is written to.
+pub(super) struct Segment {
+    /// Its file.
+    pub(super) file: Arc<dyn SegmentFile>,
+    /// Encodes under its data key.
+    pub(super) encoder: Encoder,
+    /// Its first sequence.
+    pub(super) first: u64,
+    /// Its length up to the last whole record, in bytes.
+    pub(super) bytes: u64,
+    /// The chain's value after its last record.
+    pub(super) head: Hash,
+    /// Its header and opening records, in bytes.
+    opening_bytes: u64,
+}
+
+impl Core {
+    /// Makes sure that there is a segment with room.
+    pub(super) fn ready_segment(&mut self) -> Result<(), AppendError> {
+        let full = match &self.segment {
+            None => true,
+            // A large opening must leave room, or each record would open a segment.
+            Some(segment) => {
+                let limit = self.options.segment_bytes_max.max(2 * segment.opening_bytes);
+                segment.bytes + self.pending_bytes() >= limit
+            }
+        };
+        if !full {
+            return Ok(());
+        }
+        self.flush()?;
+        if let Err(error) = self.sync() {
+            self.abandon_segment();
+            return Err(self.error(error));
+        }
+        self.open_segment().map_err(|error| self.error(error))
+    }
+
+    /// Opens a segment where the chain stands. On failure nothing is changed.
+    pub(super) fn open_segment(&mut self) -> io::Result<()> {
+        let path = self.directory.join(segment_name(self.chain.next));
+        let unfinished = path.with_extension(&UNFINISHED[1..]);
+        let placed = self.write_opening(&unfinished).and_then(|segment| {
+            fs::rename(&unfinished, &path)?;
+            sync_dir(&self.directory)?;
+            Ok(segment)
+        });
+        let (segment, chain) = match placed {
+            Ok(opened) => opened,
+            Err(error) => {
+                // It holds nothing that the next attempt would not write again.
+                for file in [&unfinished, &path] {
+                    fs::remove_file(file).ok();
+                }
+                return Err(error);
+            }
+        };
+        self.chain = chain;
+        self.segment = Some(segment);
+        self.retain();
+        Ok(())
+    }
+
+    /// Writes header and opening records to `path`, safe on disk.
+    fn write_opening(&mut self, path: &Path) -> io::Result<(Segment, super::encode::Chain)> {
+        let mut chain = self.chain;
+        let first = chain.next;
+        let key = random_key();
+        let wrapped = self.vault.wrap_key(&key_purpose(&chain.ledger, first), key.expose());
+        let mut encoder = Encoder::new(BodyKey::new(key.expose()));
+        let records = self.fold.opening(self.now());
+        let count = u32::try_from(records.len()).map_err(io::Error::other)?;
+        let mut buffer = header(&chain, count, &wrapped);
+        let file = self.files.create(path)?;
+        let mut bytes = 0;
+        for (at, record) in records.iter().enumerate() {
+            let too_large = |_| io::Error::other("an opening record is too large");
+            encoder.record(record, &mut chain, &mut buffer).map_err(too_large)?;
+            if buffer.len() >= WRITE_BYTES_MAX || at + 1 == records.len() {
+                write_all(&*file, &buffer).map_err(|(_, error)| error)?;
+                bytes += buffer.len() as u64;
+                buffer.clear();
+            }
+        }
+        file.sync()?;
+        let head = chain.head;
+        Ok((Segment { file, encoder, first, bytes, head, opening_bytes: bytes }, chain))
+    }
+
+    /// Ends the current segment after a failure, cut back to its last whole record.
+    pub(super) fn abandon_segment(&mut self) {
+        let Some(segment) = self.segment.take() else { return };
+        let cut = segment.file.truncate(segment.bytes).and_then(|()| segment.file.sync());
+        if let Err(error) = cut {
+            tracing::warn!(%error, "a ledger segment could not be cut back; its torn end is a note to check ledger");
+        }
+        self.other_bytes += segment.bytes;
+    }
+
+    /// Removes segments that are older than they are to be kept, or too many:
+    /// the oldest first, never the current one.
+    fn retain(&mut self) {
+        let current = self.segment.as_ref().map_or(0, |segment| segment.first);
+        let Ok(mut kept) = segments(&self.directory) else { return };
+        kept.retain(|(first, _)| *first < current);
+        let sizes: Vec<_> =
+            kept.iter().map(|(_, path)| fs::metadata(path).map_or(0, |m| m.len())).collect();
+        let mut bytes: u64 = sizes.iter().sum();
+        // What the current one may grow to counts too: the limit holds at all times.
+        let room = self.options.bytes_max.saturating_sub(self.options.segment_bytes_max);
+        let now = self.now();
+        for ((_, path), size) in kept.iter().zip(sizes) {
+            if bytes <= room && !self.is_past_retention(path, now) {
+                break;
+            }
+            if let Err(error) = fs::remove_file(path) {
+                tracing::warn!(%error, "an old ledger segment could not be removed");
+                break;
+            }
+            bytes -= size;
+        }
+        self.other_bytes = bytes;
+    }
+
+    /// Whether the newest record of the segment, as its file is dated, is too old.
+    fn is_past_retention(&self, path: &Path, now: Timestamp) -> bool {
+        let days = u64::from(self.options.retention_days);
+        let written = fs::metadata(path).and_then(|metadata| metadata.modified());
+        written.is_ok_and(|at| {
+            now.since(timestamp(at)) > Duration::from_secs(days.saturating_mul(86_400))
+        })
+    }
+}
+
+fn timestamp(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Makes the ledger's directory, and removes segments that never came in place.
+pub(super) fn prepare(directory: &Path) -> io::Result<()> {
+    if !directory.exists() {
+        fs::create_dir(directory)?;
+        fs::set_permissions(directory, Permissions::from_mode(0o700))?;
+        sync_dir(directory.parent().unwrap_or(Path::new(".")))?;
+    }
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.ends_with(UNFINISHED) {
+            fs::remove_file(&path)?;
+        }
+    }
+    debug_assert!(UNFINISHED.starts_with(SUFFIX));
+    Ok(())
+}
