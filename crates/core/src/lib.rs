@@ -8,6 +8,7 @@ pub mod apikey;
 pub mod clock;
 pub mod config;
 pub mod decision;
+pub mod digest;
 pub mod files;
 pub mod finding;
 pub mod id;

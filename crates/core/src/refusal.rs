@@ -156,10 +156,13 @@ pub enum CredentialFault {
     /// A token whose signature, issuer, audience or times do not hold.
     #[error("token does not verify")]
     Token,
+    /// Too many slow comparisons wait: nothing is known about it yet.
+    #[error("not compared: too many slow comparisons wait")]
+    Busy,
 }
 
 /// How an upstream failed before the first byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum UpstreamFault {
     /// No connection within `connect_timeout_ms`, or refused.
     #[error("no connection")]

@@ -1,1 +1,25 @@
-//! gateway.
+//! The only crate that knows HTTP: listeners, the pipeline of a request,
+//! routes, upstreams and streams.
+//!
+//! Start at [`pipeline::serve`]: it is the life of a request.
+
+mod accounts;
+pub mod control;
+pub mod credential;
+pub mod door;
+pub mod estimates;
+pub mod handbook;
+pub mod jwt;
+pub mod listen;
+pub mod metrics;
+pub mod open;
+pub mod operate;
+pub mod pipeline;
+pub mod policy;
+pub mod ratelimit;
+pub mod refuse;
+pub mod routes;
+pub mod serve;
+mod sync;
+pub mod tasks;
+pub mod upstream;

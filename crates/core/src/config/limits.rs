@@ -12,12 +12,11 @@ pub struct Limits {
     pub body_bytes_max: u64,
     /// All request headers together, in bytes.
     pub header_bytes_max: u32,
-    /// Seconds for the request head to arrive.
+    /// Seconds for a request head to arrive, counted from the connection's opening
+    /// or from the previous answer: so also how long an idle HTTP/1 connection is kept.
     pub header_read_s: u64,
     /// Seconds for the request body to arrive.
     pub body_read_s: u64,
-    /// Seconds that an idle connection is kept between requests.
-    pub keep_alive_s: u64,
     /// Seconds that a client may take none of an answer before it is cut.
     pub client_stall_s: u64,
     /// Nesting of JSON.
@@ -47,9 +46,8 @@ impl Default for Limits {
         Self {
             body_bytes_max: 8 << 20,
             header_bytes_max: 64 << 10,
-            header_read_s: 10,
+            header_read_s: 20,
             body_read_s: 30,
-            keep_alive_s: 75,
             client_stall_s: 60,
             json_depth_max: 64,
             messages_max: 4_096,

@@ -1,0 +1,193 @@
+//! The control socket: how the command line speaks to a running door.
+//!
+//! One question a connection: a line of JSON, answered by a line of JSON. Only
+//! the door's own user can open the socket (0600, in a 0700 directory).
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use surgewall_core::limits::CONTROL_BYTES_MAX;
+use surgewall_store::admin::{Reply, Request};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::door::Door;
+
+/// The longest wait for a question.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the command line asks of a running door.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// An operation on people and keys.
+    Admin(Box<Request>),
+    /// How the door does.
+    Status,
+}
+
+/// What it answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The operation was carried out.
+    Admin(Box<Reply>),
+    /// How the door does.
+    Status(Box<Status>),
+    /// It was not carried out.
+    Error {
+        /// Why, in an operator's words.
+        message: String,
+    },
+}
+
+/// How a door does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The process.
+    pub pid: u32,
+    /// The configuration in force.
+    pub config: String,
+    /// Whether it stops.
+    pub draining: bool,
+    /// Connections that are open.
+    pub connections: usize,
+    /// Requests whose reservation is open.
+    pub open_requests: usize,
+    /// Whether the ledger can be written.
+    pub ledger_writable: bool,
+    /// The ledger's last record.
+    pub ledger_sequence: u64,
+    /// Bytes of all segments.
+    pub ledger_bytes: u64,
+    /// Each upstream's servers: how many there are and how many take calls.
+    pub upstreams: BTreeMap<String, Servers>,
+    /// Keys, accounts and groups.
+    pub keys: usize,
+    /// Accounts.
+    pub accounts: usize,
+}
+
+/// The servers of one upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Servers {
+    /// All of them.
+    pub all: usize,
+    /// Those that take calls now.
+    pub available: usize,
+    /// Requests in flight to them.
+    pub in_flight: usize,
+}
+
+/// The control socket cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the control socket {path} cannot be opened: {source}")]
+pub struct ControlError {
+    path: String,
+    source: std::io::Error,
+}
+
+/// Opens the socket at `path`. One left behind by a dead door is replaced: the
+/// caller holds the data directory's lock, so no living door owns it.
+///
+/// # Errors
+/// The path cannot be bound.
+pub fn open(path: &Path) -> Result<UnixListener, ControlError> {
+    let fault = |source| ControlError { path: path.display().to_string(), source };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault(error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).map_err(fault)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(fault)?;
+    Ok(listener)
+}
+
+/// Answers questions until the door closes.
+pub async fn listen(door: Arc<Door>, listener: UnixListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let asked = door.clone();
+                door.tasks.background(async move {
+                    if let Err(error) = converse(&asked, stream).await {
+                        tracing::debug!(%error, "a conversation on the control socket broke off");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the control socket failed to accept");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn converse(door: &Door, stream: UnixStream) -> std::io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = Vec::new();
+    let mut limited = BufReader::new(read).take(CONTROL_BYTES_MAX as u64);
+    tokio::time::timeout(QUESTION_TIMEOUT, limited.read_until(b'\n', &mut line)).await??;
+    let answer = match serde_json::from_slice::<Question>(&line) {
+        Ok(question) => answer(door, question).await,
+        Err(error) => Answer::Error { message: format!("not a question that this door understands: {error}") },
+    };
+    let mut bytes = serde_json::to_vec(&answer)?;
+    bytes.push(b'\n');
+    write.write_all(&bytes).await?;
+    write.shutdown().await
+}
+
+async fn answer(door: &Door, question: Question) -> Answer {
+    match question {
+        Question::Status => Answer::Status(Box::new(status(door))),
+        Question::Admin(request) => match crate::operate::operate(door, *request).await {
+            Ok(reply) => Answer::Admin(Box::new(reply)),
+            Err(error) => Answer::Error { message: error.to_string() },
+        },
+    }
+}
+
+fn status(door: &Door) -> Status {
+    let health = door.ledger.health();
+    let policy = door.policy();
+    let now = door.clock.now();
+    let upstreams = policy.pools.iter().map(|pool| (pool.name().to_owned(), pool.servers_now(now)));
+    let sizes = door.directory.sizes();
+    Status {
+        pid: std::process::id(),
+        config: policy.hash.clone(),
+        draining: door.tasks.is_draining(),
+        connections: door.tasks.connections(),
+        open_requests: door.open.count(),
+        ledger_writable: health.writable,
+        ledger_sequence: health.sequence,
+        ledger_bytes: health.bytes,
+        upstreams: upstreams.collect(),
+        keys: sizes.keys,
+        accounts: sizes.accounts,
+    }
+}
+
+/// Asks the door behind the socket at `path`; `None` if no door listens there.
+///
+/// # Errors
+/// A door listens and the conversation broke off.
+pub async fn ask(path: &Path, question: &Question) -> std::io::Result<Option<Answer>> {
+    use std::io::ErrorKind::{ConnectionRefused, NotFound};
+    let mut stream = match UnixStream::connect(path).await {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), ConnectionRefused | NotFound) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = serde_json::to_vec(question)?;
+    bytes.push(b'\n');
+    stream.write_all(&bytes).await?;
+    let mut reply = Vec::new();
+    stream.take(CONTROL_BYTES_MAX as u64).read_to_end(&mut reply).await?;
+    Ok(Some(serde_json::from_slice(&reply)?))
+}

@@ -1,0 +1,176 @@
+//! The door's shared state: what every request, listener and task can reach.
+
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use surgewall_core::clock::Clock;
+use surgewall_core::decision::{Changed, Record, Refused};
+use surgewall_core::principal::Network;
+use surgewall_core::refusal::Level;
+use surgewall_shield::networks::NetworkTable;
+use surgewall_shield::quota::QuotaTable;
+use surgewall_shield::refusals::{Note, RefusalCounter};
+use surgewall_store::directory::Directory;
+use surgewall_store::ledger::{AppendError, Ledger};
+use surgewall_store::sqlite::Sqlite;
+use surgewall_store::vault::Vault;
+
+use crate::estimates::Estimates;
+use crate::metrics::Metrics;
+use crate::open::OpenRequests;
+use crate::policy::Policy;
+use crate::refuse::Refused as Answered;
+use crate::sync::lock;
+use crate::tasks::Tasks;
+
+/// Everything behind the listeners.
+pub struct Door {
+    /// Time.
+    pub clock: Clock,
+    policy: ArcSwap<Policy>,
+    /// Who may come in.
+    pub directory: Directory,
+    /// Where people and keys are kept.
+    pub people: Arc<Sqlite>,
+    /// Seals and hashes.
+    pub vault: Vault,
+    /// Decisions.
+    pub ledger: Ledger,
+    /// Quotas' counters.
+    pub quota: Mutex<QuotaTable>,
+    /// Connections and anonymous requests by network.
+    pub networks: Mutex<NetworkTable>,
+    refusals: Mutex<RefusalCounter>,
+    /// Corrections of token estimates, by model.
+    pub estimates: Estimates,
+    /// Requests whose reservation is open.
+    pub open: OpenRequests,
+    /// Counters and histograms.
+    pub metrics: Metrics,
+    /// Connections and housekeeping.
+    pub tasks: Tasks,
+}
+
+/// What a door is made of.
+pub struct Parts {
+    /// Time.
+    pub clock: Clock,
+    /// What the configuration means.
+    pub policy: Policy,
+    /// Who may come in.
+    pub directory: Directory,
+    /// Where people and keys are kept.
+    pub people: Arc<Sqlite>,
+    /// Seals and hashes.
+    pub vault: Vault,
+    /// Decisions.
+    pub ledger: Ledger,
+    /// Counters as the ledger recovered them.
+    pub quota: QuotaTable,
+    /// How many connections the door may hold.
+    pub connections_max: u32,
+}
+
+impl Door {
+    /// A door that holds `parts`; it listens nowhere yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let limits = &parts.policy.config.limits;
+        let networks = NetworkTable::new(
+            parts.connections_max,
+            limits.network_connections_max,
+            limits.network_requests_max,
+        );
+        Arc::new(Self {
+            clock: parts.clock,
+            policy: ArcSwap::from_pointee(parts.policy),
+            directory: parts.directory,
+            people: parts.people,
+            vault: parts.vault,
+            ledger: parts.ledger,
+            quota: Mutex::new(parts.quota),
+            networks: Mutex::new(networks),
+            refusals: Mutex::new(RefusalCounter::new()),
+            estimates: Estimates::default(),
+            open: OpenRequests::default(),
+            metrics: Metrics::new(),
+            tasks: Tasks::default(),
+        })
+    }
+
+    /// The policy of this moment. A request keeps the one it began with.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// Puts a new policy in force for the next request.
+    pub fn replace_policy(&self, policy: Policy) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    /// Writes a change to the ledger.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn record_change(&self, action: &str, subject: Option<String>) -> Result<u64, AppendError> {
+        let at = self.clock.now();
+        let changed = Changed { at, action: action.to_owned(), subject, detail: None };
+        self.ledger.append(Record::Changed(changed)).await
+    }
+
+    /// Counts, logs and records one refusal. Beyond a few per second of one
+    /// kind from one network, only the count is recorded: a flood of refusals
+    /// must not fill the disk.
+    pub fn note_refusal(&self, refused: &Answered) {
+        let row = refused.refusal.row();
+        self.metrics.refused(row.code);
+        let now = self.clock.now();
+        let note = lock(&self.refusals).note(now, row.code, refused.network);
+        if note == Note::Counted {
+            return;
+        }
+        log(refused, row.level);
+        self.ledger.append_detached(Record::Refused(Box::new(Refused {
+            request_id: Some(refused.request_id),
+            at: now,
+            who: refused.who,
+            network: Some(refused.network),
+            code: row.code.to_owned(),
+            count: 1,
+        })));
+    }
+
+    /// Writes the refusals that were only counted: once a second.
+    pub fn flush_refusals(&self) {
+        let at = self.clock.now();
+        let counted = lock(&self.refusals).flush(at);
+        for entry in counted {
+            self.record_counted(at, entry.code, entry.network, entry.count);
+        }
+    }
+
+    fn record_counted(
+        &self,
+        at: surgewall_core::clock::Timestamp,
+        code: &str,
+        network: Option<Network>,
+        count: u64,
+    ) {
+        let code = code.to_owned();
+        let refused = Refused { request_id: None, at, who: None, network, code, count };
+        self.ledger.append_detached(Record::Refused(Box::new(refused)));
+    }
+}
+
+fn log(refused: &Answered, level: Level) {
+    let Answered { request_id, network, refusal, .. } = refused;
+    let code = refusal.row().code;
+    // The operator's message is the refusal's own Display; the stranger gets public_text.
+    match level {
+        Level::Debug => tracing::debug!(%request_id, %network, code, reason = %refusal, "refused"),
+        Level::Info => tracing::info!(%request_id, %network, code, reason = %refusal, "refused"),
+        Level::Warn => tracing::warn!(%request_id, %network, code, reason = %refusal, "refused"),
+        Level::Error => tracing::error!(%request_id, %network, code, reason = %refusal, "refused"),
+    }
+}

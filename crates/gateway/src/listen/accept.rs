@@ -1,0 +1,135 @@
+//! The accept loop of one listener.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use surgewall_core::principal::Network;
+use surgewall_shield::networks::Accept;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::connection::{self, Peer};
+use super::io::StallGuard;
+use super::socket::Bound;
+use crate::door::Door;
+use crate::sync::lock;
+
+/// After an accept that failed for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The API and the pages: strangers.
+    Public,
+    /// Metrics.
+    Admin,
+    /// The status page.
+    Status,
+}
+
+impl Purpose {
+    /// The word in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Admin => "admin",
+            Self::Status => "status",
+        }
+    }
+}
+
+/// Accepts connections until the door drains.
+pub async fn run(door: Arc<Door>, purpose: Purpose, bound: Bound, tls: Option<TlsAcceptor>, router: Router) {
+    let mut drained = std::pin::pin!(door.tasks.drained());
+    loop {
+        let accepted = tokio::select! {
+            () = &mut drained => return,
+            accepted = bound.listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                if let Some(place) = Place::take(&door, purpose, address) {
+                    let task = converse(door.clone(), place, stream, tls.clone(), router.clone());
+                    door.tasks.connection(task);
+                }
+            }
+            Err(error) => {
+                // Out of descriptors, or a connection that died in the backlog: neither ends the loop.
+                tracing::warn!(listener = purpose.as_str(), %error, "accept failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A connection's place among the connections of its network; given back on drop.
+struct Place {
+    door: Arc<Door>,
+    peer: Arc<Peer>,
+    counted: bool,
+}
+
+impl Place {
+    /// A place, or `None` when the network or the door has no room: the
+    /// connection is then dropped at once, before TLS costs anything.
+    fn take(door: &Arc<Door>, purpose: Purpose, address: SocketAddr) -> Option<Self> {
+        let network = Network::of(address.ip());
+        let counted = purpose == Purpose::Public && !door.policy().is_proxy(address.ip());
+        if counted {
+            let now = door.clock.now();
+            match lock(&door.networks).accept(network, now) {
+                Accept::Yes => {}
+                Accept::Refuse(why) => {
+                    door.metrics.connection_refused(why.as_str());
+                    return None;
+                }
+            }
+        }
+        door.metrics.connection_opened(purpose);
+        let peer = Peer {
+            address,
+            network,
+            spoke: AtomicBool::new(false),
+            authenticated: AtomicBool::new(false),
+        };
+        Some(Self { door: door.clone(), peer: Arc::new(peer), counted })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.door.metrics.connection_closed();
+        if self.counted {
+            let authenticated = self.peer.authenticated.load(Ordering::Relaxed);
+            lock(&self.door.networks).closed(self.peer.network, authenticated);
+        }
+    }
+}
+
+async fn converse(door: Arc<Door>, place: Place, stream: TcpStream, tls: Option<TlsAcceptor>, router: Router) {
+    // Small pieces of a stream must not wait for each other.
+    let _ = stream.set_nodelay(true);
+    let policy = door.policy();
+    let limits = &policy.config.limits;
+    let stall = Duration::from_secs(limits.client_stall_s);
+    let peer = place.peer.clone();
+    match tls {
+        None => connection::serve(StallGuard::new(stream, stall), peer, router, limits, &door.tasks).await,
+        Some(acceptor) => {
+            let handshake = acceptor.accept(stream);
+            match tokio::time::timeout(Duration::from_secs(limits.header_read_s), handshake).await {
+                Ok(Ok(stream)) => {
+                    let io = StallGuard::new(stream, stall);
+                    connection::serve(io, peer, router, limits, &door.tasks).await;
+                }
+                Ok(Err(error)) => tracing::debug!(network = %peer.network, %error, "TLS handshake failed"),
+                Err(_) => tracing::debug!(network = %peer.network, "TLS handshake took too long"),
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! One connection: its bounds, and what it knows of its peer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use surgewall_core::config::limits::Limits;
+use surgewall_core::principal::Network;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::ServiceExt as _;
+
+use crate::tasks::Tasks;
+
+/// Bytes that hyper reads ahead of one HTTP/1 connection.
+const HTTP1_BUFFER_BYTES: usize = 64 << 10;
+/// Streams that a peer may reset before the door accepted them (rapid reset, CVE-2023-44487).
+const HTTP2_PENDING_RESETS_MAX: usize = 20;
+/// Resets that a peer may provoke from the door (MadeYouReset, CVE-2025-8671).
+const HTTP2_LOCAL_RESETS_MAX: usize = 64;
+/// Bytes of one HTTP/2 connection that are sent before the peer takes them.
+const HTTP2_SEND_BUFFER_BYTES: usize = 64 << 10;
+/// Between two liveness checks of an HTTP/2 connection.
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
+/// For the answer to one.
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What a connection knows of its peer. Shared by all of its requests.
+#[derive(Debug)]
+pub struct Peer {
+    /// The other end of the socket: a client, or a proxy before the door.
+    pub address: SocketAddr,
+    /// Its network, as connections are counted.
+    pub network: Network,
+    /// Whether a request head has arrived in full.
+    pub spoke: AtomicBool,
+    /// Whether a credential was accepted on it: then it no longer counts
+    /// against the network's unauthenticated connections.
+    pub authenticated: AtomicBool,
+}
+
+/// Serves HTTP/1 or HTTP/2 on `io` until the peer closes, a bound is hit, or
+/// the door drains.
+pub(crate) async fn serve<T>(io: T, peer: Arc<Peer>, router: Router, limits: &Limits, tasks: &Tasks)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let builder = builder(limits);
+    let seen = peer.clone();
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        seen.spoke.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(seen.clone());
+        router.clone().oneshot(request)
+    });
+    let connection = builder.serve_connection(TokioIo::new(io), service);
+    tokio::pin!(connection);
+    let mut drained = std::pin::pin!(tasks.drained());
+    // hyper's header timeout starts after the protocol is known: a peer that
+    // never says which one it speaks is cut here.
+    let mut silent = std::pin::pin!(tokio::time::sleep(Duration::from_secs(limits.header_read_s)));
+    let (mut draining, mut watched) = (false, false);
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(network = %peer.network, %error, "connection ended with an error");
+                }
+                return;
+            }
+            () = &mut drained, if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = &mut silent, if !watched => {
+                watched = true;
+                if !peer.spoke.load(Ordering::Relaxed) {
+                    tracing::debug!(network = %peer.network, "no request head in time");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let header_bytes = usize::try_from(limits.header_bytes_max).unwrap_or(usize::MAX);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(limits.header_read_s))
+        .max_buf_size(header_bytes.max(HTTP1_BUFFER_BYTES))
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.http2_streams_max)
+        .max_header_list_size(limits.header_bytes_max)
+        .max_pending_accept_reset_streams(HTTP2_PENDING_RESETS_MAX)
+        .max_local_error_reset_streams(HTTP2_LOCAL_RESETS_MAX)
+        .max_send_buf_size(HTTP2_SEND_BUFFER_BYTES)
+        .keep_alive_interval(HTTP2_PING_INTERVAL)
+        .keep_alive_timeout(HTTP2_PING_TIMEOUT);
+    builder
+}

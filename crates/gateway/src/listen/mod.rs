@@ -1,0 +1,16 @@
+//! Listeners: sockets, the accept loop, TLS, and the bounds of a connection.
+//!
+//! `axum::serve` hides the header-read timeout, the HTTP/2 reset caps and the
+//! per-network accept limits, so the loop is our own, on hyper.
+
+mod accept;
+mod address;
+mod connection;
+mod io;
+mod socket;
+pub mod tls;
+
+pub use accept::{Purpose, run};
+pub use address::client_address;
+pub use connection::Peer;
+pub use socket::{BindError, Bound, bind, inherited, raise_descriptor_limit};

@@ -1,0 +1,60 @@
+//! The operator's operations on a running door: what the control socket and
+//! sign-in by a foreign token ask for.
+
+use std::sync::Arc;
+
+use surgewall_core::decision::{Changed, Record};
+use surgewall_core::principal::AccountRecord;
+use surgewall_store::admin::{
+    AccountEnsure, AdminError, Audit, AuditError, ErrorKind, Office, Reply, Request, execute,
+};
+use surgewall_store::ledger::Ledger;
+
+use crate::door::Door;
+use crate::jwt::Bearer;
+
+/// Changes are recorded in the ledger before they hold.
+pub struct LedgerAudit<'a>(pub &'a Ledger);
+
+impl Audit for LedgerAudit<'_> {
+    async fn record(&self, changed: Changed) -> Result<(), AuditError> {
+        let written = self.0.append(Record::Changed(changed)).await;
+        written.map(|_| ()).map_err(|error| AuditError(error.to_string()))
+    }
+}
+
+/// Carries out `request` on the running door: its effect holds for the next request.
+///
+/// # Errors
+/// Why it was not carried out, in an operator's words.
+pub async fn operate(door: &Door, request: Request) -> Result<Reply, AdminError> {
+    let policy = door.policy();
+    let office = Office {
+        people: door.people.as_ref(),
+        directory: &door.directory,
+        vault: &door.vault,
+        clock: &door.clock,
+        config: &policy.config,
+    };
+    execute(&office, &LedgerAudit(&door.ledger), request).await
+}
+
+/// The account of a verified token, made now.
+///
+/// # Errors
+/// It cannot be made or recorded.
+pub async fn ensure_account(door: &Door, bearer: &Bearer) -> Result<Arc<AccountRecord>, AdminError> {
+    let asked = AccountEnsure {
+        issuer: bearer.issuer.clone(),
+        subject: bearer.subject.clone(),
+        class: bearer.class,
+        group: bearer.group.clone(),
+    };
+    operate(door, Request::AccountEnsure(asked)).await?;
+    let account = door.directory.account_by_external(&bearer.issuer, &bearer.subject);
+    account.ok_or_else(|| AdminError {
+        kind: ErrorKind::Failed,
+        message: "the account was made and is not there".into(),
+        hint: None,
+    })
+}

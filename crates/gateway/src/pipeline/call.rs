@@ -1,0 +1,114 @@
+//! The upstream sees the request. Retries and fallbacks end with its first
+//! byte, and are themselves held to a budget: a failing pool must not be asked
+//! twice as often as a healthy one.
+
+mod attempt;
+
+use std::sync::Arc;
+
+use surgewall_core::decision::Outcome;
+use surgewall_core::refusal::{Refusal, UpstreamFault};
+use surgewall_core::usage::{Source, Usage};
+
+pub use attempt::{Answer, Streamed};
+
+use super::Arrival;
+use super::reservation::Reservation;
+use super::route::Routed;
+use crate::door::Door;
+use crate::ratelimit::RateLimits;
+
+/// Calls that one request may make, first one included.
+const ATTEMPTS_MAX: u32 = 4;
+/// Calls to one pool, first one included.
+const ATTEMPTS_PER_POOL_MAX: u32 = 2;
+
+/// The permit of this step: an upstream answered.
+pub struct Called {
+    /// Its answer.
+    pub answer: Answer,
+    /// The reservation.
+    pub reservation: Reservation,
+    /// The model, as configured.
+    pub model: String,
+    /// The text of the input, to learn its true count from the upstream.
+    pub input: surgewall_wire::estimate::ByteClasses,
+    /// What the answer's head says of the caller's limits.
+    pub rate_limits: RateLimits,
+}
+
+/// Why an attempt gave no answer.
+pub enum Failure {
+    /// Another server may be asked.
+    Retry(UpstreamFault),
+    /// Asking again changes nothing.
+    Final(Refusal),
+}
+
+/// Asks the pools in order until one answers.
+///
+/// # Errors
+/// None did, or one refused the request itself.
+pub async fn call(door: &Arc<Door>, arrival: &Arrival, mut routed: Routed) -> Result<Called, Refusal> {
+    match attempts(door, arrival, &mut routed).await {
+        Ok(answer) => Ok(Called {
+            answer,
+            reservation: routed.reservation,
+            model: routed.model,
+            input: routed.asked.facts.input,
+            rate_limits: routed.rate_limits,
+        }),
+        Err(refusal) => {
+            // Nothing was delivered: all of it goes back.
+            let usage = Usage::default();
+            routed.reservation.settle(Outcome::UpstreamFailed, usage, Source::Estimated).await;
+            Err(refusal)
+        }
+    }
+}
+
+async fn attempts(door: &Arc<Door>, arrival: &Arrival, routed: &mut Routed) -> Result<Answer, Refusal> {
+    let mut last = None;
+    let mut made = 0;
+    for target in &routed.targets {
+        for nth in 0..ATTEMPTS_PER_POOL_MAX {
+            let again = made > 0;
+            if made == ATTEMPTS_MAX || (again && !target.pool.may_retry(door.clock.now())) {
+                break;
+            }
+            let Some(lease) = target.pool.lease(&door.clock) else { break };
+            made += 1;
+            routed.reservation.attempt(target.pool.name());
+            match attempt::attempt(arrival, &routed.asked, &routed.reservation, target, lease).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Final(refusal)) => return Err(refusal),
+                Err(Failure::Retry(fault)) => {
+                    door.metrics.upstream_fault(target.pool.name(), fault);
+                    tracing::debug!(request_id = %arrival.request_id, upstream = target.pool.name(), %fault, nth, "attempt failed");
+                    last = Some(fault);
+                    if !same_pool_may_help(fault) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    Err(last.map_or_else(
+        || Refusal::PoolUnavailable { why: format!("no server for `{}` takes calls", routed.model) },
+        |why| Refusal::UpstreamFailed { why },
+    ))
+}
+
+/// Whether another server of the same pool may do better.
+const fn same_pool_may_help(fault: UpstreamFault) -> bool {
+    match fault {
+        UpstreamFault::Connect
+        | UpstreamFault::Broke
+        | UpstreamFault::Overloaded
+        | UpstreamFault::ServerError => true,
+        UpstreamFault::Timeout
+        | UpstreamFault::Redirect
+        | UpstreamFault::Credential
+        | UpstreamFault::Garbage => false,
+    }
+}

@@ -1,0 +1,124 @@
+//! The life of a request. One function joins the steps; their order is the
+//! security argument, and each step takes the permit of the one before, so
+//! that a skipped check does not compile.
+
+pub mod admit;
+pub mod call;
+pub mod guard_input;
+pub mod guard_output;
+pub mod identify;
+pub mod parse;
+pub mod reservation;
+pub mod route;
+pub mod settle;
+pub mod stream;
+pub mod throttle;
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::response::Response;
+use surgewall_core::clock::Timestamp;
+use surgewall_core::decision::Who;
+use surgewall_core::id::RequestId;
+use surgewall_core::principal::Network;
+use surgewall_core::refusal::Refusal;
+
+use crate::door::Door;
+use crate::listen::{Peer, client_address};
+use crate::policy::Policy;
+use crate::routes::table::Route;
+
+/// What is known of a request before anybody looked at it.
+pub struct Arrival {
+    /// Its number, shown to the client, sent to the upstream, kept in the ledger.
+    pub request_id: RequestId,
+    /// When its head had arrived.
+    pub at: Timestamp,
+    /// The same on the monotonic clock, for durations.
+    pub started: Instant,
+    /// The connection.
+    pub peer: Arc<Peer>,
+    /// The client's address, behind a proxy that the operator named.
+    pub address: IpAddr,
+    /// Its network.
+    pub network: Network,
+    /// The route it came by.
+    pub route: &'static Route,
+    /// The policy it runs under, to its end.
+    pub policy: Arc<Policy>,
+    /// Who asks, once that is known: for the record of a refusal.
+    pub who: OnceLock<Who>,
+}
+
+impl Arrival {
+    /// The arrival of `request` on `route`.
+    pub fn new(door: &Door, route: &'static Route, peer: Arc<Peer>, headers: &http::HeaderMap) -> Self {
+        let policy = door.policy();
+        let address =
+            client_address(peer.address.ip(), headers, &policy.config.listen.behind_proxy);
+        Self {
+            request_id: RequestId::random(),
+            at: door.clock.now(),
+            started: door.clock.monotonic(),
+            peer,
+            address,
+            network: Network::of(address),
+            route,
+            policy,
+            who: OnceLock::new(),
+        }
+    }
+}
+
+/// Serves one model call, from its head to the head of the answer. Streams go
+/// on in [`stream::AnswerBody`], which settles when they end.
+///
+/// # Errors
+/// The first step that says no.
+pub async fn serve(door: &Arc<Door>, arrival: &Arrival, request: Request) -> Result<Response, Refusal> {
+    let (head, body) = request.into_parts();
+    // Deny by default: every carrier of a credential becomes one principal, or the request ends here.
+    let identified = identify::identify(door, arrival, &head.headers).await?;
+    // One anonymous network cannot hold more than its number of requests.
+    let throttled = throttle::throttle(door, arrival, identified)?;
+    // Nothing is decided on bytes that were not bounded and understood.
+    let parsed = parse::parse(door, arrival, throttled, &head.headers, body).await?;
+    // What must not reach a model is stopped before it costs anything.
+    let guarded = guard_input::guard_input(parsed)?;
+    // May this principal have this model, is its quota enough, is that on disk?
+    let admitted = admit::admit(door, arrival, guarded).await?;
+    // The servers that may answer, in order; their addresses come from the configuration alone.
+    let routed = route::route(door, arrival, admitted)?;
+    // The upstream sees the request; retries end with its first byte.
+    let called = call::call(door, arrival, routed).await?;
+    // What leaves is in the client's dialect, and nothing that was shown is taken back.
+    let released = guard_output::guard_output(door, arrival, called)?;
+    // reserved = settled + refunded, exactly once, whatever happens from here on.
+    Ok(settle::settle(door, released).await)
+}
+
+/// Counts a request's tokens without calling a model: the same steps up to the
+/// parse, then the door's own estimate. Nothing is reserved, nothing is charged.
+///
+/// # Errors
+/// The first step that says no.
+pub async fn count_tokens(
+    door: &Arc<Door>,
+    arrival: &Arrival,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (head, body) = request.into_parts();
+    let identified = identify::identify(door, arrival, &head.headers).await?;
+    let throttled = throttle::throttle(door, arrival, identified)?;
+    let parsed = parse::parse(door, arrival, throttled, &head.headers, body).await?;
+    let guarded = guard_input::guard_input(parsed)?;
+    let tokens = admit::count(door, arrival, &guarded)?;
+    let body = surgewall_wire::estimate::render_count(tokens);
+    let mut response = Response::new(axum::body::Body::from(body));
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    Ok(response)
+}

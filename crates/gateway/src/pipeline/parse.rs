@@ -1,0 +1,122 @@
+//! The body, bounded in bytes and time, and what can be read from it.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use surgewall_core::config::limits::Limits;
+use surgewall_core::limits::DELEGATED_NAME_BYTES_MAX;
+use surgewall_core::principal::{DelegatedUser, Principal};
+use surgewall_core::refusal::Refusal;
+use surgewall_wire::request::{Facts, RequestLimits};
+use surgewall_wire::{Endpoint, request};
+
+use super::Arrival;
+use super::throttle::{AnonymousSlot, Throttled};
+use crate::door::Door;
+use crate::routes::table::Handler;
+
+/// The permit of this step.
+pub struct Parsed {
+    /// Who asks, with the end user that a delegating key named.
+    pub principal: Principal,
+    /// The anonymous network's place.
+    pub slot: Option<AnonymousSlot>,
+    /// What is asked for.
+    pub asked: Asked,
+}
+
+/// What is asked for.
+pub struct Asked {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// The body, byte by byte as it came.
+    pub body: Bytes,
+    /// What the body says.
+    pub facts: Facts,
+    /// The request's headers, of which a few go on to an upstream of the same dialect.
+    pub headers: HeaderMap,
+}
+
+/// Reads and understands the body.
+///
+/// # Errors
+/// It is too large, too slow, or not what the dialect asks for.
+pub async fn parse(
+    door: &Door,
+    arrival: &Arrival,
+    throttled: Throttled,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Parsed, Refusal> {
+    let limits = &arrival.policy.config.limits;
+    let Handler::Api(endpoint) = arrival.route.handler else {
+        return Err(Refusal::Internal { why: "a route without an endpoint in the pipeline".into() });
+    };
+    let body = read_body(limits, headers, body).await?;
+    let bounds = RequestLimits {
+        json_depth_max: limits.json_depth_max,
+        messages_max: limits.messages_max,
+        tools_max: limits.tools_max,
+    };
+    let facts = request::read(arrival.route.dialect, endpoint, &body, &bounds)?;
+    let Throttled { mut principal, slot } = throttled;
+    principal.delegated = delegated(door, arrival, &principal, &facts, headers)?;
+    let asked = Asked { endpoint, body, facts, headers: headers.clone() };
+    Ok(Parsed { principal, slot, asked })
+}
+
+async fn read_body(limits: &Limits, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    let bytes_max = limits.body_bytes_max;
+    let too_large = || Refusal::BodyTooLarge { bytes_max };
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > bytes_max) {
+        return Err(too_large());
+    }
+    let limited = Limited::new(body, usize::try_from(bytes_max).unwrap_or(usize::MAX));
+    #[expect(clippy::disallowed_methods, reason = "limited above by limits.body_bytes_max")]
+    let collected = limited.collect();
+    match tokio::time::timeout(Duration::from_secs(limits.body_read_s), collected).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Refusal::BodyBroken),
+        Err(_) => Err(Refusal::BodyTimeout { seconds: limits.body_read_s }),
+    }
+}
+
+/// The end user that a delegating key names, in the configured header or in
+/// the body. Other principals' names are the upstream's business, not ours.
+fn delegated(
+    door: &Door,
+    arrival: &Arrival,
+    principal: &Principal,
+    facts: &Facts,
+    headers: &HeaderMap,
+) -> Result<Option<DelegatedUser>, Refusal> {
+    let Some(key) = principal.key().filter(|key| key.delegates) else { return Ok(None) };
+    let header = arrival.policy.config.accounts.delegated_header.as_deref();
+    let named = match header.and_then(|name| headers.get(name)) {
+        Some(value) => Some(value.to_str().map_err(|_| too_long_a_name())?),
+        None => facts.delegated.as_deref(),
+    };
+    let Some(name) = named.filter(|name| !name.is_empty()) else { return Ok(None) };
+    if name.len() > DELEGATED_NAME_BYTES_MAX {
+        return Err(too_long_a_name());
+    }
+    let mut text = key.id.as_u128().to_be_bytes().to_vec();
+    text.extend_from_slice(name.as_bytes());
+    let hash = door.vault.keyed_hash("delegated user", &text);
+    let mut bits = [0; 16];
+    bits.copy_from_slice(&hash[..16]);
+    Ok(Some(DelegatedUser(u128::from_be_bytes(bits))))
+}
+
+fn too_long_a_name() -> Refusal {
+    Refusal::InvalidRequest {
+        reason: format!("the end user's name is longer than {DELEGATED_NAME_BYTES_MAX} bytes or not text"),
+        param: Some("user".into()),
+    }
+}

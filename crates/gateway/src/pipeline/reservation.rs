@@ -1,0 +1,217 @@
+//! An open reservation: settled exactly once, whatever happens.
+//!
+//! On each meter, reserved + topped up = settled + refunded. Dropped before it
+//! was settled (the client left, a panic, a drained door), it settles at what
+//! was counted so far.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use surgewall_core::decision::{Admitted, Outcome, Record, Settled};
+use surgewall_core::id::RequestId;
+use surgewall_core::quota::Amounts;
+use surgewall_core::usage::{Source, Usage};
+
+use super::throttle::AnonymousSlot;
+use crate::door::Door;
+use crate::open::{Cell, OpenRequests};
+use crate::policy::Rates;
+use crate::sync::lock;
+
+/// Tokens by which a stream that goes past its bound is topped up.
+const TOP_UP_TOKENS: u64 = 256;
+
+/// What a reservation begins with.
+pub struct Opened {
+    /// The admission, as the ledger records it.
+    pub admission: Admitted,
+    /// The request's arrival, on the monotonic clock.
+    pub started: Instant,
+    /// The input estimate.
+    pub input: u64,
+    /// What the model costs, if it has a price.
+    pub rates: Option<Rates>,
+}
+
+/// An open reservation.
+pub struct Reservation {
+    door: Arc<Door>,
+    opened: Opened,
+    cell: Arc<Cell>,
+    topped_up: Amounts,
+    counted: Usage,
+    upstream: Option<String>,
+    attempts: u32,
+    status: u16,
+    first_byte_ms: Option<u64>,
+    closed: bool,
+    _slot: Option<AnonymousSlot>,
+}
+
+impl Reservation {
+    /// Opens a reservation whose quota is already charged.
+    pub fn open(door: Arc<Door>, opened: Opened, slot: Option<AnonymousSlot>) -> Self {
+        let cell = door.open.open(opened.admission.request_id);
+        Self {
+            door,
+            opened,
+            cell,
+            topped_up: Amounts::default(),
+            counted: Usage::default(),
+            upstream: None,
+            attempts: 0,
+            status: 0,
+            first_byte_ms: None,
+            closed: false,
+            _slot: slot,
+        }
+    }
+
+    /// The request.
+    #[must_use]
+    pub const fn request_id(&self) -> RequestId {
+        self.opened.admission.request_id
+    }
+
+    /// The input estimate.
+    #[must_use]
+    pub const fn input_estimate(&self) -> u64 {
+        self.opened.input
+    }
+
+    /// The bound that was reserved for the output.
+    #[must_use]
+    pub const fn output_bound(&self) -> u64 {
+        self.opened.admission.reserved.output
+    }
+
+    /// Notes a call to `upstream`.
+    pub fn attempt(&mut self, upstream: &str) {
+        self.attempts += 1;
+        self.upstream = Some(upstream.to_owned());
+    }
+
+    /// Notes the status and that the first byte goes to the client now.
+    pub fn first_byte(&mut self, status: u16) {
+        self.status = status;
+        self.first_byte_ms = Some(self.elapsed_ms());
+        self.door.metrics.first_byte(self.opened.started, self.door.clock.monotonic());
+    }
+
+    /// Notes what was used so far: what a crash or a cut settles at. Past the
+    /// reserved bound it is topped up, and every 256 tokens it is checkpointed.
+    pub fn count(&mut self, usage: Usage) {
+        if usage == self.counted {
+            return;
+        }
+        self.counted = usage;
+        let used = self.amounts(&usage);
+        let bound = self.opened.admission.reserved.plus(&self.topped_up);
+        let lacking = used.beyond(&bound);
+        if lacking != Amounts::default() {
+            self.top_up(lacking);
+        }
+        if self.cell.advance(used, self.topped_up) {
+            let at = self.door.clock.now();
+            if let Some(record) = OpenRequests::checkpoint_of(self.request_id(), &self.cell, at) {
+                self.door.ledger.append_detached(record);
+            }
+        }
+    }
+
+    fn top_up(&mut self, lacking: Amounts) {
+        let step = |n: u64| if n == 0 { 0 } else { n.max(TOP_UP_TOKENS) };
+        let usage = Usage { input: step(lacking.input), output: step(lacking.output), ..Usage::default() };
+        let mut extra = self.amounts(&usage);
+        extra.money = extra.money.max(lacking.money);
+        lock(&self.door.quota).top_up(&mut self.opened.admission.charges, &extra);
+        self.topped_up = self.topped_up.plus(&extra);
+    }
+
+    fn amounts(&self, usage: &Usage) -> Amounts {
+        let cost = self.opened.rates.map_or(0, |rates| rates.cost(usage).nanos());
+        Amounts { input: usage.input, output: usage.output, money: u64::try_from(cost).unwrap_or(0) }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        let passed = self.door.clock.monotonic().saturating_duration_since(self.opened.started);
+        u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Settles, and waits until the record is written: for answers that are
+    /// delivered whole after it.
+    pub async fn settle(mut self, outcome: Outcome, usage: Usage, source: Source) {
+        let settled = self.close(outcome, usage, source);
+        let door = self.door.clone();
+        drop(self);
+        let record = Record::Settled(Box::new(settled));
+        if let Err(error) = door.ledger.append(record.clone()).await {
+            // A full disk: the record waits in memory until there is room.
+            tracing::warn!(%error, "a settlement waits for room on the disk");
+            door.ledger.append_detached(record);
+        }
+    }
+
+    /// Settles without waiting: for streams, at their end.
+    pub fn settle_detached(mut self, outcome: Outcome, usage: Usage, source: Source) {
+        self.finish(outcome, usage, source);
+    }
+
+    /// Takes everything back: the admission could not be recorded, so it never was.
+    pub fn void(&mut self) {
+        self.closed = true;
+        self.door.open.close(self.request_id());
+        lock(&self.door.quota).settle(&self.opened.admission.charges, &Amounts::default());
+    }
+
+    fn finish(&mut self, outcome: Outcome, usage: Usage, source: Source) {
+        let settled = self.close(outcome, usage, source);
+        self.door.ledger.append_detached(Record::Settled(Box::new(settled)));
+    }
+
+    /// Frees quota and place; the record of it is the caller's to write.
+    fn close(&mut self, outcome: Outcome, usage: Usage, source: Source) -> Settled {
+        self.closed = true;
+        let admission = &self.opened.admission;
+        let used = self.amounts(&usage);
+        // What was topped up on the way stays reserved; what goes past it is topped up now.
+        let topped_up = self.topped_up.plus(&used.beyond(&admission.reserved.plus(&self.topped_up)));
+        let bound = admission.reserved.plus(&topped_up);
+        self.door.open.close(admission.request_id);
+        lock(&self.door.quota).settle(&admission.charges, &used);
+        self.door.metrics.settled(&admission.model, outcome, &usage);
+        Settled {
+            request_id: admission.request_id,
+            at: self.door.clock.now(),
+            outcome,
+            usage,
+            source,
+            cost: used.money,
+            reserved: admission.reserved,
+            topped_up,
+            settled: used,
+            refunded: bound.beyond(&used),
+            upstream: self.upstream.take(),
+            attempts: self.attempts,
+            status: self.status,
+            first_byte_ms: self.first_byte_ms,
+            duration_ms: self.elapsed_ms(),
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.closed {
+            return;
+        }
+        let outcome = if std::thread::panicking() {
+            Outcome::Failed
+        } else if self.door.tasks.is_closing() {
+            Outcome::Drained
+        } else {
+            Outcome::ClientGone
+        };
+        self.finish(outcome, self.counted, Source::Estimated);
+    }
+}

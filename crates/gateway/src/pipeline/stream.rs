@@ -1,0 +1,225 @@
+//! A streamed answer on its way: upstream bytes in, client bytes out, counted
+//! as they pass and settled when they end, however they end.
+
+use std::future::Future as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use surgewall_core::decision::Outcome;
+use surgewall_core::refusal::{Refusal, UpstreamFault};
+use surgewall_core::usage::{Source, Usage};
+use surgewall_wire::ClientDialect;
+use surgewall_wire::error::ErrorBody;
+use surgewall_wire::estimate::{ByteClasses, Correction};
+use surgewall_wire::stream::{AnswerStream, StreamFault};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::call::Streamed;
+use super::reservation::Reservation;
+use super::settle;
+use crate::door::Door;
+use crate::upstream::Leased;
+
+/// What a stream is, besides its bytes.
+pub struct Flow {
+    /// The model, as configured.
+    pub model: String,
+    /// The text of the input.
+    pub input: ByteClasses,
+    /// The client's dialect, for an error in mid-stream.
+    pub dialect: ClientDialect,
+}
+
+/// The body of a streamed answer.
+pub struct AnswerBody {
+    door: Arc<Door>,
+    machine: AnswerStream,
+    first: Option<Bytes>,
+    rest: Option<(Incoming, Leased)>,
+    reservation: Option<Reservation>,
+    flow: Flow,
+    correction: Correction,
+    input_tokens: u64,
+    out: BytesMut,
+    idle_gap: Duration,
+    deadline: Instant,
+    last_bytes: Instant,
+    timer: Pin<Box<Sleep>>,
+    closed: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl AnswerBody {
+    /// A body that goes on from `streamed`.
+    pub fn new(door: Arc<Door>, streamed: Streamed, mut reservation: Reservation, flow: Flow) -> Self {
+        reservation.first_byte(settle::OK);
+        let now = Instant::now();
+        let Streamed { first, rest, options, idle_gap, deadline } = streamed;
+        Self {
+            machine: AnswerStream::new(options),
+            first: Some(first),
+            rest,
+            input_tokens: reservation.input_estimate(),
+            reservation: Some(reservation),
+            correction: door.estimates.correction(&flow.model),
+            out: BytesMut::new(),
+            idle_gap,
+            deadline,
+            last_bytes: now,
+            timer: Box::pin(sleep_until(deadline.min(now + idle_gap))),
+            closed: Box::pin(door.tasks.closed()),
+            door,
+            flow,
+        }
+    }
+
+    /// The next bytes of the upstream, or why there are none.
+    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Piece::Bytes(first));
+        }
+        let Some((body, _)) = &mut self.rest else { return Poll::Ready(Piece::End) };
+        match Pin::new(body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                Poll::Ready(Piece::Bytes(frame.into_data().unwrap_or_default()))
+            }
+            Poll::Ready(Some(Err(_))) => Poll::Ready(Piece::Broke(UpstreamFault::Broke)),
+            Poll::Ready(None) => Poll::Ready(Piece::End),
+            Poll::Pending => self.poll_patience(cx),
+        }
+    }
+
+    /// While the upstream is silent: has it been silent too long, or must all streams end?
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
+        if self.closed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Piece::Drained);
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let until = self.deadline.min(self.last_bytes + self.idle_gap);
+            if until <= Instant::now() {
+                return Poll::Ready(Piece::Broke(UpstreamFault::Timeout));
+            }
+            // Bytes came since the timer was set: it is moved only when it fires.
+            self.timer.as_mut().reset(until);
+        }
+        Poll::Pending
+    }
+
+    fn take(&mut self, piece: Piece) {
+        match piece {
+            Piece::Bytes(bytes) => self.feed(&bytes),
+            Piece::End => self.upstream_ended(),
+            Piece::Broke(why) => self.broke(Refusal::UpstreamFailed { why }, Outcome::UpstreamBroke),
+            Piece::Drained => self.broke(Refusal::Draining, Outcome::Drained),
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.last_bytes = Instant::now();
+        if self.last_bytes >= self.deadline {
+            self.broke(Refusal::UpstreamFailed { why: UpstreamFault::Timeout }, Outcome::UpstreamBroke);
+            return;
+        }
+        let (machine, out) = (&mut self.machine, &mut self.out);
+        // A bug in a translation ends this stream, not the connection's other ones.
+        match catch_unwind(AssertUnwindSafe(|| machine.feed(bytes, out))) {
+            Ok(Ok(())) if self.machine.is_done() => self.finish(),
+            Ok(Ok(())) => self.count(),
+            Ok(Err(fault)) => self.faulty(fault),
+            Err(_) => self.broke(Refusal::Internal { why: "a panic in a stream".into() }, Outcome::Failed),
+        }
+    }
+
+    fn upstream_ended(&mut self) {
+        match self.machine.finish(&mut self.out) {
+            Ok(()) => self.finish(),
+            Err(fault) => self.faulty(fault),
+        }
+    }
+
+    fn faulty(&mut self, fault: StreamFault) {
+        tracing::debug!(%fault, "stream broke");
+        let refusal = match fault {
+            StreamFault::UpstreamError(said) => {
+                let message = said.message.unwrap_or_else(|| "The model's server broke off.".into());
+                Refusal::UpstreamRejected { status: 502, message, code: said.code }
+            }
+            _ => Refusal::UpstreamFailed { why: UpstreamFault::Garbage },
+        };
+        self.broke(refusal, Outcome::UpstreamBroke);
+    }
+
+    /// An error event in the client's dialect, then the end: never a silent one.
+    fn broke(&mut self, refusal: Refusal, outcome: Outcome) {
+        let Some(reservation) = self.reservation.take() else { return };
+        let request_id = reservation.request_id();
+        tracing::info!(%request_id, reason = %refusal, ?outcome, "stream ended early");
+        let error = ErrorBody::of(self.flow.dialect, &refusal, &request_id.to_string());
+        self.machine.fail(&error, &mut self.out);
+        if let Some((_, lease)) = self.rest.take() {
+            lease.failed();
+        }
+        reservation.settle_detached(outcome, self.so_far(), Source::Estimated);
+    }
+
+    fn finish(&mut self) {
+        let Some(reservation) = self.reservation.take() else { return };
+        // The upstream may send more after its end mark: nobody reads it.
+        self.rest = None;
+        let tally = self.machine.tally();
+        let (usage, source) =
+            settle::measure(&self.door, &reservation, &self.flow.model, &tally, &self.flow.input);
+        reservation.settle_detached(Outcome::Completed, usage, source);
+    }
+
+    fn count(&mut self) {
+        let usage = self.so_far();
+        if let Some(reservation) = &mut self.reservation {
+            reservation.count(usage);
+        }
+    }
+
+    /// What was used so far, by the door's own count.
+    fn so_far(&self) -> Usage {
+        let output = self.machine.tally().output.tokens(&self.correction);
+        Usage { input: self.input_tokens, output, ..Usage::default() }
+    }
+}
+
+/// What the upstream did.
+enum Piece {
+    Bytes(Bytes),
+    End,
+    Broke(UpstreamFault),
+    Drained,
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        loop {
+            if !self.out.is_empty() {
+                let bytes = self.out.split().freeze();
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            if self.reservation.is_none() {
+                return Poll::Ready(None);
+            }
+            match self.poll_upstream(cx) {
+                Poll::Ready(piece) => self.take(piece),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}

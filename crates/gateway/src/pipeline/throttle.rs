@@ -1,0 +1,53 @@
+//! One anonymous network cannot hold more than its number of requests.
+
+use std::sync::Arc;
+
+use surgewall_core::principal::{Network, Principal};
+use surgewall_core::refusal::Refusal;
+
+use super::Arrival;
+use super::identify::Identified;
+use crate::door::Door;
+use crate::sync::lock;
+
+/// The permit of this step.
+pub struct Throttled {
+    /// Who asks.
+    pub principal: Principal,
+    /// The request's place among its network's anonymous ones, held to the
+    /// end of the answer; `None` for everybody else.
+    pub slot: Option<AnonymousSlot>,
+}
+
+/// A place among a network's anonymous requests; given back on drop.
+pub struct AnonymousSlot {
+    door: Arc<Door>,
+    network: Network,
+}
+
+impl Drop for AnonymousSlot {
+    fn drop(&mut self) {
+        lock(&self.door.networks).leave_anonymous(self.network);
+    }
+}
+
+/// Takes a place for an anonymous request.
+///
+/// # Errors
+/// The network has `limits.network_requests_max` in flight, or the door drains.
+pub fn throttle(door: &Arc<Door>, arrival: &Arrival, identified: Identified) -> Result<Throttled, Refusal> {
+    if door.tasks.is_draining() {
+        return Err(Refusal::Draining);
+    }
+    let Identified { principal } = identified;
+    if !principal.is_anonymous() {
+        return Ok(Throttled { principal, slot: None });
+    }
+    let network = arrival.network;
+    if !lock(&door.networks).enter_anonymous(network) {
+        let max = arrival.policy.config.limits.network_requests_max;
+        return Err(Refusal::NetworkBusy { max });
+    }
+    let slot = AnonymousSlot { door: door.clone(), network };
+    Ok(Throttled { principal, slot: Some(slot) })
+}

@@ -1,0 +1,191 @@
+//! The routes of the public API: each is an arrival, a few steps, and one
+//! place where a refusal becomes an answer.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use surgewall_core::money::Money;
+use surgewall_core::principal::Principal;
+use surgewall_core::quota::Meter;
+use surgewall_core::refusal::Refusal;
+use surgewall_wire::models::{ModelEntry, list, one};
+use surgewall_wire::{ClientDialect, Endpoint};
+
+use super::table::{Handler, Route};
+use crate::door::Door;
+use crate::listen::Peer;
+use crate::pipeline::{self, Arrival, admit, identify};
+use crate::refuse::{self, Refused};
+use crate::sync::lock;
+
+/// A model call: the pipeline.
+pub async fn call(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
+    let arrival = match arrive(&door, route, &request) {
+        Ok(arrival) => arrival,
+        Err(response) => return response,
+    };
+    let served = async {
+        if route.handler == Handler::Api(Endpoint::CountTokens) {
+            pipeline::count_tokens(&door, &arrival, request).await
+        } else {
+            // Boxed: the steps' states together are large, and most of a stream's life needs none of them.
+            Box::pin(pipeline::serve(&door, &arrival, request)).await
+        }
+    };
+    answer(&door, &arrival, served).await
+}
+
+/// The models that the caller may use.
+pub async fn models(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
+    let arrival = match arrive(&door, route, &request) {
+        Ok(arrival) => arrival,
+        Err(response) => return response,
+    };
+    let dialect = listing_dialect(route, &request);
+    let (head, _) = request.into_parts();
+    let listed = async {
+        let principal = identified(&door, &arrival, &head.headers).await?;
+        Ok(json(list(dialect, &entries(&arrival, &principal))))
+    };
+    answer(&door, &arrival, listed).await
+}
+
+/// One model, if the caller may use it.
+pub async fn model(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
+    let arrival = match arrive(&door, route, &request) {
+        Ok(arrival) => arrival,
+        Err(response) => return response,
+    };
+    let dialect = listing_dialect(route, &request);
+    let (head, _) = request.into_parts();
+    let found = async {
+        let principal = identified(&door, &arrival, &head.headers).await?;
+        let prefix = route.path.trim_end_matches("{*id}");
+        let asked = head.uri.path().strip_prefix(prefix).unwrap_or("");
+        if !admit::may_use(&arrival.policy, &principal, asked) {
+            // The same answer whether the model exists or not.
+            return Err(Refusal::CredentialMissing);
+        }
+        let entries = entries(&arrival, &principal);
+        let entry = entries.iter().find(|entry| entry.id == asked).ok_or(Refusal::ModelUnknown)?;
+        Ok(json(one(dialect, entry)))
+    };
+    answer(&door, &arrival, found).await
+}
+
+/// What is left of the caller's budget, in DeepSeek's form. Without a money
+/// limit the list is empty: there is no balance to run out.
+pub async fn balance(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
+    let arrival = match arrive(&door, route, &request) {
+        Ok(arrival) => arrival,
+        Err(response) => return response,
+    };
+    let (head, _) = request.into_parts();
+    let balance = async {
+        let principal = identified(&door, &arrival, &head.headers).await?;
+        if principal.is_anonymous() {
+            return Err(Refusal::CredentialMissing);
+        }
+        Ok(json(balance_body(&door, &arrival, &principal)))
+    };
+    answer(&door, &arrival, balance).await
+}
+
+fn balance_body(door: &Door, arrival: &Arrival, principal: &Principal) -> Bytes {
+    let held = arrival.policy.limits(principal);
+    let quota = lock(&door.quota);
+    let left = held
+        .iter()
+        .filter(|held| held.spec.meter == Meter::Money && !held.shadow)
+        .map(|held| quota.remaining(arrival.at, &held.subject, &held.spec).remaining)
+        .min();
+    let currency = arrival.policy.config.prices.values().next().map_or("USD", |price| &price.currency);
+    let infos: Vec<_> = left
+        .iter()
+        .map(|nanos| {
+            let total = Money::from_nanos(i64::try_from(*nanos).unwrap_or(i64::MAX)).to_string();
+            serde_json::json!({
+                "currency": currency, "total_balance": total,
+                "granted_balance": "0.00", "topped_up_balance": total,
+            })
+        })
+        .collect();
+    let available = left.is_none_or(|nanos| nanos > 0);
+    Bytes::from(serde_json::json!({"is_available": available, "balance_infos": infos}).to_string())
+}
+
+async fn identified(door: &Door, arrival: &Arrival, headers: &HeaderMap) -> Result<Principal, Refusal> {
+    let principal = identify::identify(door, arrival, headers).await?.principal;
+    let allowed = principal.key().is_none_or(|key| key.scopes.allows_route(arrival.route.family));
+    if allowed { Ok(principal) } else { Err(Refusal::NotPermitted { what: "route" }) }
+}
+
+/// The models that `principal` may use, in order.
+fn entries(arrival: &Arrival, principal: &Principal) -> Vec<ModelEntry> {
+    let scoped = |model: &str| principal.key().is_none_or(|key| key.scopes.allows_model(model));
+    let policy = &arrival.policy;
+    let usable = |model: &String| scoped(model) && admit::may_use(policy, principal, model);
+    policy
+        .pools
+        .models()
+        .into_iter()
+        .filter(usable)
+        .map(|id| ModelEntry { id, created_s: 0, owned_by: "surgewall".to_owned() })
+        .collect()
+}
+
+/// Anthropic's clients ask `/v1/models` too, and say who they are.
+fn listing_dialect(route: &Route, request: &Request) -> ClientDialect {
+    if request.headers().contains_key("anthropic-version") {
+        ClientDialect::Anthropic
+    } else {
+        route.dialect
+    }
+}
+
+fn arrive(door: &Door, route: &'static Route, request: &Request) -> Result<Arrival, Response> {
+    let peer = request.extensions().get::<Arc<Peer>>().cloned();
+    let peer = peer.ok_or_else(|| {
+        let refusal = Refusal::Internal { why: "a request without a connection".into() };
+        refuse::answer(route.dialect, surgewall_core::id::RequestId::random(), &refusal)
+    })?;
+    Ok(Arrival::new(door, route, peer, request.headers()))
+}
+
+fn json(body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The one place where the outcome of a request becomes an answer. A panic is
+/// a 500 for this request only.
+async fn answer(
+    door: &Door,
+    arrival: &Arrival,
+    served: impl Future<Output = Result<Response, Refusal>>,
+) -> Response {
+    let dialect = arrival.route.dialect;
+    let refusal = match AssertUnwindSafe(served).catch_unwind().await {
+        Ok(Ok(mut response)) => {
+            door.metrics.answered(arrival.route, response.status());
+            refuse::name(response.headers_mut(), dialect, arrival.request_id);
+            return response;
+        }
+        Ok(Err(refusal)) => refusal,
+        Err(_) => Refusal::Internal { why: "a panic".into() },
+    };
+    let response = refuse::answer(dialect, arrival.request_id, &refusal);
+    door.metrics.answered(arrival.route, response.status());
+    let (request_id, network) = (arrival.request_id, arrival.network);
+    door.note_refusal(&Refused { request_id, network, who: arrival.who.get().copied(), refusal });
+    response
+}

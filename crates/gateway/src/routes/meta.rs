@@ -1,0 +1,183 @@
+//! Routes that are not the API: health, the description, metrics, front pages,
+//! and the answers for what does not exist.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, HOST};
+use http::{StatusCode, Uri};
+use surgewall_core::config::schema::Listen;
+use surgewall_core::id::RequestId;
+use surgewall_core::principal::Network;
+use surgewall_core::refusal::Refusal;
+use surgewall_wire::ClientDialect;
+
+use super::table::Route;
+use crate::door::Door;
+use crate::listen::{Peer, Purpose, client_address};
+use crate::refuse::{self, Refused};
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+/// A Host header in a log, in bytes.
+const HOST_SHOWN_MAX: usize = 128;
+
+fn page(kind: HeaderValue, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// The process lives.
+pub async fn healthz() -> Response {
+    page(TEXT, "ok\n")
+}
+
+/// It takes requests: not while it drains, not while the ledger cannot be written.
+pub async fn readyz(door: Arc<Door>) -> Response {
+    let why = if door.tasks.is_draining() {
+        "draining\n"
+    } else if !door.ledger.health().writable {
+        "the ledger cannot be written\n"
+    } else {
+        return page(TEXT, "ok\n");
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, page(TEXT, why)).into_response()
+}
+
+/// The description of the public API.
+pub async fn openapi() -> Response {
+    page(JSON, super::openapi::document())
+}
+
+/// Prometheus metrics, for those who may see them.
+pub async fn metrics(door: Arc<Door>, request: Request) -> Response {
+    let policy = door.policy();
+    if !policy.config.telemetry.metrics {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let listen = &policy.config.listen;
+    let open = listen.admin.ip().is_loopback() && listen.behind_proxy.is_empty();
+    let token = policy.metrics_token.as_ref().map(|token| format!("Bearer {}", token.expose()));
+    let sent = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let allowed = match token {
+        None => open,
+        Some(token) => sent.is_some_and(|sent| same(sent, token.as_bytes())),
+    };
+    if allowed {
+        page(METRICS, crate::metrics::render(&door))
+    } else {
+        (StatusCode::UNAUTHORIZED, page(TEXT, "metrics need the token that listen.metrics_token names\n"))
+            .into_response()
+    }
+}
+
+/// Compares in a time that does not depend on where two texts differ.
+fn same(first: &[u8], second: &[u8]) -> bool {
+    first.len() == second.len()
+        && first.iter().zip(second).fold(0, |all, (a, b)| all | (a ^ b)) == 0
+}
+
+/// The public listener's front page.
+pub async fn front() -> Response {
+    page(HTML, include_str!("front.html"))
+}
+
+/// The status listener's page: from memory, without JavaScript.
+pub async fn status(door: Arc<Door>) -> Response {
+    let state = if door.tasks.is_draining() {
+        "The service is restarting."
+    } else if door.ledger.health().writable {
+        "The service takes requests."
+    } else {
+        "The service cannot record requests now, so it takes none."
+    };
+    page(HTML, include_str!("status.html").replace("{state}", state))
+}
+
+/// What is not in the table is 404, in the dialect that the path suggests.
+pub async fn unknown_route(door: Arc<Door>, request: Request) -> Response {
+    let dialect = if request.uri().path().contains("anthropic") || request.headers().contains_key("anthropic-version") {
+        ClientDialect::Anthropic
+    } else {
+        ClientDialect::OpenAi
+    };
+    refuse_here(&door, dialect, &request, Refusal::RouteUnknown)
+}
+
+/// The route exists, for another method.
+pub async fn wrong_method(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
+    let mut response = refuse_here(&door, route.dialect, &request, Refusal::MethodNotAllowed);
+    response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(route.method));
+    response
+}
+
+fn refuse_here(door: &Door, dialect: ClientDialect, request: &Request, refusal: Refusal) -> Response {
+    let request_id = RequestId::random();
+    let response = refuse::answer(dialect, request_id, &refusal);
+    if let Some(peer) = request.extensions().get::<Arc<Peer>>() {
+        let proxies = &door.policy().config.listen.behind_proxy;
+        let network = Network::of(client_address(peer.address.ip(), request.headers(), proxies));
+        door.note_refusal(&Refused { request_id, network, who: None, refusal });
+    }
+    response
+}
+
+/// A page in a stranger's browser can send requests to loopback under a name
+/// of its own (DNS rebinding): a loopback listener answers only to loopback's
+/// names and to the public name.
+pub async fn host_guard(
+    State((door, purpose)): State<(Arc<Door>, Purpose)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let policy = door.policy();
+    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    let authority = || request.uri().authority().map(http::uri::Authority::as_str);
+    let named = host.or_else(authority).unwrap_or("");
+    if is_own_name(&policy.config.listen, purpose, named) {
+        return next.run(request).await;
+    }
+    let host = named[..named.floor_char_boundary(HOST_SHOWN_MAX)].to_owned();
+    refuse_here(&door, ClientDialect::OpenAi, &request, Refusal::HostNotAllowed { host })
+}
+
+fn is_own_name(listen: &Listen, purpose: Purpose, host: &str) -> bool {
+    let (address, proxied) = match purpose {
+        Purpose::Public => (listen.public, !listen.behind_proxy.is_empty()),
+        Purpose::Status => (listen.status, !listen.behind_proxy.is_empty()),
+        // Nobody's browser has business on the admin listener under another name, proxy or not.
+        Purpose::Admin => (listen.admin, false),
+    };
+    if !address.ip().is_loopback() || proxied {
+        return true;
+    }
+    let Ok(uri) = format!("http://{host}/").parse::<Uri>() else { return false };
+    let name = uri.host().unwrap_or("").trim_matches(['[', ']']);
+    let loopback = name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    loopback
+        || name.eq_ignore_ascii_case("localhost")
+        || listen.public_name.as_deref().is_some_and(|public| name.eq_ignore_ascii_case(public))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loopback_listener_answers_to_its_own_names_only() {
+        let listen = Listen { public_name: Some("ai.example.org".into()), ..Listen::default() };
+        for host in ["localhost:7070", "127.0.0.1:7070", "[::1]:7070", "127.0.0.9", "AI.example.org"] {
+            assert!(is_own_name(&listen, Purpose::Public, host), "{host}");
+        }
+        for host in ["", "evil.example", "localhost.evil.example", "192.0.2.1", "a b", "127.0.0.1.evil"] {
+            assert!(!is_own_name(&listen, Purpose::Public, host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The route table: every route of every listener, who may use it, and the
+//! routers made from it. A route that is not here is 404, never a passthrough.
+
+mod api;
+mod meta;
+pub mod openapi;
+pub mod table;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+use crate::door::Door;
+use crate::listen::Purpose;
+use table::{Handler, ROUTES, Route};
+
+/// The router of one listener.
+pub fn router(door: &Arc<Door>, purpose: Purpose) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES.iter().filter(|route| route.listener == purpose) {
+        router = router.route(route.path, method_router(door, route));
+    }
+    let unknown = door.clone();
+    router
+        .fallback(move |request| meta::unknown_route(unknown.clone(), request))
+        .layer(axum::middleware::from_fn_with_state((door.clone(), purpose), meta::host_guard))
+}
+
+fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {
+    let filter = if route.method == "POST" { MethodFilter::POST } else { MethodFilter::GET };
+    let (door, other) = (door.clone(), door.clone());
+    let handled = match route.handler {
+        Handler::Api(_) => on(filter, move |request| api::call(door.clone(), route, request)),
+        Handler::Models => on(filter, move |request| api::models(door.clone(), route, request)),
+        Handler::Model => on(filter, move |request| api::model(door.clone(), route, request)),
+        Handler::Balance => on(filter, move |request| api::balance(door.clone(), route, request)),
+        Handler::Healthz => on(filter, meta::healthz),
+        Handler::Readyz => on(filter, move || meta::readyz(door.clone())),
+        Handler::OpenApi => on(filter, meta::openapi),
+        Handler::Metrics => on(filter, move |request| meta::metrics(door.clone(), request)),
+        Handler::Front => on(filter, meta::front),
+        Handler::Status => on(filter, move || meta::status(door.clone())),
+    };
+    handled.fallback(move |request| meta::wrong_method(other.clone(), route, request))
+}

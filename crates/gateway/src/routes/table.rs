@@ -1,0 +1,127 @@
+//! The table itself: one row a route, and the permission matrix that follows
+//! from it.
+
+use surgewall_wire::{ClientDialect, Endpoint};
+
+use crate::listen::Purpose;
+
+/// What answers on a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handler {
+    /// A model call: the pipeline.
+    Api(Endpoint),
+    /// The models that the caller may use.
+    Models,
+    /// One of them.
+    Model,
+    /// What is left of the caller's budget, in DeepSeek's form.
+    Balance,
+    /// Whether the process lives.
+    Healthz,
+    /// Whether it takes requests.
+    Readyz,
+    /// The description of the public API.
+    OpenApi,
+    /// Prometheus metrics.
+    Metrics,
+    /// The public listener's front page.
+    Front,
+    /// The status listener's page.
+    Status,
+}
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody: it tells nothing about anybody.
+    Everybody,
+    /// A caller without a credential only as far as anonymous callers may use
+    /// models; a key only within its scopes.
+    Caller,
+    /// A credential is needed.
+    Credential,
+    /// Only on loopback without a proxy; elsewhere with the metrics token.
+    Operator,
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The listener it is on.
+    pub listener: Purpose,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// The path, in axum's form.
+    pub path: &'static str,
+    /// What answers.
+    pub handler: Handler,
+    /// The dialect of the answer and of its errors.
+    pub dialect: ClientDialect,
+    /// Who may use it.
+    pub access: Access,
+    /// The family that a key's scopes name, if the scopes count here.
+    pub family: &'static str,
+}
+
+const fn api(path: &'static str, dialect: ClientDialect, endpoint: Endpoint) -> Route {
+    let family = match endpoint {
+        // Counting is a part of chatting: who may do one may do the other.
+        Endpoint::Chat | Endpoint::CountTokens => "chat",
+        Endpoint::Completions => "completions",
+        Endpoint::Embeddings => "embeddings",
+    };
+    let (listener, handler) = (Purpose::Public, Handler::Api(endpoint));
+    Route { listener, method: "POST", path, handler, dialect, access: Access::Caller, family }
+}
+
+const fn get(
+    listener: Purpose,
+    path: &'static str,
+    dialect: ClientDialect,
+    handler: Handler,
+    access: Access,
+) -> Route {
+    let family = match handler {
+        Handler::Models | Handler::Model => "models",
+        Handler::Balance => "balance",
+        _ => "",
+    };
+    Route { listener, method: "GET", path, handler, dialect, access, family }
+}
+
+use Access::{Caller, Credential, Everybody, Operator};
+use ClientDialect::{Anthropic, DeepSeek, OpenAi};
+use Endpoint::{Chat, Completions, CountTokens, Embeddings};
+use Purpose::{Admin, Public, Status};
+
+/// Every route of every listener.
+pub const ROUTES: &[Route] = &[
+    api("/v1/chat/completions", OpenAi, Chat),
+    api("/v1/completions", OpenAi, Completions),
+    api("/v1/embeddings", OpenAi, Embeddings),
+    api("/chat/completions", DeepSeek, Chat),
+    api("/completions", DeepSeek, Completions),
+    api("/embeddings", DeepSeek, Embeddings),
+    api("/beta/chat/completions", DeepSeek, Chat),
+    api("/beta/completions", DeepSeek, Completions),
+    api("/beta/embeddings", DeepSeek, Embeddings),
+    api("/v1/messages", Anthropic, Chat),
+    api("/v1/messages/count_tokens", Anthropic, CountTokens),
+    api("/anthropic/v1/messages", Anthropic, Chat),
+    api("/anthropic/v1/messages/count_tokens", Anthropic, CountTokens),
+    get(Public, "/v1/models", OpenAi, Handler::Models, Caller),
+    get(Public, "/v1/models/{*id}", OpenAi, Handler::Model, Caller),
+    get(Public, "/models", DeepSeek, Handler::Models, Caller),
+    get(Public, "/models/{*id}", DeepSeek, Handler::Model, Caller),
+    get(Public, "/beta/models", DeepSeek, Handler::Models, Caller),
+    get(Public, "/beta/models/{*id}", DeepSeek, Handler::Model, Caller),
+    get(Public, "/anthropic/v1/models", Anthropic, Handler::Models, Caller),
+    get(Public, "/anthropic/v1/models/{*id}", Anthropic, Handler::Model, Caller),
+    get(Public, "/user/balance", DeepSeek, Handler::Balance, Credential),
+    get(Public, "/healthz", OpenAi, Handler::Healthz, Everybody),
+    get(Public, "/readyz", OpenAi, Handler::Readyz, Everybody),
+    get(Public, "/openapi.json", OpenAi, Handler::OpenApi, Everybody),
+    get(Public, "/", OpenAi, Handler::Front, Everybody),
+    get(Admin, "/metrics", OpenAi, Handler::Metrics, Operator),
+    get(Status, "/", OpenAi, Handler::Status, Everybody),
+];

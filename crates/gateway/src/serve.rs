@@ -1,0 +1,161 @@
+//! The door from its start to its end: listeners, housekeeping, reload, drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use surgewall_core::config::schema::Listen;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::door::Door;
+use crate::listen::tls::{TlsError, acceptor};
+use crate::listen::{BindError, Bound, Purpose, bind, inherited, run};
+use crate::policy::Policy;
+use crate::routes::router;
+use crate::upstream;
+
+/// Between two checkpoints of open requests.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two writes of keys' last use.
+const LAST_USE_INTERVAL: Duration = Duration::from_secs(60);
+/// For streams to take their last error event after the time to drain.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A door that listens.
+pub struct Listening {
+    door: Arc<Door>,
+    /// Where the public listener is.
+    pub public: SocketAddr,
+    /// Where the admin listener is.
+    pub admin: SocketAddr,
+    /// Where the status listener is.
+    pub status: SocketAddr,
+    /// Whether the public listener speaks TLS.
+    pub tls: bool,
+}
+
+/// The door cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// An address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The certificate or its key.
+    #[error("listen.tls: {0}")]
+    Tls(#[from] TlsError),
+}
+
+/// The sockets of the three listeners.
+pub struct Sockets {
+    /// For strangers.
+    pub public: Bound,
+    /// For metrics.
+    pub admin: Bound,
+    /// For the status page.
+    pub status: Bound,
+}
+
+impl Sockets {
+    /// Takes the listeners that a supervisor passed, in the order public,
+    /// admin, status, and binds the addresses of `listen` for the rest.
+    ///
+    /// # Errors
+    /// One of them cannot be bound.
+    pub fn bind(listen: &Listen) -> Result<Self, BindError> {
+        let mut passed = inherited()?.into_iter();
+        let mut next = |address| passed.next().map_or_else(|| bind(address), Ok);
+        Ok(Self { public: next(listen.public)?, admin: next(listen.admin)?, status: next(listen.status)? })
+    }
+}
+
+impl Listening {
+    /// Asks the upstreams what they serve, then opens the listeners.
+    ///
+    /// # Errors
+    /// The certificate or its key cannot be used.
+    pub async fn start(door: Arc<Door>, sockets: Sockets) -> Result<Self, ListenError> {
+        let policy = door.policy();
+        let tls = policy.config.listen.tls.as_ref().map(acceptor).transpose()?;
+        for pool in policy.pools.iter() {
+            upstream::check_pool(&door, pool).await;
+        }
+        let listening = Self {
+            public: sockets.public.address,
+            admin: sockets.admin.address,
+            status: sockets.status.address,
+            tls: tls.is_some(),
+            door: door.clone(),
+        };
+        for (purpose, bound, tls) in [
+            (Purpose::Public, sockets.public, tls),
+            (Purpose::Admin, sockets.admin, None),
+            (Purpose::Status, sockets.status, None),
+        ] {
+            let router = router(&door, purpose);
+            door.tasks.background(run(door.clone(), purpose, bound, tls, router));
+        }
+        door.tasks.background(upstream::watch(door.clone()));
+        door.tasks.background(checkpoints(door.clone()));
+        door.tasks.background(last_use(door.clone()));
+        Ok(listening)
+    }
+
+    /// The door.
+    #[must_use]
+    pub const fn door(&self) -> &Arc<Door> {
+        &self.door
+    }
+
+    /// Stops: no new request; idle connections close at once; running streams
+    /// get `limits.drain_s`, then an error event. Returns when the ledger is safe on disk.
+    pub async fn stop(self) {
+        let door = self.door;
+        let patience = Duration::from_secs(door.policy().config.limits.drain_s);
+        tracing::info!(connections = door.tasks.connections(), "draining");
+        door.tasks.drain();
+        if timeout(patience, door.tasks.connections_ended()).await.is_err() {
+            tracing::warn!(connections = door.tasks.connections(), "the time to drain is over");
+        }
+        door.tasks.close();
+        let _ = timeout(CLOSE_PATIENCE, door.tasks.connections_ended()).await;
+        door.flush_refusals();
+        write_last_use(&door).await;
+        door.ledger.clone().shutdown().await;
+    }
+}
+
+/// Puts `policy` in force. Streams go on under the policy they began with.
+pub fn replace(door: &Door, policy: Policy) {
+    let before = door.policy();
+    if before.config.listen != policy.config.listen {
+        tracing::warn!("changes of [listen] take effect at the next start");
+    }
+    door.replace_policy(policy);
+}
+
+async fn checkpoints(door: Arc<Door>) {
+    let mut ticks = interval(CHECKPOINT_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for record in door.open.checkpoint(door.clock.now()) {
+            door.ledger.append_detached(record);
+        }
+        door.flush_refusals();
+    }
+}
+
+async fn last_use(door: Arc<Door>) {
+    let mut ticks = interval(LAST_USE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        write_last_use(&door).await;
+    }
+}
+
+async fn write_last_use(door: &Door) {
+    if let Err(error) = door.directory.write_touched(door.people.as_ref()).await {
+        tracing::warn!(%error, "the keys' last use could not be written");
+    }
+}

@@ -1,0 +1,161 @@
+//! The HTTP client of one pool: connections, TLS, and one call to one server.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use surgewall_core::config::schema::{Dialect, Upstream};
+use surgewall_core::files;
+use surgewall_core::limits::CREDENTIAL_FILE_BYTES_MAX;
+use surgewall_core::refusal::UpstreamFault;
+use surgewall_core::secret::SecretString;
+
+use super::pool::PoolError;
+
+/// Idle connections kept to one server.
+const IDLE_CONNECTIONS_MAX: usize = 1_024;
+/// How long one is kept.
+const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+/// Bytes that hyper reads ahead of one connection.
+const BUFFER_BYTES: usize = 64 << 10;
+/// The version of Anthropic's API that the door speaks where the client names none.
+const ANTHROPIC_VERSION: &str = "2023-06-01";
+/// Headers of Anthropic's clients that change what an answer means.
+const ANTHROPIC_HEADERS: [&str; 2] = ["anthropic-version", "anthropic-beta"];
+
+/// The head of an upstream's answer, its body still to come.
+pub type Head = http::Response<Incoming>;
+
+/// The HTTP client of one pool.
+pub struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    dialect: Dialect,
+    credential: Option<SecretString>,
+}
+
+/// One call: where, what, and in whose name.
+pub struct Call<'a> {
+    /// The server's base address and the path.
+    pub uri: Uri,
+    /// `POST` for a model call.
+    pub method: Method,
+    /// The body in the upstream's dialect.
+    pub body: Bytes,
+    /// `x-request-id`.
+    pub request_id: &'a str,
+    /// The client's own headers, of which a few of Anthropic's are passed on.
+    pub client_headers: Option<&'a HeaderMap>,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+}
+
+impl HttpClient {
+    /// A client for `upstream`.
+    ///
+    /// # Errors
+    /// A credential or a certificate authority that cannot be read.
+    pub fn new(upstream: &Upstream) -> Result<Self, PoolError> {
+        let credential = upstream.api_key.as_ref().map(crate::credential::read).transpose();
+        let credential = credential
+            .map_err(|source| PoolError::Credential { pool: upstream.name.clone(), source })?;
+        let mut http = HttpConnector::new();
+        http.set_nodelay(true);
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(Duration::from_millis(upstream.connect_timeout_ms)));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(&upstream.name, upstream.ca_file.as_deref())?)
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .http1_max_buf_size(BUFFER_BYTES)
+            .build(https);
+        Ok(Self { client, dialect: upstream.dialect, credential })
+    }
+
+    /// Sends `call` and waits for the head of the answer. A redirect is never followed.
+    ///
+    /// # Errors
+    /// No connection, or it broke before the head.
+    pub async fn send(&self, call: Call<'_>) -> Result<Head, UpstreamFault> {
+        let mut request = Request::new(Full::new(call.body.clone()));
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = call.uri.clone();
+        self.headers(request.headers_mut(), &call);
+        self.client.request(request).await.map_err(|error| {
+            if error.is_connect() { UpstreamFault::Connect } else { UpstreamFault::Broke }
+        })
+    }
+
+    fn headers(&self, headers: &mut HeaderMap, call: &Call<'_>) {
+        if call.method == Method::POST {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let accept = if call.stream { "text/event-stream" } else { "application/json" };
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        if let Ok(id) = HeaderValue::from_str(call.request_id) {
+            headers.insert(HeaderName::from_static("x-request-id"), id);
+        }
+        if self.dialect == Dialect::Anthropic {
+            headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
+            for name in ANTHROPIC_HEADERS {
+                if let Some(value) = call.client_headers.and_then(|headers| headers.get(name)) {
+                    headers.insert(name, value.clone());
+                }
+            }
+        }
+        self.authorize(headers);
+    }
+
+    fn authorize(&self, headers: &mut HeaderMap) {
+        let Some(credential) = &self.credential else { return };
+        let (name, text) = match self.dialect {
+            Dialect::Anthropic => (HeaderName::from_static("x-api-key"), credential.expose().clone()),
+            Dialect::Openai | Dialect::Ollama => {
+                (AUTHORIZATION, format!("Bearer {}", credential.expose()))
+            }
+        };
+        if let Ok(mut value) = HeaderValue::from_str(&text) {
+            // hyper and tracing then leave it out of what they print.
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    }
+}
+
+fn tls(pool: &str, ca_file: Option<&Path>) -> Result<ClientConfig, PoolError> {
+    let fault = |why: String| PoolError::Authority { pool: pool.to_owned(), why };
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| fault(error.to_string()))?;
+    let Some(path) = ca_file else {
+        return Ok(builder.with_webpki_roots().with_no_client_auth());
+    };
+    let pem = files::read_bounded(path, CREDENTIAL_FILE_BYTES_MAX)
+        .map_err(|error| fault(format!("{} cannot be read: {error}", path.display())))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| fault(error.to_string()))?;
+        roots.add(certificate).map_err(|error| fault(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(fault(format!("{} holds no certificate in PEM form", path.display())));
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}

@@ -1,0 +1,148 @@
+//! All pools of a configuration: which of them serve a model, in which order.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use surgewall_core::clock::Timestamp;
+use surgewall_core::config::Config;
+use surgewall_core::digest::hex;
+use surgewall_store::vault::Vault;
+
+use super::pool::{Pool, PoolError};
+use crate::handbook::MODEL;
+
+/// The built-in model, and the name of its pool.
+pub const HANDBOOK: &str = MODEL;
+
+/// Every pool, the built-in one first.
+pub struct Pools {
+    all: Vec<Arc<Pool>>,
+}
+
+/// One pool that may answer, and the model's name there.
+#[derive(Clone)]
+pub struct Target {
+    /// The pool.
+    pub pool: Arc<Pool>,
+    /// The upstream's own name of the model.
+    pub model: String,
+}
+
+/// The pools that serve one model.
+pub struct Targets {
+    /// The name that the client asked for: the model's, or an alias.
+    pub asked: String,
+    /// The model behind it, at the first pool that serves it: what prices and
+    /// limits are about.
+    pub model: String,
+    /// The model as the ledger may name it: a client's own string only as a keyed hash.
+    pub recorded: String,
+    /// The tightest output bound that is known.
+    pub output_max: Option<u64>,
+    primary: Vec<Target>,
+}
+
+impl Pools {
+    /// The pools of `config`. A pool whose section did not change is the one
+    /// of `before`, with its health and its connections.
+    ///
+    /// # Errors
+    /// A credential or an authority that cannot be read.
+    pub fn new(config: &Config, before: Option<&Self>) -> Result<Self, PoolError> {
+        let kept = |name: &str| before.and_then(|pools| pools.named(name));
+        let mut all = vec![kept(HANDBOOK).unwrap_or_else(|| Arc::new(Pool::handbook()))];
+        for section in &config.upstream {
+            let same = kept(&section.name).filter(|pool| pool.is_made_from(section));
+            all.push(match same {
+                Some(pool) => pool,
+                None => Arc::new(Pool::new(section)?),
+            });
+        }
+        Ok(Self { all })
+    }
+
+    /// Every pool.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.all.iter()
+    }
+
+    /// The pool of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<Arc<Pool>> {
+        self.all.iter().find(|pool| pool.name() == name).cloned()
+    }
+
+    /// The pools that serve `asked`, or `None`.
+    #[must_use]
+    pub fn resolve(&self, asked: &str, vault: &Vault) -> Option<Targets> {
+        let primary: Vec<Target> = self
+            .all
+            .iter()
+            .filter_map(|pool| pool.resolve(asked).map(|model| Target { pool: pool.clone(), model }))
+            .collect();
+        let bound = |target: &Target| target.pool.output_max(&target.model);
+        let output_max = primary.iter().filter_map(bound).min();
+        let named = primary.iter().any(|target| target.pool.is_named(asked));
+        let model = primary.first()?.model.clone();
+        let recorded = if named {
+            model.clone()
+        } else {
+            format!("hash:{}", hex(&vault.keyed_hash("model", asked.as_bytes())[..8]))
+        };
+        Some(Targets { asked: asked.to_owned(), model, recorded, output_max, primary })
+    }
+
+    /// Every model that clients may ask for, each once, in order.
+    #[must_use]
+    pub fn models(&self) -> Vec<String> {
+        let names: BTreeSet<String> = self.all.iter().flat_map(|pool| pool.names()).collect();
+        names.into_iter().collect()
+    }
+}
+
+impl Targets {
+    /// The pools to try: first one by weight among those that take calls, then
+    /// the others, then each one's fallbacks; no pool twice.
+    #[must_use]
+    pub fn order(&self, pools: &Pools, now: Timestamp) -> Vec<Target> {
+        let mut ready: Vec<Target> =
+            self.primary.iter().filter(|target| target.pool.is_ready(now)).cloned().collect();
+        if ready.len() > 1 {
+            let first = choose(&ready);
+            ready.swap(0, first);
+        }
+        let chain: Vec<Target> = self.primary.iter().flat_map(|target| self.fallbacks(pools, target)).collect();
+        for target in chain {
+            let known = ready.iter().any(|have| have.pool.name() == target.pool.name());
+            if !known && target.pool.is_ready(now) {
+                ready.push(target);
+            }
+        }
+        ready
+    }
+
+    /// A fallback serves the model under the name that was asked for, or under
+    /// the name that the first pool knows it by.
+    fn fallbacks(&self, pools: &Pools, target: &Target) -> Vec<Target> {
+        let serve = |name: &String| {
+            let pool = pools.named(name)?;
+            let model = pool.resolve(&self.asked).or_else(|| pool.resolve(&target.model))?;
+            Some(Target { pool, model })
+        };
+        target.pool.fallback().iter().filter_map(serve).collect()
+    }
+}
+
+/// An index chosen at random by weight.
+fn choose(targets: &[Target]) -> usize {
+    let total: u64 = targets.iter().map(|target| u64::from(target.pool.weight())).sum();
+    let mut at = u64::from_le_bytes(surgewall_core::random::bytes()) % total.max(1);
+    for (index, target) in targets.iter().enumerate() {
+        let weight = u64::from(target.pool.weight());
+        if at < weight {
+            return index;
+        }
+        at -= weight;
+    }
+    0
+}
