@@ -17,10 +17,8 @@ const BATCHES: usize = 200;
 const BATCH: u64 = 10_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let limits: [LimitSpec; 2] = [
-        "total_tokens=1000000000/1d".parse()?,
-        "requests=100000/1m".parse()?,
-    ];
+    let limits: [LimitSpec; 2] =
+        ["total_tokens=1000000000/1d".parse()?, "requests=100000/1m".parse()?];
     let clock = Clock::System;
     let start = Timestamp::from_millis(1_790_000_000_000);
     let mut out = std::io::stdout();
@@ -31,11 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         reserve(&mut table, start, &[on(key, &limits[0])]);
     }
     let per_counter = (resident_bytes() - before) / u64::try_from(table.len())?.max(1);
-    writeln!(
-        out,
-        "counters {}  bytes_per_counter {per_counter}",
-        table.len()
-    )?;
+    writeln!(out, "counters {}  bytes_per_counter {per_counter}", table.len())?;
     let mut random = 88_172_645_463_325_252_u64;
     for count in [1, 2] {
         let (mut reserved, mut settled) = (Vec::new(), Vec::new());
@@ -50,23 +44,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             let middle = clock.monotonic();
             for charges in &grants {
-                table.settle(
-                    charges,
-                    &Amounts {
-                        input: 10,
-                        output: 10,
-                        money: 0,
-                    },
-                );
+                table.settle(charges, &Amounts { input: 10, output: 10, money: 0 });
             }
             settled.push(clock.monotonic() - middle);
             reserved.push(middle - begin);
         }
         let (reserve, settle) = (median_ns(&mut reserved)?, median_ns(&mut settled)?);
-        writeln!(
-            out,
-            "limits {count}  reserve_ns {reserve}  settle_ns {settle}"
-        )?;
+        writeln!(out, "limits {count}  reserve_ns {reserve}  settle_ns {settle}")?;
     }
     Ok(())
 }
@@ -74,11 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn on(key: u64, spec: &LimitSpec) -> Limit<'_> {
     // A key's id has its time in its upper half.
     let id = (1_790_000_000_000_u128 << 80) | u128::from(key.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    Limit {
-        subject: Subject::Key(Id::from_u128(id)),
-        spec,
-        enforcement: Enforcement::On,
-    }
+    Limit { subject: Subject::Key(Id::from_u128(id)), spec, enforcement: Enforcement::On }
 }
 
 fn reserve(
@@ -86,15 +66,8 @@ fn reserve(
     now: Timestamp,
     limits: &[Limit<'_>],
 ) -> Vec<surgewall_core::quota::Charge> {
-    let amounts = Amounts {
-        input: 50,
-        output: 100,
-        money: 0,
-    };
-    table
-        .reserve(now, limits, "m", &amounts)
-        .map(|grant| grant.charges)
-        .unwrap_or_default()
+    let amounts = Amounts { input: 50, output: 100, money: 0 };
+    table.reserve(now, limits, "m", &amounts).map(|grant| grant.charges).unwrap_or_default()
 }
 
 fn next(state: &mut u64) -> u64 {
@@ -110,15 +83,9 @@ fn median_ns(batches: &mut [Duration]) -> Result<u64, Box<dyn Error>> {
 }
 
 /// Resident memory in bytes, where the system tells it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a file of the kernel, one line long"
-)]
+#[expect(clippy::disallowed_methods, reason = "a file of the kernel, one line long")]
 fn resident_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = text
-        .split_whitespace()
-        .nth(1)
-        .and_then(|pages| pages.parse::<u64>().ok());
+    let pages = text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages.unwrap_or(0) * 4_096
 }

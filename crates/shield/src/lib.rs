@@ -1,4 +1,10 @@
 //! Limits, budgets and choices of the door, as pure algorithms: they take the
 //! time and random numbers as arguments, lock nothing and do no I/O.
 
+pub mod eject;
+pub mod gcra;
+pub mod networks;
+pub mod pick;
 pub mod quota;
+pub mod refusals;
+pub mod retry;

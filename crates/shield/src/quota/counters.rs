@@ -87,14 +87,9 @@ impl Counters {
         let subject = PackedSubject::new(subject);
         let hash = self.hash(&subject, id);
         let place = u32::try_from(self.counters.len()).unwrap_or(u32::MAX);
-        self.counters.push(Counter {
-            window: Window::new(window_s, now),
-            id,
-            subject,
-        });
+        self.counters.push(Counter { window: Window::new(window_s, now), id, subject });
         let (counters, hasher) = (&self.counters, &self.hasher);
-        self.index
-            .insert_unique(hash, place, |place| rehash(counters, hasher, *place));
+        self.index.insert_unique(hash, place, |place| rehash(counters, hasher, *place));
         place
     }
 
@@ -126,25 +121,14 @@ impl Counters {
     }
 
     fn unindex(&mut self, place: usize) {
-        let hash = rehash(
-            &self.counters,
-            &self.hasher,
-            u32::try_from(place).unwrap_or(u32::MAX),
-        );
-        if let Ok(entry) = self
-            .index
-            .find_entry(hash, |known| *known as usize == place)
-        {
+        let hash = rehash(&self.counters, &self.hasher, u32::try_from(place).unwrap_or(u32::MAX));
+        if let Ok(entry) = self.index.find_entry(hash, |known| *known as usize == place) {
             entry.remove();
         }
     }
 
     fn reindex(&mut self, from: usize, to: usize) {
-        let hash = rehash(
-            &self.counters,
-            &self.hasher,
-            u32::try_from(from).unwrap_or(u32::MAX),
-        );
+        let hash = rehash(&self.counters, &self.hasher, u32::try_from(from).unwrap_or(u32::MAX));
         if let Some(known) = self.index.find_mut(hash, |known| *known as usize == from) {
             *known = u32::try_from(to).unwrap_or(u32::MAX);
         }
@@ -153,7 +137,5 @@ impl Counters {
 
 fn rehash(counters: &[Counter], hasher: &RandomState, place: u32) -> u64 {
     let counter = counters.get(place as usize);
-    counter.map_or(0, |counter| {
-        hasher.hash_one((counter.subject.words(), counter.id))
-    })
+    counter.map_or(0, |counter| hasher.hash_one((counter.subject.words(), counter.id)))
 }

@@ -22,11 +22,7 @@ impl PackedSubject {
             Subject::User(id, user) => (4, id.as_u128(), user.0),
             Subject::Network(network) => (5, network.as_u128(), 0),
         };
-        Self {
-            kind,
-            first: first.to_le_bytes(),
-            second: second.to_le_bytes(),
-        }
+        Self { kind, first: first.to_le_bytes(), second: second.to_le_bytes() }
     }
 
     pub(super) fn subject(&self) -> Subject {
@@ -48,25 +44,16 @@ impl PackedSubject {
     }
 
     fn numbers(&self) -> (u128, u128) {
-        (
-            u128::from_le_bytes(self.first),
-            u128::from_le_bytes(self.second),
-        )
+        (u128::from_le_bytes(self.first), u128::from_le_bytes(self.second))
     }
 }
 
 fn class_number(class: Class) -> u128 {
-    Class::ALL
-        .iter()
-        .zip(0..)
-        .find(|(known, _)| **known == class)
-        .map_or(0, |(_, number)| number)
+    Class::ALL.iter().zip(0..).find(|(known, _)| **known == class).map_or(0, |(_, number)| number)
 }
 
 fn class_of(number: u128) -> Class {
-    let class = usize::try_from(number)
-        .ok()
-        .and_then(|number| Class::ALL.get(number));
+    let class = usize::try_from(number).ok().and_then(|number| Class::ALL.get(number));
     class.copied().unwrap_or(Class::Anonymous)
 }
 

@@ -77,20 +77,8 @@ pub struct Exceeded {
 
 impl From<Exceeded> for Refusal {
     fn from(exceeded: Exceeded) -> Self {
-        let Exceeded {
-            subject,
-            meter,
-            max,
-            window_s,
-            retry_after,
-        } = exceeded;
-        Self::QuotaExceeded {
-            scope: subject.scope(),
-            meter,
-            max,
-            window_s,
-            retry_after,
-        }
+        let Exceeded { subject, meter, max, window_s, retry_after } = exceeded;
+        Self::QuotaExceeded { scope: subject.scope(), meter, max, window_s, retry_after }
     }
 }
 
@@ -124,10 +112,7 @@ impl QuotaTable {
     /// An empty table of at most `counters_max` counters.
     #[must_use]
     pub fn new(counters_max: usize) -> Self {
-        Self {
-            counters: Counters::new(counters_max),
-            found: Vec::new(),
-        }
+        Self { counters: Counters::new(counters_max), found: Vec::new() }
     }
 
     /// Counters held.
@@ -174,9 +159,8 @@ impl QuotaTable {
         let (mut shadow, mut worst, mut missing) = (Vec::new(), None, 0);
         for limit in limits {
             let applies = applies(limit.spec, model);
-            let place = applies
-                .then(|| self.counters.find(&limit.subject, limit.spec.counter()))
-                .flatten();
+            let place =
+                applies.then(|| self.counters.find(&limit.subject, limit.spec.counter())).flatten();
             self.found.push(place);
             missing += usize::from(applies && place.is_none());
             if !applies {
@@ -218,13 +202,7 @@ impl QuotaTable {
             wait => wait,
         };
         let window_s = window_s(limit.spec);
-        Some(Exceeded {
-            subject: limit.subject,
-            meter,
-            max,
-            window_s,
-            retry_after,
-        })
+        Some(Exceeded { subject: limit.subject, meter, max, window_s, retry_after })
     }
 
     /// Charges every limit that applies, once for each counter.
@@ -253,14 +231,7 @@ impl QuotaTable {
                 counter.window.add(amount)
             });
             let (subject, meter) = (limit.subject, limit.spec.meter);
-            charges.push(Charge {
-                subject,
-                counter,
-                meter,
-                window_s,
-                slot_ms,
-                amount,
-            });
+            charges.push(Charge { subject, counter, meter, window_s, slot_ms, amount });
         }
         charges
     }
@@ -269,11 +240,7 @@ impl QuotaTable {
     /// refused: the tokens were already made.
     pub fn top_up(&mut self, charges: &mut [Charge], extra: &Amounts) {
         for charge in charges {
-            let more = if counts_use(charge.meter) {
-                extra.on(charge.meter)
-            } else {
-                0
-            };
+            let more = if counts_use(charge.meter) { extra.on(charge.meter) } else { 0 };
             if let Some(window) = self.window(charge) {
                 window.add_at(charge.slot_ms, more);
             }
@@ -297,9 +264,7 @@ impl QuotaTable {
 
     fn window(&mut self, charge: &Charge) -> Option<&mut Window> {
         let place = self.counters.find(&charge.subject, charge.counter)?;
-        self.counters
-            .at_mut(place)
-            .map(|counter| &mut counter.window)
+        self.counters.at_mut(place).map(|counter| &mut counter.window)
     }
 
     /// What is left of `spec` for `subject`.
@@ -312,22 +277,14 @@ impl QuotaTable {
             window.advance(now);
             (window.sum(), window.empty_after(now))
         });
-        Remaining {
-            limit: spec.max,
-            used,
-            remaining: spec.max.saturating_sub(used),
-            reset_after,
-        }
+        Remaining { limit: spec.max, used, remaining: spec.max.saturating_sub(used), reset_after }
     }
 
     /// All windows that hold something, for the opening of a ledger segment.
     /// Requests in flight are not among them: a restart ends them all.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> Vec<CounterState> {
-        let windows = self
-            .counters
-            .iter()
-            .filter(|counter| counter.window.window_s() > 0);
+        let windows = self.counters.iter().filter(|counter| counter.window.window_s() > 0);
         let states = windows.map(|counter| {
             let mut window = counter.window.clone();
             window.advance(now);
@@ -345,13 +302,7 @@ impl QuotaTable {
     pub fn restore(&mut self, counters: &[CounterState]) {
         for state in counters.iter().filter(|state| state.window_s > 0) {
             for (slot_ms, amount) in &state.slots {
-                self.put_back(
-                    &state.subject,
-                    state.counter,
-                    state.window_s,
-                    *slot_ms,
-                    *amount,
-                );
+                self.put_back(&state.subject, state.counter, state.window_s, *slot_ms, *amount);
             }
         }
     }
@@ -359,18 +310,8 @@ impl QuotaTable {
     /// Puts back the charges of an admission that a ledger recorded after its
     /// segment's opening.
     pub fn replay(&mut self, charges: &[Charge]) {
-        for charge in charges
-            .iter()
-            .filter(|charge| charge.meter != Meter::Concurrency)
-        {
-            let Charge {
-                subject,
-                counter,
-                window_s,
-                slot_ms,
-                amount,
-                ..
-            } = charge;
+        for charge in charges.iter().filter(|charge| charge.meter != Meter::Concurrency) {
+            let Charge { subject, counter, window_s, slot_ms, amount, .. } = charge;
             self.put_back(subject, *counter, *window_s, *slot_ms, *amount);
         }
     }
@@ -424,17 +365,11 @@ impl QuotaTable {
 /// The window that a limit's counter has; one without a length is a mistake
 /// that must not divide by zero.
 fn window_s(spec: &LimitSpec) -> u64 {
-    if spec.meter == Meter::Concurrency {
-        0
-    } else {
-        spec.window_s.max(1)
-    }
+    if spec.meter == Meter::Concurrency { 0 } else { spec.window_s.max(1) }
 }
 
 fn applies(spec: &LimitSpec, model: &str) -> bool {
-    spec.model
-        .as_deref()
-        .is_none_or(|pattern| matches_model(pattern, model))
+    spec.model.as_deref().is_none_or(|pattern| matches_model(pattern, model))
 }
 
 /// Whether the meter grows with what a request uses.
@@ -446,13 +381,7 @@ fn counts_use(meter: Meter) -> bool {
 fn worse(known: Option<Exceeded>, new: Exceeded) -> Exceeded {
     match known {
         Some(known) if known.retry_after.is_none() => known,
-        Some(known)
-            if new
-                .retry_after
-                .is_some_and(|new| Some(new) <= known.retry_after) =>
-        {
-            known
-        }
+        Some(known) if new.retry_after.is_some_and(|new| Some(new) <= known.retry_after) => known,
         _ => new,
     }
 }

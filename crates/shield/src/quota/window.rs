@@ -61,11 +61,7 @@ impl Window {
     /// An empty window at `now`; `window_s` zero counts requests in flight.
     pub(super) fn new(window_s: u64, now: Timestamp) -> Self {
         let window_s = u32::try_from(window_s).unwrap_or(u32::MAX);
-        let mut window = Self {
-            newest: 0,
-            ring: Ring::Narrow([0; RING]),
-            window_s,
-        };
+        let mut window = Self { newest: 0, ring: Ring::Narrow([0; RING]), window_s };
         window.newest = window.slot_at(now);
         window
     }
@@ -76,11 +72,7 @@ impl Window {
     }
 
     fn slot_at(&self, now: Timestamp) -> u64 {
-        if self.window_s == 0 {
-            0
-        } else {
-            now.millis() / self.slot_ms()
-        }
+        if self.window_s == 0 { 0 } else { now.millis() / self.slot_ms() }
     }
 
     /// The window's length in seconds; 0 counts requests in flight.
@@ -138,11 +130,7 @@ impl Window {
 
     /// Turns `before` into `after` in the slot that starts at `slot_ms`, if it still counts.
     pub(super) fn replace_at(&mut self, slot_ms: u64, before: u64, after: u64) {
-        let slot = if self.window_s == 0 {
-            0
-        } else {
-            slot_ms / self.slot_ms()
-        };
+        let slot = if self.window_s == 0 { 0 } else { slot_ms / self.slot_ms() };
         if slot <= self.newest && self.newest - slot <= SLOTS {
             self.replace(slot, before, after);
         }
@@ -150,21 +138,14 @@ impl Window {
 
     fn replace(&mut self, slot: u64, before: u64, after: u64) {
         let held = self.ring.at(index(slot));
-        self.ring.set(
-            index(slot),
-            held.saturating_add(after).saturating_sub(before),
-        );
+        self.ring.set(index(slot), held.saturating_add(after).saturating_sub(before));
     }
 
     /// How long until `amount` more fits under `max`; `None` if it never does.
     pub(super) fn fits_after(&self, now: Timestamp, amount: u64, max: u64) -> Option<Duration> {
         let room = max.checked_sub(amount)?;
         if self.window_s == 0 {
-            return Some(if self.sum() <= room {
-                Duration::ZERO
-            } else {
-                Duration::from_secs(1)
-            });
+            return Some(if self.sum() <= room { Duration::ZERO } else { Duration::from_secs(1) });
         }
         let mut left = self.sum();
         if left <= room {
@@ -190,12 +171,8 @@ impl Window {
     }
 
     fn leaves_after(&self, slot: u64, now: Timestamp) -> Duration {
-        let at = slot
-            .saturating_add(SLOTS + 1)
-            .saturating_mul(self.slot_ms());
-        Timestamp::from_millis(at)
-            .since(now)
-            .max(Duration::from_millis(1))
+        let at = slot.saturating_add(SLOTS + 1).saturating_mul(self.slot_ms());
+        Timestamp::from_millis(at).since(now).max(Duration::from_millis(1))
     }
 
     /// The slots that count, oldest first: number and amount.
@@ -207,9 +184,7 @@ impl Window {
     /// The slots that hold something: start in epoch milliseconds and amount.
     pub(super) fn held(&self) -> Vec<(u64, u64)> {
         let slots = self.slots().filter(|(_, held)| *held > 0);
-        slots
-            .map(|(slot, held)| (slot.saturating_mul(self.slot_ms()), held))
-            .collect()
+        slots.map(|(slot, held)| (slot.saturating_mul(self.slot_ms()), held)).collect()
     }
 }
 

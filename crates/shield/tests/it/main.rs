@@ -1,3 +1,5 @@
 //! Laws that the shield's algorithms keep whatever comes.
 
+mod gcra;
+mod pool;
 mod quota;

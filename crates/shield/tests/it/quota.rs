@@ -21,10 +21,7 @@ fn spec(text: &str) -> LimitSpec {
 }
 
 fn tokens(output: u64) -> Amounts {
-    Amounts {
-        output,
-        ..Amounts::default()
-    }
+    Amounts { output, ..Amounts::default() }
 }
 
 fn key(number: u128) -> Subject {
@@ -32,11 +29,7 @@ fn key(number: u128) -> Subject {
 }
 
 fn on(subject: Subject, spec: &LimitSpec) -> Limit<'_> {
-    Limit {
-        subject,
-        spec,
-        enforcement: Enforcement::On,
-    }
+    Limit { subject, spec, enforcement: Enforcement::On }
 }
 
 /// One step of a random run: time that passes, an amount asked for, and what
@@ -156,10 +149,7 @@ fn all_limits_hold_or_nothing_is_charged() {
     let grant = table.reserve(now, &limits, "m", &tokens(100)).unwrap();
     assert_eq!(grant.charges.len(), 2);
     let refused = table.reserve(now, &limits, "m", &tokens(1)).unwrap_err();
-    assert_eq!(
-        (refused.subject, refused.max, refused.window_s),
-        (key(1), 100, 3_600)
-    );
+    assert_eq!((refused.subject, refused.max, refused.window_s), (key(1), 100, 3_600));
     assert_eq!(table.remaining(now, &group, &wide).used, 100);
     // It used 40: both counters get 60 back.
     table.settle(&grant.charges, &tokens(40));
@@ -191,22 +181,9 @@ fn two_limits_of_one_kind_share_a_counter_and_charge_it_once() {
     let limits = [on(key(1), &loose), on(key(1), &tight)];
     let mut table = QuotaTable::default();
     for _ in 0..2 {
-        assert_eq!(
-            table
-                .reserve(at(START), &limits, "m", &tokens(1))
-                .unwrap()
-                .charges
-                .len(),
-            1
-        );
+        assert_eq!(table.reserve(at(START), &limits, "m", &tokens(1)).unwrap().charges.len(), 1);
     }
-    assert_eq!(
-        table
-            .reserve(at(START), &limits, "m", &tokens(1))
-            .unwrap_err()
-            .max,
-        2
-    );
+    assert_eq!(table.reserve(at(START), &limits, "m", &tokens(1)).unwrap_err().max, 2);
 }
 
 #[test]
@@ -214,45 +191,18 @@ fn a_limit_of_a_model_holds_for_that_model_only() {
     let llama = spec("requests=1/1m:llama-*");
     let limits = [on(key(1), &llama)];
     let mut table = QuotaTable::default();
-    assert!(
-        table
-            .reserve(at(START), &limits, "tiny", &tokens(1))
-            .unwrap()
-            .charges
-            .is_empty()
-    );
-    assert_eq!(
-        table
-            .reserve(at(START), &limits, "llama-3", &tokens(1))
-            .unwrap()
-            .charges
-            .len(),
-        1
-    );
-    assert!(
-        table
-            .reserve(at(START), &limits, "llama-4", &tokens(1))
-            .is_err()
-    );
+    assert!(table.reserve(at(START), &limits, "tiny", &tokens(1)).unwrap().charges.is_empty());
+    assert_eq!(table.reserve(at(START), &limits, "llama-3", &tokens(1)).unwrap().charges.len(), 1);
+    assert!(table.reserve(at(START), &limits, "llama-4", &tokens(1)).is_err());
 }
 
 #[test]
 fn a_shadow_limit_counts_and_reports_but_lets_through() {
     let one = spec("requests=1/1m");
     let class = Subject::Class(Class::New);
-    let limits = [Limit {
-        subject: class,
-        spec: &one,
-        enforcement: Enforcement::Shadow,
-    }];
+    let limits = [Limit { subject: class, spec: &one, enforcement: Enforcement::Shadow }];
     let mut table = QuotaTable::default();
-    assert!(
-        table
-            .reserve(at(START), &limits, "m", &tokens(1))
-            .unwrap()
-            .shadow
-            .is_empty()
-    );
+    assert!(table.reserve(at(START), &limits, "m", &tokens(1)).unwrap().shadow.is_empty());
     let grant = table.reserve(at(START), &limits, "m", &tokens(1)).unwrap();
     assert_eq!(grant.shadow.len(), 1);
     assert_eq!(table.remaining(at(START), &class, &one).used, 2);
@@ -264,17 +214,9 @@ fn what_can_never_fit_says_so_and_outweighs_what_fits_later() {
     let mut table = QuotaTable::default();
     let limits = [on(key(1), &day), on(key(1), &minute)];
     assert!(table.reserve(at(START), &limits, "m", &tokens(10)).is_ok());
-    let later = table
-        .reserve(at(START), &limits, "m", &tokens(5))
-        .unwrap_err();
-    assert!(
-        later
-            .retry_after
-            .is_some_and(|wait| wait <= Duration::from_secs(65))
-    );
-    let never = table
-        .reserve(at(START), &limits, "m", &tokens(45))
-        .unwrap_err();
+    let later = table.reserve(at(START), &limits, "m", &tokens(5)).unwrap_err();
+    assert!(later.retry_after.is_some_and(|wait| wait <= Duration::from_secs(65)));
+    let never = table.reserve(at(START), &limits, "m", &tokens(45)).unwrap_err();
     assert_eq!((never.max, never.retry_after), (10, None));
 }
 
@@ -283,9 +225,7 @@ fn a_top_up_is_charged_beyond_the_limit_and_settled_with_the_rest() {
     let limit = spec("output_tokens=100/1h");
     let limits = [on(key(1), &limit)];
     let mut table = QuotaTable::default();
-    let mut grant = table
-        .reserve(at(START), &limits, "m", &tokens(100))
-        .unwrap();
+    let mut grant = table.reserve(at(START), &limits, "m", &tokens(100)).unwrap();
     table.top_up(&mut grant.charges, &tokens(256));
     assert_eq!(table.remaining(at(START), &key(1), &limit).used, 356);
     table.settle(&grant.charges, &tokens(120));
@@ -312,28 +252,14 @@ fn a_full_table_forgets_idle_counters_and_refuses_when_all_are_busy() {
     let mut table = QuotaTable::new(8);
     let now = at(START);
     for number in 0..8 {
-        assert!(
-            table
-                .reserve(now, &[on(key(number), &limit)], "m", &tokens(1))
-                .is_ok()
-        );
+        assert!(table.reserve(now, &[on(key(number), &limit)], "m", &tokens(1)).is_ok());
     }
-    let refused = table
-        .reserve(now, &[on(key(8), &limit)], "m", &tokens(1))
-        .unwrap_err();
+    let refused = table.reserve(now, &[on(key(8), &limit)], "m", &tokens(1)).unwrap_err();
     assert_eq!(refused.retry_after, Some(Duration::from_secs(1)));
     // A known subject still gets its share.
-    assert!(
-        table
-            .reserve(now, &[on(key(7), &limit)], "m", &tokens(1))
-            .is_ok()
-    );
+    assert!(table.reserve(now, &[on(key(7), &limit)], "m", &tokens(1)).is_ok());
     let later = now.plus(Duration::from_secs(70));
-    assert!(
-        table
-            .reserve(later, &[on(key(8), &limit)], "m", &tokens(1))
-            .is_ok()
-    );
+    assert!(table.reserve(later, &[on(key(8), &limit)], "m", &tokens(1)).is_ok());
     assert!(table.len() <= 8);
     assert_eq!(table.remaining(later, &key(8), &limit).used, 1);
 }
