@@ -1,0 +1,3 @@
+//! Integration tests of the binary, and the rules of the repository.
+
+mod tidy;

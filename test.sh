@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Runs everything that is checked, in order, and stops at the first failure.
+#   ./test.sh             all stages
+#   ./test.sh sdk faults  only these (see the list below)
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+
+stages=(format lint test docs sdk faults drill)
+# Everything that is made goes under target/, which git ignores.
+[[ -d "${CARGO_HOME:-$HOME/.cargo}/bin" ]] && PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
+
+fail() {
+  echo "test.sh: $*" >&2
+  exit 1
+}
+
+# Installs system packages that are missing, where that is possible.
+need() { # COMMAND PACKAGE...
+  local command="$1"
+  shift
+  command -v "$command" >/dev/null && return
+  if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    echo "installing $*"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null ||
+      { apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null; }
+  fi
+  command -v "$command" >/dev/null || fail "$command is missing; install it (Debian: apt-get install $*)"
+}
+
+stage_format() { cargo fmt --all --check; }
+
+stage_lint() { cargo clippy --workspace --all-targets --locked --quiet -- -D warnings; }
+
+# Unit, property, golden and integration tests, and the tidy rules (links of the handbook among them).
+stage_test() { cargo test --workspace --locked --quiet; }
+
+stage_docs() {
+  RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+}
+
+# The programs that the following stages run: the same profile as the tests, so they are built already.
+programs() {
+  cargo build --locked --quiet --package surgewall --package surgewall-testkit --bins
+  export SURGEWALL="$CARGO_TARGET_DIR/debug/surgewall"
+  export MODEL_DOUBLE="$CARGO_TARGET_DIR/debug/model-double"
+}
+
+# The official SDKs of OpenAI and Anthropic, in Python and Node, against a door.
+stage_sdk() {
+  need python3 python3 python3-venv
+  need node nodejs npm
+  need npm npm
+  programs
+  tests/sdk/run.sh
+}
+
+# kill -9, a full disk, a drain, a bad reload.
+stage_faults() {
+  need python3 python3
+  programs
+  python3 tests/faults/run.py
+}
+
+# The story of January 2025 against a door on loopback, in its short form.
+stage_drill() {
+  programs
+  if ! "$SURGEWALL" drill --help >/dev/null 2>&1; then
+    echo "not built"
+    return
+  fi
+  "$SURGEWALL" drill deepseek --short
+}
+
+need cc gcc
+command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.94 or newer from https://rustup.rs"
+cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+
+if (($#)); then
+  for stage in "$@"; do
+    [[ " ${stages[*]} " == *" $stage "* ]] || fail "there is no stage $stage; there are ${stages[*]}"
+  done
+  stages=("$@")
+fi
+
+for stage in "${stages[@]}"; do
+  echo "== $stage"
+  started=$SECONDS
+  # Not in a condition: there `set -e` would not hold inside the function.
+  "stage_$stage"
+  echo "== $stage: passed in $((SECONDS - started)) s"
+done
+echo "== all ${#stages[@]} stages passed in $SECONDS s"
