@@ -4,12 +4,14 @@ use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use surgewall_core::config::schema::Dialect;
+use surgewall_core::usage::Usage;
 
 use crate::error::{UpstreamError, read_upstream};
 use crate::estimate::ByteClasses;
+use crate::ir::Part;
 use crate::stream::Tally;
 use crate::usage::{self, AnthropicUsage};
-use crate::{ClientDialect, Endpoint, json};
+use crate::{ClientDialect, Endpoint, anthropic, json, openai};
 
 /// What an answer needs to know of its request.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct AnswerOptions {
     pub request_id: String,
     /// When the answer came, in seconds since 1970.
     pub created_s: u64,
+    /// The door's estimate of the input, where the upstream counts nothing.
+    pub input_tokens_estimate: u64,
 }
 
 /// Why an upstream's answer is not usable.
@@ -48,10 +52,10 @@ pub fn for_client(options: &AnswerOptions, body: &Bytes) -> Result<(Bytes, Tally
     let text = std::str::from_utf8(body).map_err(|_| AnswerFault::Garbage)?;
     let head: Head<'_> = serde_json::from_str(text).map_err(|_| AnswerFault::Garbage)?;
     if head.error.is_some() {
-        return Err(AnswerFault::UpstreamError(read_upstream(
-            options.upstream,
-            body,
-        )));
+        return Err(AnswerFault::UpstreamError(read_upstream(options.upstream, body)));
+    }
+    if !options.client.matches(options.upstream) {
+        return translate(options, text);
     }
     let (parts, reported) = match options.upstream {
         Dialect::Openai | Dialect::Ollama => (
@@ -59,9 +63,7 @@ pub fn for_client(options: &AnswerOptions, body: &Bytes) -> Result<(Bytes, Tally
             head.usage.and_then(|usage| usage::read_openai(usage.get())),
         ),
         Dialect::Anthropic => {
-            let usage = head
-                .usage
-                .and_then(|usage| AnthropicUsage::read(usage.get()));
+            let usage = head.usage.and_then(|usage| AnthropicUsage::read(usage.get()));
             (head.content, usage.and_then(|usage| usage.whole()))
         }
     };
@@ -70,17 +72,47 @@ pub fn for_client(options: &AnswerOptions, body: &Bytes) -> Result<(Bytes, Tally
     if options.endpoint != Endpoint::Embeddings {
         weigh(parts.get(), &mut output)?;
     }
-    let tally = Tally {
-        reported,
-        output,
-        events: 1,
-    };
-    let renamed = options
-        .shown_model
-        .as_ref()
-        .and_then(|shown| head.model.map(|m| (shown, m)));
+    let tally = Tally { reported, output, events: 1 };
+    let renamed = options.shown_model.as_ref().and_then(|shown| head.model.map(|m| (shown, m)));
     let shown = renamed.map(|(shown, model)| splice(body, json::span(text, model.get()), shown));
     Ok((shown.unwrap_or_else(|| body.clone()), tally))
+}
+
+/// Writes an answer anew in the client's dialect.
+fn translate(options: &AnswerOptions, text: &str) -> Result<(Bytes, Tally), AnswerFault> {
+    let body: serde_json::Value = serde_json::from_str(text).map_err(|_| AnswerFault::Garbage)?;
+    let mut answer = match options.upstream {
+        Dialect::Openai => openai::read_answer::read(&body)?,
+        Dialect::Anthropic => anthropic::read_answer::read(&body)?,
+        Dialect::Ollama => return Err(AnswerFault::Garbage),
+    };
+    let mut output = ByteClasses::default();
+    for part in &answer.parts {
+        match part {
+            Part::Text(text) | Part::Refusal(text) | Part::Thinking { text, .. } => {
+                output.add(text)
+            }
+            Part::ToolCall { name, arguments, .. } => {
+                output.add(name);
+                output.add(arguments);
+            }
+            Part::Redacted(_) | Part::Medium(_) | Part::ToolResult { .. } => {}
+        }
+    }
+    let tally = Tally { reported: answer.usage, output, events: 1 };
+    let estimate = Usage {
+        input: options.input_tokens_estimate,
+        output: output.raw_tokens(),
+        ..Usage::default()
+    };
+    answer.usage.get_or_insert(estimate);
+    let written = match options.client {
+        ClientDialect::OpenAi | ClientDialect::DeepSeek => {
+            openai::write_answer::write(&answer, options)
+        }
+        ClientDialect::Anthropic => anthropic::write_answer::write(&answer, options),
+    };
+    Ok((Bytes::from(written.to_string()), tally))
 }
 
 #[derive(Deserialize)]
@@ -117,13 +149,7 @@ fn weigh(parts: &str, output: &mut ByteClasses) -> Result<(), AnswerFault> {
             weigh_value(part.get(name), output);
         }
         let message = part.get("message");
-        for name in [
-            "content",
-            "reasoning_content",
-            "reasoning",
-            "refusal",
-            "tool_calls",
-        ] {
+        for name in ["content", "reasoning_content", "reasoning", "refusal", "tool_calls"] {
             weigh_value(message.and_then(|message| message.get(name)), output);
         }
     }
@@ -135,14 +161,10 @@ fn weigh_value(value: Option<&serde_json::Value>, output: &mut ByteClasses) {
     match value {
         Some(serde_json::Value::String(text)) => output.add(text),
         Some(serde_json::Value::Array(values)) => {
-            values
-                .iter()
-                .for_each(|value| weigh_value(Some(value), output));
+            values.iter().for_each(|value| weigh_value(Some(value), output));
         }
         Some(serde_json::Value::Object(fields)) => {
-            fields
-                .values()
-                .for_each(|value| weigh_value(Some(value), output));
+            fields.values().for_each(|value| weigh_value(Some(value), output));
         }
         _ => {}
     }

@@ -64,13 +64,7 @@ pub const fn status(client: ClientDialect, refusal: &Refusal) -> u16 {
             ClientDialect::DeepSeek,
             Refusal::InvalidRequest { param: Some(_), .. } | Refusal::UnsupportedParameter { .. },
         ) => 422,
-        (
-            ClientDialect::DeepSeek,
-            Refusal::QuotaExceeded {
-                meter: Meter::Money,
-                ..
-            },
-        ) => 402,
+        (ClientDialect::DeepSeek, Refusal::QuotaExceeded { meter: Meter::Money, .. }) => 402,
         _ => row.status,
     }
 }
@@ -117,11 +111,7 @@ pub fn render(client: ClientDialect, error: &ErrorBody) -> Bytes {
         }),
         ClientDialect::Anthropic => serde_json::to_vec(&AnthropicBody {
             r#type: "error",
-            error: AnthropicError {
-                r#type: error.kind_anthropic,
-                message,
-                code,
-            },
+            error: AnthropicError { r#type: error.kind_anthropic, message, code },
             request_id: &error.request_id,
         }),
     };
@@ -131,11 +121,7 @@ pub fn render(client: ClientDialect, error: &ErrorBody) -> Bytes {
 
 /// An error as an event of a stream in the client's dialect.
 pub fn render_event(client: ClientDialect, error: &ErrorBody, out: &mut BytesMut) {
-    let name = if client == ClientDialect::Anthropic {
-        "error"
-    } else {
-        ""
-    };
+    let name = if client == ClientDialect::Anthropic { "error" } else { "" };
     sse::write(out, name, &render(client, error));
 }
 
@@ -174,9 +160,7 @@ pub fn read_upstream(_upstream: Dialect, body: &[u8]) -> UpstreamError {
     };
     let inner = |name: &str| body.error.get(name);
     let message = inner("message").or(Some(&body.error)).and_then(text);
-    let message = message
-        .or_else(|| text(&body.message))
-        .or_else(|| text(&body.detail));
+    let message = message.or_else(|| text(&body.message)).or_else(|| text(&body.detail));
     let (code, kind) = if body.error.is_object() {
         (inner("code").and_then(text), inner("type").and_then(text))
     } else {
@@ -212,13 +196,7 @@ mod tests {
     use super::*;
 
     fn quota(meter: Meter) -> Refusal {
-        Refusal::QuotaExceeded {
-            scope: "key",
-            meter,
-            max: 1,
-            window_s: 60,
-            retry_after: None,
-        }
+        Refusal::QuotaExceeded { scope: "key", meter, max: 1, window_s: 60, retry_after: None }
     }
 
     #[test]
@@ -265,15 +243,8 @@ mod tests {
         let read = |body: &str| read_upstream(Dialect::Openai, body.as_bytes());
         let error = read(r#"{"error":{"message":"no\nway\u0007","type":"t","code":402}}"#);
         assert_eq!(error.message.as_deref(), Some("no way"));
-        assert_eq!(
-            (error.code.as_deref(), error.kind.as_deref()),
-            (Some("402"), Some("t"))
-        );
-        for body in [
-            r#"{"error":"no way"}"#,
-            r#"{"message":"no way"}"#,
-            r#"{"detail":"no way"}"#,
-        ] {
+        assert_eq!((error.code.as_deref(), error.kind.as_deref()), (Some("402"), Some("t")));
+        for body in [r#"{"error":"no way"}"#, r#"{"message":"no way"}"#, r#"{"detail":"no way"}"#] {
             assert_eq!(read(body).message.as_deref(), Some("no way"), "{body}");
         }
         assert_eq!(read("<html>"), UpstreamError::default());
@@ -283,9 +254,7 @@ mod tests {
     fn a_long_message_is_cut() {
         let long = "ü".repeat(MESSAGE_CHARS_MAX + 1);
         let body = serde_json::json!({ "error": { "message": long } }).to_string();
-        let message = read_upstream(Dialect::Openai, body.as_bytes())
-            .message
-            .unwrap();
+        let message = read_upstream(Dialect::Openai, body.as_bytes()).message.unwrap();
         assert_eq!(message.chars().count(), MESSAGE_CHARS_MAX);
     }
 }

@@ -6,14 +6,19 @@
 //! they differ, requests and answers go through the `ir` module.
 
 pub mod answer;
+mod anthropic;
+mod chunk;
 pub mod error;
 pub mod estimate;
+mod ir;
 pub mod json;
 pub mod models;
+mod openai;
 pub mod request;
 pub mod sse;
 pub mod stream;
 mod usage;
+mod value;
 
 use surgewall_core::config::schema::Dialect;
 

@@ -46,11 +46,7 @@ pub fn one(client: ClientDialect, entry: &ModelEntry) -> Bytes {
 }
 
 fn shown(client: ClientDialect, entry: &ModelEntry) -> Value {
-    let ModelEntry {
-        id,
-        created_s,
-        owned_by,
-    } = entry;
+    let ModelEntry { id, created_s, owned_by } = entry;
     match client {
         ClientDialect::OpenAi | ClientDialect::DeepSeek => {
             json!({"id": id, "object": "model", "created": created_s, "owned_by": owned_by})
@@ -117,11 +113,7 @@ impl UpstreamEntry {
         ]
         .into_iter()
         .find_map(Value::as_u64);
-        UpstreamModel {
-            context,
-            output_max: self.max_tokens.as_u64(),
-            id: self.id,
-        }
+        UpstreamModel { context, output_max: self.max_tokens.as_u64(), id: self.id }
     }
 }
 
@@ -136,10 +128,7 @@ pub fn read_upstream(_upstream: Dialect, body: &[u8]) -> Result<Vec<UpstreamMode
         !id.is_empty() && id.len() <= MODEL_NAME_BYTES_MAX && !id.chars().any(char::is_control)
     };
     let models = list.data.into_iter().filter(|entry| fit(&entry.id));
-    Ok(models
-        .take(UPSTREAM_MODELS_MAX)
-        .map(UpstreamEntry::into_model)
-        .collect())
+    Ok(models.take(UPSTREAM_MODELS_MAX).map(UpstreamEntry::into_model).collect())
 }
 
 #[cfg(test)]
@@ -148,12 +137,10 @@ mod tests {
 
     #[test]
     fn lists_have_each_dialects_shape() {
-        let entry = ModelEntry {
-            id: "m".into(),
-            created_s: 1_735_689_600,
-            owned_by: "us".into(),
+        let entry = ModelEntry { id: "m".into(), created_s: 1_735_689_600, owned_by: "us".into() };
+        let shown = |client| {
+            String::from_utf8(list(client, std::slice::from_ref(&entry)).to_vec()).unwrap()
         };
-        let shown = |client| String::from_utf8(list(client, &[entry.clone()]).to_vec()).unwrap();
         assert_eq!(
             shown(ClientDialect::OpenAi),
             r#"{"object":"list","data":[{"id":"m","object":"model","created":1735689600,"owned_by":"us"}]}"#
@@ -168,17 +155,11 @@ mod tests {
     fn upstream_lists_are_read() {
         let body = r#"{"object":"list","data":[{"id":"a","max_model_len":8192},
             {"id":"b","max_tokens":64,"context_length":"x"},{"id":""},{"id":"a\u0000"}]}"#;
-        let model = |id: &str, context, output_max| UpstreamModel {
-            id: id.into(),
-            context,
-            output_max,
-        };
+        let model =
+            |id: &str, context, output_max| UpstreamModel { id: id.into(), context, output_max };
         assert_eq!(
             read_upstream(Dialect::Openai, body.as_bytes()),
-            Ok(vec![
-                model("a", Some(8192), None),
-                model("b", None, Some(64))
-            ])
+            Ok(vec![model("a", Some(8192), None), model("b", None, Some(64))])
         );
         assert_eq!(read_upstream(Dialect::Openai, b"{}"), Err(NotAList));
     }
@@ -186,14 +167,7 @@ mod tests {
     #[test]
     fn names_and_lists_are_bounded() {
         let body = |n: usize| json!({"data": [{"id": "x".repeat(n)}]}).to_string();
-        let count = |n| {
-            read_upstream(Dialect::Openai, body(n).as_bytes())
-                .unwrap()
-                .len()
-        };
-        assert_eq!(
-            (count(MODEL_NAME_BYTES_MAX), count(MODEL_NAME_BYTES_MAX + 1)),
-            (1, 0)
-        );
+        let count = |n| read_upstream(Dialect::Openai, body(n).as_bytes()).unwrap().len();
+        assert_eq!((count(MODEL_NAME_BYTES_MAX), count(MODEL_NAME_BYTES_MAX + 1)), (1, 0));
     }
 }

@@ -102,10 +102,7 @@ impl Block<'_> {
     /// The event's name; empty where it has none.
     #[must_use]
     pub fn name(&self) -> &[u8] {
-        self.shape
-            .name
-            .clone()
-            .map_or(&[], |range| &self.raw[range])
+        self.shape.name.clone().map_or(&[], |range| &self.raw[range])
     }
 
     /// Whether it has a comment.
@@ -130,11 +127,7 @@ impl Block<'_> {
     #[must_use]
     pub fn data_at(&self) -> Option<usize> {
         let one = self.shape.data_lines == 1 && !self.shape.comments;
-        self.shape
-            .data
-            .as_ref()
-            .filter(|_| one)
-            .map(|range| range.start)
+        self.shape.data.as_ref().filter(|_| one).map(|range| range.start)
     }
 
     /// Its bytes without comments.
@@ -153,11 +146,7 @@ fn lines(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = raw;
     std::iter::from_fn(move || {
         let end = memchr2(b'\n', b'\r', rest).map_or(rest.len(), |at| {
-            if rest[at] == b'\r' && rest.get(at + 1) == Some(&b'\n') {
-                at + 2
-            } else {
-                at + 1
-            }
+            if rest[at] == b'\r' && rest.get(at + 1) == Some(&b'\n') { at + 2 } else { at + 1 }
         });
         let (line, after) = rest.split_at(end);
         rest = after;
@@ -216,11 +205,7 @@ impl Parser {
         } else {
             self.feed_held(bytes, sink)?;
         }
-        if self.held.len() > SSE_EVENT_BYTES_MAX {
-            Err(TooLarge.into())
-        } else {
-            Ok(())
-        }
+        if self.held.len() > SSE_EVENT_BYTES_MAX { Err(TooLarge.into()) } else { Ok(()) }
     }
 
     fn feed_held<E: From<TooLarge>>(
@@ -263,11 +248,7 @@ impl Parser {
             return Ok(false);
         }
         self.begun = true;
-        let ends: &[u8] = if self.held.ends_with(b"\n") {
-            b"\n"
-        } else {
-            b"\n\n"
-        };
+        let ends: &[u8] = if self.held.ends_with(b"\n") { b"\n" } else { b"\n\n" };
         self.feed(ends, sink)?;
         Ok(true)
     }
@@ -305,10 +286,7 @@ impl Parser {
             } else {
                 let shape = std::mem::take(&mut self.shape);
                 if line > start {
-                    sink(Piece::Block(Block {
-                        raw: &bytes[start..next],
-                        shape,
-                    }))?;
+                    sink(Piece::Block(Block { raw: &bytes[start..next], shape }))?;
                 }
                 start = next;
             }
@@ -347,11 +325,7 @@ mod tests {
                 Piece::Block(block) => {
                     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
                     let data = block.data().map(|data| text(&data));
-                    seen.push(format!(
-                        "{}|{data:?}|{}",
-                        text(block.name()),
-                        block.has_comment()
-                    ));
+                    seen.push(format!("{}|{data:?}|{}", text(block.name()), block.has_comment()));
                     raw.extend_from_slice(block.raw);
                 }
             }
@@ -365,22 +339,10 @@ mod tests {
     }
 
     const CASES: &[(&str, &[&str])] = &[
-        (
-            "data: a\n\ndata:b\n\n",
-            &["|Some(\"a\")|false", "|Some(\"b\")|false"],
-        ),
-        (
-            "data: a\r\n\r\ndata: b\r\n\r\n",
-            &["|Some(\"a\")|false", "|Some(\"b\")|false"],
-        ),
-        (
-            "data: a\r\rdata: b\r\r",
-            &["|Some(\"a\")|false", "|Some(\"b\")|false"],
-        ),
-        (
-            "event: x\ndata: 1\ndata:  2\n\n",
-            &["x|Some(\"1\\n 2\")|false"],
-        ),
+        ("data: a\n\ndata:b\n\n", &["|Some(\"a\")|false", "|Some(\"b\")|false"]),
+        ("data: a\r\n\r\ndata: b\r\n\r\n", &["|Some(\"a\")|false", "|Some(\"b\")|false"]),
+        ("data: a\r\rdata: b\r\r", &["|Some(\"a\")|false", "|Some(\"b\")|false"]),
+        ("event: x\ndata: 1\ndata:  2\n\n", &["x|Some(\"1\\n 2\")|false"]),
         (": ping\n\n:\ndata\n\n", &["|None|true", "|Some(\"\")|true"]),
         ("\n\n\r\n\ndata: a", &["|Some(\"a\")|false"]),
         ("id: 1\nretry: 5\n\n", &["|None|false"]),
@@ -414,10 +376,7 @@ mod tests {
             assert_eq!(run(&event(SSE_EVENT_BYTES_MAX)), Ok(1));
             assert_eq!(run(&event(SSE_EVENT_BYTES_MAX + 1)), Err(TooLarge));
         }
-        assert_eq!(
-            pieces(&[&vec![b'x'; SSE_EVENT_BYTES_MAX + 1]]),
-            Err(TooLarge)
-        );
+        assert_eq!(pieces(&[&vec![b'x'; SSE_EVENT_BYTES_MAX + 1]]), Err(TooLarge));
     }
 
     #[test]
@@ -430,9 +389,7 @@ mod tests {
             }
             Ok::<_, TooLarge>(())
         };
-        parser
-            .feed(b": a\r\ndata: x\r\n:b\r\n\r\n", &mut sink)
-            .unwrap();
+        parser.feed(b": a\r\ndata: x\r\n:b\r\n\r\n", &mut sink).unwrap();
         assert_eq!(kept, b"data: x\r\n\r\n");
     }
 }

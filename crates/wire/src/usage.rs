@@ -32,12 +32,8 @@ struct OutputDetails {
 /// whole number of zero or more: a lie counts as no report.
 pub(crate) fn read_openai(text: &str) -> Option<Usage> {
     let usage: OpenAiUsage = serde_json::from_str(text).ok()?;
-    let cached = usage
-        .prompt_tokens_details
-        .and_then(|details| details.cached_tokens);
-    let reasoning = usage
-        .completion_tokens_details
-        .and_then(|details| details.reasoning_tokens);
+    let cached = usage.prompt_tokens_details.and_then(|details| details.cached_tokens);
+    let reasoning = usage.completion_tokens_details.and_then(|details| details.reasoning_tokens);
     Some(Usage {
         input: usage.prompt_tokens,
         cached: cached.or(usage.prompt_cache_hit_tokens).unwrap_or(0),
@@ -71,12 +67,10 @@ impl AnthropicUsage {
     pub(crate) fn update(&mut self, later: &Self) {
         self.input_tokens = later.input_tokens.or(self.input_tokens);
         self.output_tokens = later.output_tokens.or(self.output_tokens);
-        self.cache_read_input_tokens = later
-            .cache_read_input_tokens
-            .or(self.cache_read_input_tokens);
-        self.cache_creation_input_tokens = later
-            .cache_creation_input_tokens
-            .or(self.cache_creation_input_tokens);
+        self.cache_read_input_tokens =
+            later.cache_read_input_tokens.or(self.cache_read_input_tokens);
+        self.cache_creation_input_tokens =
+            later.cache_creation_input_tokens.or(self.cache_creation_input_tokens);
     }
 
     /// The whole, once both input and output are known.
@@ -103,37 +97,18 @@ mod tests {
         let openai = r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,
             "prompt_tokens_details":{"cached_tokens":4,"audio_tokens":0},
             "completion_tokens_details":{"reasoning_tokens":3}}"#;
-        let whole = Usage {
-            input: 10,
-            cached: 4,
-            cache_write: 0,
-            output: 5,
-            reasoning: 3,
-        };
+        let whole = Usage { input: 10, cached: 4, cache_write: 0, output: 5, reasoning: 3 };
         assert_eq!(read_openai(openai), Some(whole));
         let deepseek = r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_cache_hit_tokens":8,
             "prompt_cache_miss_tokens":2,"prompt_tokens_details":null}"#;
-        assert_eq!(
-            read_openai(deepseek),
-            Some(Usage {
-                cached: 8,
-                reasoning: 0,
-                ..whole
-            })
-        );
+        assert_eq!(read_openai(deepseek), Some(Usage { cached: 8, reasoning: 0, ..whole }));
         let mut anthropic = AnthropicUsage::read(
             r#"{"input_tokens":3,"cache_read_input_tokens":5,"cache_creation_input_tokens":2}"#,
         )
         .unwrap();
         assert_eq!(anthropic.whole(), None);
         anthropic.update(&AnthropicUsage::read(r#"{"output_tokens":7}"#).unwrap());
-        let whole = Usage {
-            input: 10,
-            cached: 5,
-            cache_write: 2,
-            output: 7,
-            reasoning: 0,
-        };
+        let whole = Usage { input: 10, cached: 5, cache_write: 2, output: 7, reasoning: 0 };
         assert_eq!(anthropic.whole(), Some(whole));
     }
 

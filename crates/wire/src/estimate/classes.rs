@@ -128,10 +128,7 @@ mod tests {
             ("1234567890", 4),
         ] {
             let estimate = ByteClasses::of(text).tokens(&Correction::default());
-            assert!(
-                estimate * 2 >= real && estimate <= real * 2,
-                "{text}: {estimate} for {real}"
-            );
+            assert!(estimate * 2 >= real && estimate <= real * 2, "{text}: {estimate} for {real}");
         }
     }
 
@@ -139,13 +136,6 @@ mod tests {
     fn nothing_is_no_token_and_anything_at_least_one() {
         assert_eq!(ByteClasses::default().tokens(&Correction::default()), 0);
         assert_eq!(ByteClasses::of(" ").tokens(&Correction::default()), 1);
-        assert_eq!(
-            ByteClasses {
-                given: 7,
-                ..Default::default()
-            }
-            .raw_tokens(),
-            7
-        );
+        assert_eq!(ByteClasses { given: 7, ..Default::default() }.raw_tokens(), 7);
     }
 }

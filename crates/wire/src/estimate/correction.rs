@@ -23,10 +23,7 @@ pub struct Correction {
 
 impl Default for Correction {
     fn default() -> Self {
-        Self {
-            ratio: ONE,
-            seen: 0,
-        }
+        Self { ratio: ONE, seen: 0 }
     }
 }
 
@@ -68,10 +65,7 @@ mod tests {
         for (factor, expected) in [(1, 1_000), (2, 2_000), (100, 4_000)] {
             let mut correction = Correction::default();
             (0..40).for_each(|_| correction.observe(&classes, raw * factor));
-            assert!(
-                correction.per_mille().abs_diff(expected) <= 2,
-                "{factor}: {correction:?}"
-            );
+            assert!(correction.per_mille().abs_diff(expected) <= 2, "{factor}: {correction:?}");
         }
         let mut correction = Correction::default();
         (0..40).for_each(|_| correction.observe(&classes, 1));

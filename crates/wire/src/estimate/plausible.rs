@@ -28,13 +28,9 @@ pub fn plausible(
 ) -> bool {
     let parts = reported.cached.saturating_add(reported.cache_write) <= reported.input
         && reported.reasoning <= reported.output;
-    let input_max = own_input_estimate
-        .saturating_mul(FACTOR)
-        .saturating_add(HIDDEN_INPUT_TOKENS);
+    let input_max = own_input_estimate.saturating_mul(FACTOR).saturating_add(HIDDEN_INPUT_TOKENS);
     let input_min = floor(own_input_estimate).max(u64::from(own_input_estimate > 0));
-    let seen_max = own_output_estimate
-        .saturating_mul(FACTOR)
-        .saturating_add(HIDDEN_OUTPUT_TOKENS);
+    let seen_max = own_output_estimate.saturating_mul(FACTOR).saturating_add(HIDDEN_OUTPUT_TOKENS);
     let output_max = seen_max.max(reserved_output);
     let output_min = floor(own_output_estimate).max(output_bytes.div_ceil(TOKEN_BYTES_MAX));
     parts
@@ -44,11 +40,7 @@ pub fn plausible(
 
 /// The lowest true count behind an estimate.
 const fn floor(estimate: u64) -> u64 {
-    if estimate < ROUGH_TOKENS {
-        0
-    } else {
-        estimate / FACTOR
-    }
+    if estimate < ROUGH_TOKENS { 0 } else { estimate / FACTOR }
 }
 
 #[cfg(test)]
@@ -56,12 +48,7 @@ mod tests {
     use super::*;
 
     fn check(input: u64, output: u64, reasoning: u64) -> bool {
-        let usage = Usage {
-            input,
-            output,
-            reasoning,
-            ..Default::default()
-        };
+        let usage = Usage { input, output, reasoning, ..Default::default() };
         plausible(&usage, 1_000, 200, 800, 2_000)
     }
 
@@ -69,10 +56,7 @@ mod tests {
     fn truth_passes_and_lies_do_not() {
         assert!(check(1_000, 200, 0));
         assert!(check(600, 120, 0));
-        assert!(
-            check(1_000, 2_000, 1_800),
-            "hidden reasoning up to the reservation"
-        );
+        assert!(check(1_000, 2_000, 1_800), "hidden reasoning up to the reservation");
         assert!(!check(1_000, 2_001, 1_800), "past the reservation");
         assert!(!check(0, 200, 0), "no input");
         assert!(!check(1_000, 0, 0), "no output although some was seen");
@@ -84,23 +68,8 @@ mod tests {
 
     #[test]
     fn cached_input_is_a_part_of_input() {
-        let usage = Usage {
-            input: 100,
-            cached: 60,
-            cache_write: 41,
-            output: 1,
-            reasoning: 0,
-        };
+        let usage = Usage { input: 100, cached: 60, cache_write: 41, output: 1, reasoning: 0 };
         assert!(!plausible(&usage, 100, 1, 1, 10));
-        assert!(plausible(
-            &Usage {
-                cache_write: 40,
-                ..usage
-            },
-            100,
-            1,
-            1,
-            10
-        ));
+        assert!(plausible(&Usage { cache_write: 40, ..usage }, 100, 1, 1, 10));
     }
 }

@@ -49,10 +49,7 @@ impl<'a> Fields<'a> {
             {
                 return Err(Fault::LookAlike { name });
             }
-            fields.push(Field {
-                key,
-                value: value.get(),
-            });
+            fields.push(Field { key, value: value.get() });
         }
         Ok(Self { text, fields })
     }
@@ -66,10 +63,7 @@ impl<'a> Fields<'a> {
     /// The text of the value of `key`, `null` included.
     #[must_use]
     pub fn raw(&self, key: &str) -> Option<&'a str> {
-        self.fields
-            .iter()
-            .find(|field| field.key == key)
-            .map(|field| field.value)
+        self.fields.iter().find(|field| field.key == key).map(|field| field.value)
     }
 
     /// Where `part`, a slice of the text, stands in it.
@@ -106,16 +100,9 @@ pub fn folds_to(key: &str, name: &str) -> bool {
 
 fn fault(text: &str, error: &serde_json::Error) -> Fault {
     if !error.is_data() {
-        return Fault::Syntax {
-            line: error.line(),
-            column: error.column(),
-        };
+        return Fault::Syntax { line: error.line(), column: error.column() };
     }
-    if text.trim_start().starts_with('{') {
-        Fault::TooManyFields
-    } else {
-        Fault::NotObject
-    }
+    if text.trim_start().starts_with('{') { Fault::TooManyFields } else { Fault::NotObject }
 }
 
 #[derive(serde::Deserialize)]
@@ -160,19 +147,11 @@ mod tests {
     #[test]
     fn what_two_parsers_could_read_differently_is_refused() {
         assert_eq!(check(r#"{"model":"a","x":1}"#), Ok(2));
-        let duplicate = Fault::Duplicate {
-            name: Some("model"),
-        };
+        let duplicate = Fault::Duplicate { name: Some("model") };
         assert_eq!(check(r#"{"model":"a","model":"b"}"#), Err(duplicate));
         assert_eq!(check(r#"{"model":"a","mod\u0065l":"b"}"#), Err(duplicate));
-        assert_eq!(
-            check(r#"{"x":1,"x":2}"#),
-            Err(Fault::Duplicate { name: None })
-        );
-        assert_eq!(
-            check(r#"{"Model":"a"}"#),
-            Err(Fault::LookAlike { name: "model" })
-        );
+        assert_eq!(check(r#"{"x":1,"x":2}"#), Err(Fault::Duplicate { name: None }));
+        assert_eq!(check(r#"{"Model":"a"}"#), Err(Fault::LookAlike { name: "model" }));
         let kelvin = Fault::LookAlike { name: "max_tokens" };
         assert_eq!(check("{\"max_to\u{212a}en\u{17f}\":1}"), Err(kelvin));
     }
@@ -190,14 +169,8 @@ mod tests {
             let fields: Vec<_> = (0..n).map(|i| format!("\"f{i}\":0")).collect();
             format!("{{{}}}", fields.join(","))
         };
-        assert_eq!(
-            check(&object(TOP_LEVEL_FIELDS_MAX)),
-            Ok(TOP_LEVEL_FIELDS_MAX)
-        );
-        assert_eq!(
-            check(&object(TOP_LEVEL_FIELDS_MAX + 1)),
-            Err(Fault::TooManyFields)
-        );
+        assert_eq!(check(&object(TOP_LEVEL_FIELDS_MAX)), Ok(TOP_LEVEL_FIELDS_MAX));
+        assert_eq!(check(&object(TOP_LEVEL_FIELDS_MAX + 1)), Err(Fault::TooManyFields));
     }
 
     #[test]

@@ -127,10 +127,7 @@ mod tests {
     fn the_depth_limit_holds_at_the_limit_and_not_one_past_it() {
         let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
         assert!(text(nested(64).as_bytes(), 64).is_ok());
-        assert_eq!(
-            text(nested(65).as_bytes(), 64),
-            Err(Fault::TooDeep { depth_max: 64 })
-        );
+        assert_eq!(text(nested(65).as_bytes(), 64), Err(Fault::TooDeep { depth_max: 64 }));
         assert_eq!(text(b"\xff", 64), Err(Fault::NotUtf8));
     }
 }

@@ -135,14 +135,7 @@ pub fn read(
     let tools = tools(&fields, limits)?;
     let mut walk = Walk::default();
     let prompts = input(endpoint, &fields, limits, &mut walk)?;
-    for name in [
-        "system",
-        "tools",
-        "functions",
-        "response_format",
-        "output_config",
-        "suffix",
-    ] {
+    for name in ["system", "tools", "functions", "response_format", "output_config", "suffix"] {
         weigh(&fields, name, &mut walk)?;
     }
     Ok(Facts {
@@ -156,44 +149,31 @@ pub fn read(
         input: walk.classes,
         images: walk.images,
         delegated: delegated(&fields)?,
-        spans: Spans {
-            open: fields.open() + 1,
-            model: model_span,
-            usage,
-        },
+        spans: Spans { open: fields.open() + 1, model: model_span, usage },
     })
 }
 
 fn model(fields: &Fields<'_>) -> Result<(String, Range<usize>), Refusal> {
     let param = Some("model");
-    let value = fields
-        .value("model")
-        .ok_or_else(|| invalid("it is missing", param))?;
+    let value = fields.value("model").ok_or_else(|| invalid("it is missing", param))?;
     let name = string(fields, "model")?.unwrap_or_default();
     if name.is_empty() || name.chars().any(char::is_control) {
         return Err(invalid("it is empty or holds control characters", param));
     }
     if name.len() > MODEL_NAME_BYTES_MAX {
-        return Err(invalid(
-            format!("it is longer than {MODEL_NAME_BYTES_MAX} bytes"),
-            param,
-        ));
+        return Err(invalid(format!("it is longer than {MODEL_NAME_BYTES_MAX} bytes"), param));
     }
     Ok((name, fields.span(value)))
 }
 
 fn string(fields: &Fields<'_>, name: &str) -> Result<Option<String>, Refusal> {
     let value = fields.value(name).map(serde_json::from_str::<String>);
-    value
-        .transpose()
-        .map_err(|_| invalid("it is not a string", Some(name)))
+    value.transpose().map_err(|_| invalid("it is not a string", Some(name)))
 }
 
 fn flag(fields: &Fields<'_>, name: &str) -> Result<Option<bool>, Refusal> {
     let value = fields.value(name).map(serde_json::from_str::<bool>);
-    value
-        .transpose()
-        .map_err(|_| invalid("it is not true or false", Some(name)))
+    value.transpose().map_err(|_| invalid("it is not true or false", Some(name)))
 }
 
 /// A whole number from 1 to `most`.
@@ -202,14 +182,10 @@ fn count(fields: &Fields<'_>, name: &str, most: u64) -> Result<Option<u64>, Refu
     match value {
         None => Ok(None),
         Some(Some(count)) if (1..=most).contains(&count) => Ok(Some(count)),
-        Some(_) if most == u64::MAX => Err(invalid(
-            "it is not a whole number of at least 1",
-            Some(name),
-        )),
-        Some(_) => Err(invalid(
-            format!("it is not a whole number from 1 to {most}"),
-            Some(name),
-        )),
+        Some(_) if most == u64::MAX => {
+            Err(invalid("it is not a whole number of at least 1", Some(name)))
+        }
+        Some(_) => Err(invalid(format!("it is not a whole number from 1 to {most}"), Some(name))),
     }
 }
 
@@ -225,9 +201,7 @@ fn choices(fields: &Fields<'_>, prompts: u32) -> Result<u32, Refusal> {
     let n = count(fields, "n", CHOICES_MAX)?;
     let best_of = count(fields, "best_of", CHOICES_MAX)?;
     let each = n.max(best_of).unwrap_or(1);
-    Ok(u32::try_from(each)
-        .unwrap_or(u32::MAX)
-        .saturating_mul(prompts))
+    Ok(u32::try_from(each).unwrap_or(u32::MAX).saturating_mul(prompts))
 }
 
 fn usage_option(text: &str, fields: &Fields<'_>) -> Result<UsageOption, Refusal> {
@@ -245,10 +219,7 @@ fn usage_option(text: &str, fields: &Fields<'_>) -> Result<UsageOption, Refusal>
     })?;
     let Some(value) = options.raw("include_usage") else {
         let open = fields.span(raw).start + 1;
-        return Ok(UsageOption::Absent {
-            open,
-            empty: options.all().is_empty(),
-        });
+        return Ok(UsageOption::Absent { open, empty: options.all().is_empty() });
     };
     let value_span = json::span(text, value);
     match flag(&options, "include_usage") {
@@ -270,10 +241,7 @@ fn tools(fields: &Fields<'_>, limits: &RequestLimits) -> Result<u32, Refusal> {
     }
     match u32::try_from(all) {
         Ok(count) if count <= limits.tools_max => Ok(count),
-        _ => Err(invalid(
-            format!("there are more than {}", limits.tools_max),
-            Some("tools"),
-        )),
+        _ => Err(invalid(format!("there are more than {}", limits.tools_max), Some("tools"))),
     }
 }
 
@@ -292,22 +260,13 @@ fn input(
     };
     let Some(value) = fields.value(name) else {
         // A completion without a prompt starts from nothing.
-        return if name == "prompt" {
-            Ok(1)
-        } else {
-            Err(invalid("it is missing", Some(name)))
-        };
+        return if name == "prompt" { Ok(1) } else { Err(invalid("it is missing", Some(name))) };
     };
     let mut from = serde_json::Deserializer::from_str(value);
     let read = if name == "messages" {
         Messages { walk, most }.deserialize(&mut from)
     } else {
-        Prompt {
-            walk,
-            most,
-            inner: false,
-        }
-        .deserialize(&mut from)
+        Prompt { walk, most, inner: false }.deserialize(&mut from)
     };
     if read.is_err() {
         let form = "it does not have the form that this endpoint asks for";

@@ -10,7 +10,7 @@ use surgewall_core::refusal::Refusal;
 
 pub use facts::{CHOICES_MAX, Facts, read};
 
-use crate::{ClientDialect, Endpoint, json};
+use crate::{ClientDialect, Endpoint, anthropic, json, openai};
 
 /// The bounds that an operator sets on requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,49 @@ pub fn for_upstream(
     if client.matches(upstream.dialect) {
         return splice::splice(body, facts, model, upstream.dialect);
     }
-    Err(Refusal::UnsupportedParameter {
+    if endpoint != Endpoint::Chat {
+        return Err(elsewhere("it speaks another dialect, which has no such endpoint"));
+    }
+    translate(client, upstream, body, model)
+}
+
+/// Writes a chat request anew in the upstream's dialect.
+fn translate(
+    client: ClientDialect,
+    upstream: &UpstreamOptions,
+    body: &Bytes,
+    model: &str,
+) -> Result<Bytes, Refusal> {
+    let body: serde_json::Value =
+        serde_json::from_slice(body).map_err(|_| invalid("the body is not JSON", None))?;
+    let request = match client {
+        ClientDialect::OpenAi | ClientDialect::DeepSeek => openai::read_request::read(&body)?,
+        ClientDialect::Anthropic => anthropic::read_request::read(&body)?,
+    };
+    let written = match upstream.dialect {
+        Dialect::Openai => openai::write_request::write(&request, model)?,
+        Dialect::Anthropic => {
+            anthropic::write_request::write(&request, model, upstream.output_tokens_default)?
+        }
+        Dialect::Ollama => return Err(elsewhere("its dialect is not spoken yet")),
+    };
+    Ok(Bytes::from(written.to_string()))
+}
+
+/// A model whose server cannot take the request.
+fn elsewhere(reason: &str) -> Refusal {
+    Refusal::UnsupportedParameter {
         param: "model".to_owned(),
-        reason: format!("its server speaks another dialect ({})", endpoint.as_str()),
-    })
+        reason: format!("this model's server cannot take the request: {reason}"),
+    }
+}
+
+/// A parameter that the model's server has nothing for.
+pub(crate) fn unsupported(param: &str) -> Refusal {
+    Refusal::UnsupportedParameter {
+        param: param.to_owned(),
+        reason: "this model's server speaks another dialect, which has nothing like it".to_owned(),
+    }
 }
 
 /// The path below the upstream's base URL. An OpenAI base URL ends in `/v1` or
@@ -89,10 +128,7 @@ pub fn upstream_url(base: &str, upstream: Dialect, path: &str) -> String {
 
 /// An invalid request; `reason` holds nothing of the body.
 pub(crate) fn invalid(reason: impl Into<String>, param: Option<&str>) -> Refusal {
-    Refusal::InvalidRequest {
-        reason: reason.into(),
-        param: param.map(str::to_owned),
-    }
+    Refusal::InvalidRequest { reason: reason.into(), param: param.map(str::to_owned) }
 }
 
 impl From<json::Fault> for Refusal {
@@ -118,11 +154,7 @@ mod tests {
             ("http://h:1", Dialect::Openai, "http://h:1/x"),
             ("http://h:1", Dialect::Anthropic, "http://h:1/v1/x"),
             ("http://h:1/v1", Dialect::Anthropic, "http://h:1/v1/x"),
-            (
-                "http://h:1/anthropic/",
-                Dialect::Anthropic,
-                "http://h:1/anthropic/v1/x",
-            ),
+            ("http://h:1/anthropic/", Dialect::Anthropic, "http://h:1/anthropic/v1/x"),
         ] {
             assert_eq!(upstream_url(base, upstream, "/x"), expected);
         }

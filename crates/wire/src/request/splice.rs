@@ -31,9 +31,7 @@ pub(super) fn splice(
     let mut out = BytesMut::with_capacity(body.len() + model.len() + 64);
     let mut from = 0;
     for (span, text) in edits {
-        let kept = body
-            .get(from..span.start)
-            .ok_or_else(|| other_body(&span))?;
+        let kept = body.get(from..span.start).ok_or_else(|| other_body(&span))?;
         out.extend_from_slice(kept);
         out.extend_from_slice(text.as_bytes());
         from = span.end;
@@ -46,10 +44,9 @@ fn usage_edit(facts: &Facts) -> Option<(Range<usize>, String)> {
     let at = |at: usize| at..at;
     match &facts.spans.usage {
         UsageOption::Asked => None,
-        UsageOption::NoOptions => Some((
-            at(facts.spans.open),
-            "\"stream_options\":{\"include_usage\":true},".to_owned(),
-        )),
+        UsageOption::NoOptions => {
+            Some((at(facts.spans.open), "\"stream_options\":{\"include_usage\":true},".to_owned()))
+        }
         UsageOption::NullOptions(span) => {
             Some((span.clone(), "{\"include_usage\":true}".to_owned()))
         }
@@ -62,7 +59,5 @@ fn usage_edit(facts: &Facts) -> Option<(Range<usize>, String)> {
 }
 
 fn other_body(span: &Range<usize>) -> Refusal {
-    Refusal::Internal {
-        why: format!("the facts at byte {} are of another body", span.start),
-    }
+    Refusal::Internal { why: format!("the facts at byte {} are of another body", span.start) }
 }

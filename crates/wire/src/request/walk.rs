@@ -30,14 +30,7 @@ impl Walk {
 }
 
 /// Names of fields that hold no text for the model but media, by value or address.
-const MEDIA: [&str; 6] = [
-    "image_url",
-    "source",
-    "input_audio",
-    "file",
-    "image",
-    "video_url",
-];
+const MEDIA: [&str; 6] = ["image_url", "source", "input_audio", "file", "image", "video_url"];
 /// The fields of a message that other parsers may not read otherwise.
 const MESSAGE_FIELDS: [&str; 3] = ["role", "content", "tool_calls"];
 
@@ -94,9 +87,7 @@ impl<'de> Visitor<'de> for Message<'_> {
         let walk = self.0;
         let mut seen = [false; MESSAGE_FIELDS.len()];
         while let Some(key) = map.next_key::<Key<'_>>()? {
-            let known = MESSAGE_FIELDS
-                .iter()
-                .position(|name| folds_to(&key.0, name));
+            let known = MESSAGE_FIELDS.iter().position(|name| folds_to(&key.0, name));
             if let Some(at) = known {
                 if MESSAGE_FIELDS[at] != key.0 {
                     return Err(walk.fail("a message has a field in wrong letter case"));
@@ -115,11 +106,7 @@ impl<'de> Visitor<'de> for Message<'_> {
                 _ => map.next_value_seed(Text(walk))?,
             }
         }
-        if seen[0] {
-            Ok(())
-        } else {
-            Err(walk.fail("a message has no role"))
-        }
+        if seen[0] { Ok(()) } else { Err(walk.fail("a message has no role")) }
     }
 }
 
@@ -246,9 +233,7 @@ impl<'de> Visitor<'de> for Media<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        let address = ["data:", "http://", "https://"]
-            .iter()
-            .any(|start| text.starts_with(start));
+        let address = ["data:", "http://", "https://"].iter().any(|start| text.starts_with(start));
         let base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/=-_".contains(&b);
         if address || (text.len() >= BASE64_BYTES_MIN && text.bytes().all(base64)) {
             let more = u32::try_from(text.len() / MEDIUM_BYTES).unwrap_or(u32::MAX);
@@ -333,14 +318,7 @@ impl<'de> Visitor<'de> for Prompt<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let (elements, given) = (self.walk.elements, self.walk.classes.given);
         let Self { walk, most, inner } = self;
-        while seq
-            .next_element_seed(Prompt {
-                walk,
-                most,
-                inner: true,
-            })?
-            .is_some()
-        {
+        while seq.next_element_seed(Prompt { walk, most, inner: true })?.is_some() {
             if walk.elements > most {
                 return Err(walk.fail("there are too many inputs"));
             }

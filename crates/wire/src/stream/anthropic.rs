@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use surgewall_core::config::schema::Dialect;
 
-use super::openai::Str;
 use super::{StreamFault, StreamOptions, Tally, Verdict};
+use crate::chunk::Str;
 use crate::error::read_upstream;
 use crate::usage::AnthropicUsage;
 use crate::{json, sse};
@@ -71,35 +71,18 @@ impl Pass {
             return Err(StreamFault::UpstreamError(error));
         }
         for piece in [&event.content_block, &event.delta].into_iter().flatten() {
-            for text in [
-                &piece.text,
-                &piece.thinking,
-                &piece.partial_json,
-                &piece.name,
-            ] {
-                if let Some(text) = text {
-                    tally.output.add(&text.0);
-                }
-            }
+            let texts = [&piece.text, &piece.thinking, &piece.partial_json, &piece.name];
+            texts.into_iter().flatten().for_each(|text| tally.output.add(&text.0));
             self.stopped |= piece.stop_reason.is_some();
         }
         let message = event.message.as_ref();
-        for usage in message
-            .and_then(|message| message.usage)
-            .into_iter()
-            .chain(event.usage)
-        {
-            self.usage
-                .update(&AnthropicUsage::read(usage.get()).unwrap_or_default());
+        for usage in message.and_then(|message| message.usage).into_iter().chain(event.usage) {
+            self.usage.update(&AnthropicUsage::read(usage.get()).unwrap_or_default());
         }
         if kind == "message_delta" {
             tally.reported = self.usage.whole();
         }
-        let model = options
-            .shown_model
-            .as_ref()
-            .and(message)
-            .and_then(|message| message.model);
+        let model = options.shown_model.as_ref().and(message).and_then(|message| message.model);
         Ok(match (kind, model) {
             ("message_stop", _) => Verdict::Last,
             (_, Some(model)) => Verdict::Rename(json::span(data, model.get())),

@@ -3,6 +3,7 @@
 
 mod anthropic;
 mod openai;
+mod translate;
 
 use bytes::{BufMut, BytesMut};
 use surgewall_core::config::schema::Dialect;
@@ -89,6 +90,7 @@ struct Core {
 enum Path {
     OpenAi(openai::Pass),
     Anthropic(anthropic::Pass),
+    Translated(Box<translate::Translation>),
 }
 
 /// What becomes of one event whose dialect the client speaks.
@@ -108,20 +110,14 @@ impl AnswerStream {
     #[must_use]
     pub fn new(options: StreamOptions) -> Self {
         let path = match options.upstream {
+            upstream if !options.client.matches(upstream) => {
+                Path::Translated(Box::new(translate::Translation::new(upstream)))
+            }
             Dialect::Anthropic => Path::Anthropic(anthropic::Pass::default()),
             Dialect::Openai | Dialect::Ollama => Path::OpenAi(openai::Pass::default()),
         };
-        let core = Core {
-            options,
-            path,
-            tally: Tally::default(),
-            done: false,
-            echo: false,
-        };
-        Self {
-            parser: Parser::default(),
-            core,
-        }
+        let core = Core { options, path, tally: Tally::default(), done: false, echo: false };
+        Self { parser: Parser::default(), core }
     }
 
     /// Takes the upstream's next bytes and appends what the client gets.
@@ -159,13 +155,10 @@ impl AnswerStream {
         let complete = match &mut core.path {
             Path::OpenAi(pass) => pass.complete(out),
             Path::Anthropic(pass) => pass.complete(out),
+            Path::Translated(translation) => translation.complete(&core.options, &core.tally, out),
         };
         core.done = complete;
-        if complete {
-            Ok(())
-        } else {
-            Err(StreamFault::Truncated)
-        }
+        if complete { Ok(()) } else { Err(StreamFault::Truncated) }
     }
 
     /// Ends the stream with an error event in the client's dialect, once.
@@ -228,7 +221,9 @@ impl Core {
             return Err(bare_error(raw));
         }
         let Some(data) = block.data() else {
-            self.forward(block, out);
+            if !matches!(self.path, Path::Translated(_)) {
+                self.forward(block, out);
+            }
             return Ok(());
         };
         let data = std::str::from_utf8(&data).map_err(|_| StreamFault::Garbage)?;
@@ -237,6 +232,11 @@ impl Core {
             Path::OpenAi(pass) => pass.event(data, &self.options, &mut self.tally)?,
             Path::Anthropic(pass) => {
                 pass.event(block.name(), data, &self.options, &mut self.tally)?
+            }
+            Path::Translated(translation) => {
+                let (options, tally) = (&self.options, &mut self.tally);
+                self.done = translation.event(block.name(), data, options, tally, out)?;
+                Verdict::Swallow
             }
         };
         match verdict {
@@ -273,14 +273,8 @@ impl Core {
             return;
         }
         // Data of several lines is written as one: a line end in JSON is only space.
-        let renamed = [&data[..span.start], &name, &data[span.end..]]
-            .concat()
-            .replace('\n', " ");
-        sse::write(
-            out,
-            &String::from_utf8_lossy(block.name()),
-            renamed.as_bytes(),
-        );
+        let renamed = [&data[..span.start], &name, &data[span.end..]].concat().replace('\n', " ");
+        sse::write(out, &String::from_utf8_lossy(block.name()), renamed.as_bytes());
     }
 }
 
@@ -288,9 +282,5 @@ impl Core {
 /// stream with a plain error body, or garbage.
 fn bare_error(raw: &str) -> StreamFault {
     let error = error::read_upstream(Dialect::Openai, raw.as_bytes());
-    if error.message.is_some() {
-        StreamFault::UpstreamError(error)
-    } else {
-        StreamFault::Garbage
-    }
+    if error.message.is_some() { StreamFault::UpstreamError(error) } else { StreamFault::Garbage }
 }

@@ -1,76 +1,12 @@
 //! OpenAI's chunks for a client that speaks OpenAI: read lightly, forwarded as they are.
 
-use std::borrow::Cow;
-
 use bytes::BytesMut;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use surgewall_core::config::schema::Dialect;
 
 use super::{StreamFault, StreamOptions, Tally, Verdict};
+use crate::chunk::{Choice, Chunk, Str};
 use crate::error::read_upstream;
 use crate::{json, sse, usage};
-
-/// Text that is borrowed where it has no escapes.
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Str<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
-
-/// What the door reads of one chunk.
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow, default)]
-    model: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
-    #[serde(borrow, default)]
-    usage: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(default)]
-    index: Option<u32>,
-    #[serde(borrow, default)]
-    delta: Option<Delta<'a>>,
-    #[serde(borrow, default)]
-    text: Option<Str<'a>>,
-    #[serde(borrow, default)]
-    finish_reason: Option<Str<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Delta<'a> {
-    #[serde(borrow, default)]
-    content: Option<Str<'a>>,
-    #[serde(borrow, default)]
-    reasoning_content: Option<Str<'a>>,
-    // OpenRouter's and newer vLLM's name for the same.
-    #[serde(borrow, default)]
-    reasoning: Option<Str<'a>>,
-    #[serde(borrow, default)]
-    refusal: Option<Str<'a>>,
-    #[serde(borrow, default)]
-    tool_calls: Option<Vec<ToolCall<'a>>>,
-    #[serde(borrow, default)]
-    function_call: Option<Function<'a>>,
-}
-
-#[derive(Deserialize)]
-struct ToolCall<'a> {
-    #[serde(borrow, default)]
-    function: Option<Function<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Function<'a> {
-    #[serde(borrow, default)]
-    name: Option<Str<'a>>,
-    #[serde(borrow, default)]
-    arguments: Option<Str<'a>>,
-}
 
 /// The state of one such stream: which choices began and which ended.
 #[derive(Debug, Default)]
@@ -106,9 +42,7 @@ impl Pass {
             self.choice(choice, tally);
         }
         let shown = options.shown_model.as_ref().and(chunk.model);
-        Ok(shown.map_or(Verdict::Forward, |model| {
-            Verdict::Rename(json::span(data, model.get()))
-        }))
+        Ok(shown.map_or(Verdict::Forward, |model| Verdict::Rename(json::span(data, model.get()))))
     }
 
     fn choice(&mut self, choice: &Choice<'_>, tally: &mut Tally) {
@@ -124,19 +58,10 @@ impl Pass {
         };
         add(&choice.text);
         let Some(delta) = &choice.delta else { return };
-        for text in [
-            &delta.content,
-            &delta.reasoning_content,
-            &delta.reasoning,
-            &delta.refusal,
-        ] {
+        for text in [&delta.content, &delta.reasoning_content, &delta.reasoning, &delta.refusal] {
             add(text);
         }
-        let calls = delta
-            .tool_calls
-            .iter()
-            .flatten()
-            .filter_map(|call| call.function.as_ref());
+        let calls = delta.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref());
         for function in calls.chain(&delta.function_call) {
             add(&function.name);
             add(&function.arguments);
