@@ -65,8 +65,11 @@ impl AdminError {
     }
 
     pub(super) fn not_recorded(why: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::NotRecorded, format!("nothing was changed: the ledger cannot record it: {why}"))
-            .hint("free disk space or repair the ledger, then try again")
+        Self::new(
+            ErrorKind::NotRecorded,
+            format!("nothing was changed: the ledger cannot record it: {why}"),
+        )
+        .hint("free disk space or repair the ledger, then try again")
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {

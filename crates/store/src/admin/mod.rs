@@ -1,14 +1,31 @@
 //! What an operator may ask of a door, as data: the command line and the
 //! control socket run the same code.
+//!
+//! [`execute`] takes a [`Request`] and answers a [`Reply`] or an [`AdminError`];
+//! all three cross the control socket as JSON.
 
+mod detail;
 mod error;
+mod find;
+mod groups;
+mod keys;
+mod new_key;
+mod office;
 mod reply;
 mod request;
+mod users;
+mod view;
 mod words;
 
 pub use error::{AdminError, ErrorKind};
+pub use office::{Audit, AuditError, Office, execute};
 pub use reply::{External, GroupView, KeyState, KeyView, NewKey, Page, Reply, UserView};
 pub use request::{
     AccountEnsure, Assign, Foreign, GroupCreate, GroupSet, IMPORT_KEYS_MAX, KeyCreate, KeyImport,
     KeyList, KeySet, LIST_ROWS_MAX, List, Named, Request, UserCreate, UserSet,
+};
+pub use words::{
+    BCRYPT_COST_MAX, BCRYPT_PREFIX_CHARS_MAX, BCRYPT_PREFIX_CHARS_MIN, EMAIL_BYTES_MAX,
+    EMAIL_LOCAL_BYTES_MAX, EXTERNAL_BYTES_MAX, LIMITS_PER_SUBJECT_MAX, NAME_CHARS_MAX, ROUTES,
+    SCOPE_ENTRIES_MAX,
 };

@@ -74,6 +74,22 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Whether it may change something, and so waits for its turn.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        !matches!(
+            self,
+            Self::UserList(_)
+                | Self::UserShow(_)
+                | Self::GroupList(_)
+                | Self::GroupShow(_)
+                | Self::KeyList(_)
+                | Self::KeyShow(_)
+        )
+    }
+}
+
 impl fmt::Debug for Request {
     /// Only what it is called: its texts are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -43,7 +43,8 @@ pub(super) struct Email {
 pub(super) fn email(text: &str) -> Result<Email, AdminError> {
     let text = text.trim();
     let invalid = |why: &str| {
-        AdminError::invalid(format!("not an e-mail address: {why}")).hint("write it like ann@example.org")
+        AdminError::invalid(format!("not an e-mail address: {why}"))
+            .hint("write it like ann@example.org")
     };
     if text.len() > EMAIL_BYTES_MAX {
         return Err(invalid("it is longer than 254 bytes"));
@@ -51,10 +52,15 @@ pub(super) fn email(text: &str) -> Result<Email, AdminError> {
     let (local, domain) = text.rsplit_once('@').ok_or_else(|| invalid("there is no @"))?;
     let strange = |c: char| c.is_whitespace() || c.is_control() || "@<>()[]\\,;:\"".contains(c);
     if local.is_empty() || local.len() > EMAIL_LOCAL_BYTES_MAX || local.contains(strange) {
-        return Err(invalid("the part before the @ is empty, too long, or has a character that does not belong there"));
+        return Err(invalid(
+            "the part before the @ is empty, too long, or has a character that does not belong there",
+        ));
     }
     let label = |label: &str| {
-        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && !label.contains(strange)
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && !label.contains(strange)
     };
     if !domain.split('.').all(label) {
         return Err(invalid("the part after the @ is no domain"));
@@ -86,7 +92,9 @@ pub(super) fn limits(config: &Config, texts: &[String]) -> Result<Vec<LimitSpec>
     for text in texts {
         let limit = limit(config, text)?;
         if !counters.insert((limit.meter, limit.window_s, limit.model.clone())) {
-            return Err(AdminError::invalid(format!("`{text}` limits the same thing as another limit")));
+            return Err(AdminError::invalid(format!(
+                "`{text}` limits the same thing as another limit"
+            )));
         }
         limits.push(limit);
     }
@@ -120,7 +128,9 @@ fn model_pattern(model: &str) -> Result<(), AdminError> {
 pub(super) fn scopes(scopes: &Scopes) -> Result<(), AdminError> {
     let longest = scopes.models.len().max(scopes.routes.len()).max(scopes.networks.len());
     if longest > SCOPE_ENTRIES_MAX {
-        return Err(AdminError::invalid(format!("more than {SCOPE_ENTRIES_MAX} entries in a scope")));
+        return Err(AdminError::invalid(format!(
+            "more than {SCOPE_ENTRIES_MAX} entries in a scope"
+        )));
     }
     scopes.models.iter().try_for_each(|model| model_pattern(model))?;
     match scopes.routes.iter().find(|route| !ROUTES.contains(&route.as_str())) {
@@ -141,7 +151,9 @@ pub(super) fn expires_in(text: &str) -> Result<u64, AdminError> {
 /// The issuer or subject of a token.
 pub(super) fn external(what: &str, text: &str) -> Result<(), AdminError> {
     if text.is_empty() || text.len() > EXTERNAL_BYTES_MAX {
-        return Err(AdminError::invalid(format!("the token's {what} has not 1 to {EXTERNAL_BYTES_MAX} bytes")));
+        return Err(AdminError::invalid(format!(
+            "the token's {what} has not 1 to {EXTERNAL_BYTES_MAX} bytes"
+        )));
     }
     Ok(())
 }
@@ -159,7 +171,8 @@ pub(super) fn sha256(text: &str) -> Result<String, AdminError> {
 /// A bcrypt hash of a bearable cost, and the prefix that selects it.
 pub(super) fn bcrypt(hash: &str, prefix: &str) -> Result<(), AdminError> {
     let parts: bcrypt::HashParts = hash.parse().map_err(|_| {
-        AdminError::invalid("not a bcrypt hash").hint("it begins with $2a$, $2b$ or $2y$ and has 60 characters")
+        AdminError::invalid("not a bcrypt hash")
+            .hint("it begins with $2a$, $2b$ or $2y$ and has 60 characters")
     })?;
     // 2x marks hashes of a broken implementation, which must not be matched as sound ones.
     if hash.starts_with("$2x$") || !(4..=BCRYPT_COST_MAX).contains(&parts.get_cost()) {

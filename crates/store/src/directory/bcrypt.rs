@@ -24,17 +24,6 @@ pub const BCRYPT_WAITING_MAX: usize = 256;
 /// credentials that begin alike would be the same to it.
 const BCRYPT_CREDENTIAL_BYTES_MAX: usize = 71;
 
-/// Why a slow lookup found no usable key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SlowLookupError {
-    /// The credential is refused.
-    #[error(transparent)]
-    Credential(#[from] CredentialFault),
-    /// Too many lookups wait: nothing is known about this credential. Try again soon.
-    #[error("{BCRYPT_WAITING_MAX} bcrypt lookups are waiting already")]
-    Busy,
-}
-
 /// What the slow path remembers and how it is bounded.
 pub(super) struct Slow {
     verified: Mutex<Memo<Slot>>,
@@ -104,41 +93,58 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Directory {
-    /// As [`Directory::find_key`], and compares `credential` with the bcrypt
-    /// keys that share its prefix (at most [`super::BCRYPT_CANDIDATES_MAX`])
-    /// where that was not done yet. Answers at once where there is none.
+    /// The key that `credential` is, if it may be used at `now`. All but the
+    /// first use of a bcrypt key is [`Directory::find_key_at_once`]; that one
+    /// compares the credential with the bcrypt keys that share its prefix, at
+    /// most [`super::BCRYPT_CANDIDATES_MAX`] of them, off the runtime.
     ///
     /// # Errors
-    /// Why the credential is refused, or that too many wait.
-    pub async fn find_key_slowly(
+    /// Why not; [`CredentialFault::Busy`] where too many comparisons wait.
+    pub async fn find_key(
         &self,
         credential: &str,
         now: Timestamp,
-    ) -> Result<Arc<KeyRecord>, SlowLookupError> {
-        match self.find_key(credential, now) {
-            Err(CredentialFault::Unknown) => {}
-            known => return known.map_err(SlowLookupError::Credential),
+    ) -> Result<Arc<KeyRecord>, CredentialFault> {
+        let known = self.find_key_at_once(credential, now);
+        if !matches!(known, Err(CredentialFault::Unknown)) || !self.has_bcrypt_keys() {
+            return known;
         }
+        // Boxed: the rare path must not make every request's future larger.
+        Box::pin(self.compare_slowly(credential, now)).await
+    }
+
+    fn has_bcrypt_keys(&self) -> bool {
+        self.state().prefix_lengths().next().is_some()
+    }
+
+    async fn compare_slowly(
+        &self,
+        credential: &str,
+        now: Timestamp,
+    ) -> Result<Arc<KeyRecord>, CredentialFault> {
         let hash = self.credential_hash(credential)?;
         let slow = &self.inner.slow;
         let changes_before = slow.changes();
         let candidates = self.bcrypt_candidates(credential);
         if candidates.is_empty() || lock(&slow.refused).find(&hash).is_some() {
-            return Err(CredentialFault::Unknown.into());
+            return Err(CredentialFault::Unknown);
         }
-        let _place = slow.queue().ok_or(SlowLookupError::Busy)?;
-        let _permit = slow.permits.acquire().await.map_err(|_| SlowLookupError::Busy)?;
-        // The same credential may have been verified while this one waited.
-        if let known @ Ok(_) = self.find_key(credential, now) {
-            return known.map_err(SlowLookupError::Credential);
+        let _place = slow.queue().ok_or(CredentialFault::Busy)?;
+        let _permit = slow.permits.acquire().await.map_err(|_| CredentialFault::Busy)?;
+        // The same credential may have been compared while this one waited.
+        if let known @ Ok(_) = self.find_key_at_once(credential, now) {
+            return known;
+        }
+        if lock(&slow.refused).find(&hash).is_some() {
+            return Err(CredentialFault::Unknown);
         }
         let Some(slot) = compare(credential, candidates).await? else {
             slow.refuse(hash, changes_before);
-            return Err(CredentialFault::Unknown.into());
+            return Err(CredentialFault::Unknown);
         };
         lock(&slow.verified).insert(hash, slot);
         let key = self.state().slot(slot).ok_or(CredentialFault::Unknown)?;
-        Ok(judge(key, now)?)
+        judge(key, now)
     }
 
     fn bcrypt_candidates(&self, credential: &str) -> Vec<Candidate> {
@@ -158,7 +164,7 @@ impl Directory {
 async fn compare(
     credential: &str,
     candidates: Vec<Candidate>,
-) -> Result<Option<Slot>, SlowLookupError> {
+) -> Result<Option<Slot>, CredentialFault> {
     let credential = SecretString::new(credential.to_owned());
     let compared = tokio::task::spawn_blocking(move || {
         let same = |candidate: &&Candidate| {
@@ -166,5 +172,5 @@ async fn compare(
         };
         candidates.iter().find(same).map(|candidate| candidate.slot)
     });
-    compared.await.map_err(|_| SlowLookupError::Busy)
+    compared.await.map_err(|_| CredentialFault::Busy)
 }

@@ -11,6 +11,7 @@ mod memo;
 mod state;
 mod touched;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use surgewall_core::apikey;
@@ -24,7 +25,7 @@ use crate::people::sealed::{external_hash, purpose, sha256_hex};
 use crate::people::{Change, PAGE_ROWS_MAX, People, Pick, StoreError, UserSeen};
 use crate::vault::Vault;
 
-pub use bcrypt::{BCRYPT_AT_ONCE_MAX, BCRYPT_WAITING_MAX, SlowLookupError};
+pub use bcrypt::{BCRYPT_AT_ONCE_MAX, BCRYPT_WAITING_MAX};
 pub use memo::VERIFIED_MAX;
 pub use touched::{LAST_USE_WRITE_S, USERS_PENDING_MAX};
 
@@ -138,10 +139,9 @@ impl Directory {
     /// without either.
     ///
     /// # Errors
-    /// Why not. [`CredentialFault::Unknown`] of another system's credential may
-    /// be a bcrypt key that was not seen since the start: ask
-    /// [`Directory::find_key_slowly`] then.
-    pub fn find_key(
+    /// Why not. [`CredentialFault::Unknown`] may be a bcrypt key that was not
+    /// used since the start: [`Directory::find_key`] compares it then.
+    pub fn find_key_at_once(
         &self,
         credential: &str,
         now: Timestamp,
@@ -299,10 +299,14 @@ impl Directory {
         self.inner.bounds
     }
 
-    /// How many bcrypt keys share this prefix, and how many lengths would be in
-    /// use with this one.
-    pub(crate) fn bcrypt_load(&self, prefix_hash: &[u8; 32], prefix_len: u8) -> (usize, usize) {
-        self.state().bcrypt_load(prefix_hash, prefix_len)
+    /// How many bcrypt keys share this prefix.
+    pub(crate) fn bcrypt_candidates_of(&self, prefix_hash: &[u8; 32]) -> usize {
+        self.state().candidates(prefix_hash).len()
+    }
+
+    /// The lengths of bcrypt prefixes in use.
+    pub(crate) fn bcrypt_prefix_lengths(&self) -> BTreeSet<u8> {
+        self.state().prefix_lengths().collect()
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -339,3 +343,6 @@ fn after(id: u128) -> Pick {
 fn page<T>(rows: Vec<T>) -> Option<Vec<T>> {
     (!rows.is_empty()).then_some(rows)
 }
+
+#[cfg(test)]
+mod tests;

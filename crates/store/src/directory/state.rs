@@ -124,11 +124,7 @@ impl State {
     }
 
     pub(super) fn sizes(&self) -> Sizes {
-        Sizes {
-            keys: self.slots.len(),
-            accounts: self.accounts.len(),
-            groups: self.groups.len(),
-        }
+        Sizes { keys: self.slots.len(), accounts: self.accounts.len(), groups: self.groups.len() }
     }
 
     /// Lengths of bcrypt prefixes in use.
@@ -141,11 +137,6 @@ impl State {
         let all = self.by_prefix.get(&Keyed(*prefix_hash)).into_iter().flatten();
         let usable = |slot| self.slot(slot).is_some_and(|key| key.revoked_at.is_none());
         all.filter(|candidate| usable(candidate.slot)).cloned().collect()
-    }
-
-    pub(super) fn bcrypt_load(&self, prefix_hash: &[u8; 32], prefix_len: u8) -> (usize, usize) {
-        let new = usize::from(!self.prefix_lengths.contains_key(&prefix_len));
-        (self.candidates(prefix_hash).len(), self.prefix_lengths.len() + new)
     }
 
     /// Puts `entry` into the maps and notes whose records it made stale.
@@ -174,8 +165,7 @@ impl State {
 
     fn put_account(&mut self, entry: AccountEntry, relink: &mut Relink) {
         let AccountEntry { id, class, group, limits, suspended, external } = entry;
-        let record =
-            AccountRecord { id, class, group: self.join(group, id), limits, suspended };
+        let record = AccountRecord { id, class, group: self.join(group, id), limits, suspended };
         if let Some(hash) = external {
             self.external.insert(Keyed(hash), id);
         }
@@ -183,7 +173,8 @@ impl State {
             self.accounts.insert(id, AccountSlot { record: Arc::new(record), keys: Vec::new() });
             return;
         };
-        let left = slot.record.group.as_ref().map(|left| left.id).filter(|left| Some(*left) != group);
+        let left =
+            slot.record.group.as_ref().map(|left| left.id).filter(|left| Some(*left) != group);
         slot.record = Arc::new(record);
         relink.keys.extend(&slot.keys);
         if let Some(left) = left.and_then(|left| self.groups.get_mut(&left)) {

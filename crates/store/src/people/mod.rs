@@ -223,10 +223,8 @@ pub trait People: Send + Sync {
     ///
     /// # Errors
     /// The engine failed, or a row is damaged.
-    fn groups(
-        &self,
-        pick: &Pick,
-    ) -> impl Future<Output = Result<Vec<GroupRow>, StoreError>> + Send;
+    fn groups(&self, pick: &Pick)
+    -> impl Future<Output = Result<Vec<GroupRow>, StoreError>> + Send;
 
     /// The accounts that `pick` names.
     ///
@@ -267,8 +265,10 @@ pub trait People: Send + Sync {
     ///
     /// # Errors
     /// The engine failed.
-    fn keep_config(&self, config: &ConfigRow)
-    -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn keep_config(
+        &self,
+        config: &ConfigRow,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The kept configurations, newest first.
     ///

@@ -31,7 +31,8 @@ pub(super) async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), Stor
     if found > SCHEMA_VERSION {
         return Err(StoreError::NewerSchema { found, known: SCHEMA_VERSION });
     }
-    let done = usize::try_from(found).map_err(|_| StoreError::Damaged { column: "user_version" })?;
+    let done =
+        usize::try_from(found).map_err(|_| StoreError::Damaged { column: "user_version" })?;
     for migration in MIGRATIONS.into_iter().skip(done) {
         step(&mut connection, migration).await.map_err(engine("migrating the schema"))?;
     }
@@ -47,7 +48,10 @@ async fn application(connection: &mut SqliteConnection) -> Result<i64, sqlx::Err
 }
 
 /// One migration and the version that it makes, together or not at all.
-async fn step(connection: &mut SqliteConnection, migration: &'static str) -> Result<(), sqlx::Error> {
+async fn step(
+    connection: &mut SqliteConnection,
+    migration: &'static str,
+) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let next = version(&mut transaction).await? + 1;
     sqlx::raw_sql(migration).execute(&mut *transaction).await?;

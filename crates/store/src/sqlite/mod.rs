@@ -15,9 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::SqlitePool;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::people::StoreError;
 
@@ -65,7 +63,10 @@ impl Sqlite {
     }
 }
 
-async fn pool(connections_max: u32, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+async fn pool(
+    connections_max: u32,
+    options: SqliteConnectOptions,
+) -> Result<SqlitePool, StoreError> {
     SqlitePoolOptions::new()
         .max_connections(connections_max)
         .idle_timeout(None)

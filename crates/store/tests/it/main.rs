@@ -1,4 +1,21 @@
 //! The store's integration tests: one binary, one module per part.
 #![expect(clippy::disallowed_methods, reason = "tests read small files whole")]
 
+#[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod accounts_admin;
+#[cfg(test)]
+mod accounts_foreign;
+#[cfg(test)]
+mod accounts_store;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod ledger_damage;
+#[cfg(test)]
+mod ledger_schedules;
+#[cfg(test)]
+mod ledger_store;
+#[cfg(test)]
 mod vault;

@@ -1,0 +1,174 @@
+//! `admin user`, and accounts that come by a token.
+
+use surgewall_core::id::{AccountId, PublicId};
+use surgewall_core::principal::Class;
+use surgewall_core::quota::LimitSpec;
+
+use super::error::AdminError;
+use super::office::{Office, Plan, Step};
+use super::reply::{External, Reply};
+use super::request::{AccountEnsure, Assign, List, Named, UserCreate, UserSet};
+use super::{detail, find, view, words};
+use crate::people::sealed::{column, external_hash, hide, purpose, seal_json};
+use crate::people::{AccountRow, Change, GroupRow, Hidden, People, Pick, StoreError};
+
+pub(super) async fn create<P: People>(
+    office: &Office<'_, P>,
+    asked: UserCreate,
+) -> Result<Step, AdminError> {
+    let email = words::email(&asked.email)?;
+    let limits = words::limits(office.config, &asked.limits)?;
+    let group = find::optional_group(office, asked.group.as_ref()).await?;
+    let hash = office.vault.keyed_hash(purpose::EMAIL, email.normal.as_bytes());
+    if let Some(taken) = office.people.accounts(&Pick::Named(hash)).await?.first() {
+        return Err(AdminError::conflict(format!("there is a user {} already", email.shown))
+            .hint(format!("its id is {}", taken.public_id)));
+    }
+    let mut row = new_row(office, asked.class.unwrap_or(Class::New), group.as_ref())?;
+    row.email = Some(hide(office.vault, column::EMAIL, row.id.as_u128(), &email.shown, hash));
+    row.limits = seal_limits(office, row.id, &limits)?;
+    let mut words = vec![format!("class={}", row.class)];
+    words.extend(group.as_ref().map(|group| detail::group(Some(group))));
+    words.extend(detail::limits(&limits));
+    let reply = Reply::UserCreated { id: row.public_id.clone() };
+    Ok(step(row, &words, reply))
+}
+
+/// A new account without a name of any kind.
+fn new_row<P>(
+    office: &Office<'_, P>,
+    class: Class,
+    group: Option<&GroupRow>,
+) -> Result<AccountRow, AdminError> {
+    class_of_account(class)?;
+    if office.directory.sizes().accounts >= office.directory.bounds().accounts_max {
+        return Err(AdminError::full("there are as many accounts as the door can hold"));
+    }
+    let now = office.now();
+    Ok(AccountRow {
+        id: AccountId::new(now),
+        public_id: PublicId::random("user"),
+        email: None,
+        external: None,
+        class,
+        group: group.map(|group| group.id),
+        suspended: false,
+        limits: None,
+        created_at: now,
+    })
+}
+
+/// `anonymous` is the class of callers without an account.
+fn class_of_account(class: Class) -> Result<(), AdminError> {
+    if class == Class::Anonymous {
+        return Err(AdminError::invalid("an account is never of class `anonymous`")
+            .hint("one of established, verified, new"));
+    }
+    Ok(())
+}
+
+pub(super) async fn list<P: People>(
+    office: &Office<'_, P>,
+    asked: &List,
+) -> Result<Step, AdminError> {
+    let rows_max = find::rows_max(asked.rows_max);
+    let first = match &asked.after {
+        Some(after) => office.people.accounts(&Pick::PublicId(after.clone())).await?,
+        None => Vec::new(),
+    };
+    let id = find::cursor(asked.after.as_ref(), first.first().map(|row| row.id.as_u128()))?;
+    let rows = office.people.accounts(&Pick::After { id, rows_max }).await?;
+    let views = rows.iter().map(|row| view::user(office, row)).collect::<Result<_, _>>()?;
+    Ok(Step::answer(Reply::Users(find::page(views, rows_max, |view| &view.id))))
+}
+
+pub(super) async fn show<P: People>(
+    office: &Office<'_, P>,
+    asked: &Named,
+) -> Result<Step, AdminError> {
+    let row = find::account(office, &asked.name).await?;
+    Ok(Step::answer(Reply::User(view::user(office, &row)?)))
+}
+
+pub(super) async fn set<P: People>(
+    office: &Office<'_, P>,
+    asked: UserSet,
+) -> Result<Step, AdminError> {
+    let mut row = find::account(office, &asked.user).await?;
+    let mut changed = Vec::new();
+    if let Some(class) = asked.class {
+        class_of_account(class)?;
+        row.class = class;
+        changed.push(format!("class={class}"));
+    }
+    if let Some(assign) = &asked.group {
+        let group = match assign {
+            Assign::To(name) => Some(find::group(office, name).await?),
+            Assign::Nothing => None,
+        };
+        row.group = group.as_ref().map(|group| group.id);
+        changed.push(detail::group(group.as_ref()));
+    }
+    if let Some(suspended) = asked.suspended {
+        row.suspended = suspended;
+        changed.push(format!("suspended={suspended}"));
+    }
+    if let Some(limits) = &asked.limits {
+        let limits = words::limits(office.config, limits)?;
+        row.limits = seal_limits(office, row.id, &limits)?;
+        changed.push(detail::new_limits(&limits));
+    }
+    let reply = Reply::User(view::user(office, &row)?);
+    Ok(step(row, &changed, reply))
+}
+
+pub(super) async fn ensure<P: People>(
+    office: &Office<'_, P>,
+    asked: AccountEnsure,
+) -> Result<Step, AdminError> {
+    words::external("issuer", &asked.issuer)?;
+    words::external("subject", &asked.subject)?;
+    let group = find::optional_group(office, asked.group.as_ref()).await?;
+    let hash = external_hash(office.vault, &asked.issuer, &asked.subject);
+    let found = office.people.accounts(&Pick::External(hash)).await?.into_iter().next();
+    let claimed = group.as_ref().map(|group| group.id);
+    let row = match found {
+        Some(row) if claimed.is_none() || row.group == claimed => {
+            return Ok(Step::answer(Reply::UserCreated { id: row.public_id }));
+        }
+        Some(row) => AccountRow { group: claimed, ..row },
+        None => external_row(office, &asked, group.as_ref(), hash)?,
+    };
+    let words = [format!("class={}", row.class), detail::group(group.as_ref())];
+    let reply = Reply::UserCreated { id: row.public_id.clone() };
+    Ok(step(row, &words, reply))
+}
+
+fn external_row<P>(
+    office: &Office<'_, P>,
+    asked: &AccountEnsure,
+    group: Option<&GroupRow>,
+    hash: [u8; 32],
+) -> Result<AccountRow, AdminError> {
+    let mut row = new_row(office, asked.class, group)?;
+    let pair = External { issuer: asked.issuer.clone(), subject: asked.subject.clone() };
+    let sealed = seal_json(office.vault, column::EXTERNAL, row.id.as_u128(), &pair)?;
+    row.external = Some(Hidden { hash, sealed });
+    Ok(row)
+}
+
+fn seal_limits<P>(
+    office: &Office<'_, P>,
+    id: AccountId,
+    limits: &[LimitSpec],
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let seal = || seal_json(office.vault, column::ACCOUNT_LIMITS, id.as_u128(), &limits);
+    (!limits.is_empty()).then(seal).transpose()
+}
+
+fn step(row: AccountRow, words: &[String], reply: Reply) -> Step {
+    let detail = detail::join(words);
+    let subject = Some(row.public_id.to_string());
+    let changes = vec![Change::Account(row)];
+    Step::Change(Box::new(Plan { subject, detail, changes, reply }))
+}
