@@ -89,14 +89,8 @@ impl DataDir {
     pub fn open_or_create(path: &Path) -> Result<Self, DataDirError> {
         if !path.join("store").exists() {
             prepare_new(path)?;
-            write_atomic(
-                &path.join("store"),
-                &encode_store(Uuid::from_bytes(new_store_id())),
-            )
-            .map_err(|source| DataDirError::Io {
-                path: path.join("store"),
-                source,
-            })?;
+            write_atomic(&path.join("store"), &encode_store(Uuid::from_bytes(new_store_id())))
+                .map_err(|source| DataDirError::Io { path: path.join("store"), source })?;
         }
         Self::open(path)
     }
@@ -110,25 +104,19 @@ impl DataDir {
         let bytes = match read_bounded(&store, STORE_BYTES as u64) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(DataDirError::Missing {
-                    path: path.to_owned(),
-                });
+                return Err(DataDirError::Missing { path: path.to_owned() });
             }
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
                 return Err(DataDirError::Damaged { path: store });
             }
             Err(source) => {
-                return Err(DataDirError::Io {
-                    path: store,
-                    source,
-                });
+                return Err(DataDirError::Io { path: store, source });
             }
         };
         let store_id = decode_store(&bytes, &store)?;
-        let root = path.canonicalize().map_err(|source| DataDirError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let root = path
+            .canonicalize()
+            .map_err(|source| DataDirError::Io { path: path.to_owned(), source })?;
         Ok(Self { root, store_id })
     }
 
@@ -139,10 +127,7 @@ impl DataDir {
     /// [`DataDirError::Locked`] names who holds it.
     pub fn lock(&self, holder: &str) -> Result<DirLock, DataDirError> {
         let path = self.root.join("lock");
-        let io_error = |source| DataDirError::Io {
-            path: path.clone(),
-            source,
-        };
+        let io_error = |source| DataDirError::Io { path: path.clone(), source };
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -155,11 +140,8 @@ impl DataDir {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = read_text(&path, HOLDER_BYTES_MAX).unwrap_or_default();
-                let holder = if holder.trim().is_empty() {
-                    "another process"
-                } else {
-                    holder.trim()
-                };
+                let holder =
+                    if holder.trim().is_empty() { "another process" } else { holder.trim() };
                 return Err(DataDirError::Locked {
                     path: self.root.clone(),
                     holder: holder.to_owned(),
@@ -169,11 +151,7 @@ impl DataDir {
         }
         // What it says helps a person only; a full disk must not keep the door shut.
         let note = format!("`surgewall {holder}` (process {})\n", std::process::id());
-        if file
-            .set_len(0)
-            .and_then(|()| (&file).write_all(note.as_bytes()))
-            .is_err()
-        {
+        if file.set_len(0).and_then(|()| (&file).write_all(note.as_bytes())).is_err() {
             tracing::debug!("the lock file could not be labelled");
         }
         Ok(DirLock { _file: file })
@@ -225,29 +203,18 @@ pub struct DirLock {
 /// A random id: unlike a time-based one it tells nothing where it is shown (it
 /// is part of the key file's name).
 fn new_store_id() -> [u8; 16] {
-    uuid::Builder::from_random_bytes(random::bytes())
-        .into_uuid()
-        .into_bytes()
+    uuid::Builder::from_random_bytes(random::bytes()).into_uuid().into_bytes()
 }
 
 /// Makes `path` a directory that only we can read, or refuses one in use.
 fn prepare_new(path: &Path) -> Result<(), DataDirError> {
-    let io_error = |source| DataDirError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(io_error)?;
+    let io_error = |source| DataDirError::Io { path: path.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io_error)?;
     for entry in fs::read_dir(path).map_err(io_error)? {
         let name = entry.map_err(io_error)?.file_name();
         // A file system's own directory, and what a death in mid-creation leaves.
         if name != "lost+found" && name != "store.new" {
-            return Err(DataDirError::Foreign {
-                path: path.to_owned(),
-            });
+            return Err(DataDirError::Foreign { path: path.to_owned() });
         }
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(io_error)
@@ -264,25 +231,16 @@ fn encode_store(id: Uuid) -> Vec<u8> {
 }
 
 fn decode_store(bytes: &[u8], path: &Path) -> Result<Uuid, DataDirError> {
-    let damaged = || DataDirError::Damaged {
-        path: path.to_owned(),
-    };
+    let damaged = || DataDirError::Damaged { path: path.to_owned() };
     let (magic, rest) = bytes.split_first_chunk::<8>().ok_or_else(damaged)?;
     let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(damaged)?;
     let found = u16::from_le_bytes(*version);
     if magic == STORE_MAGIC && found > STORE_VERSION {
-        return Err(DataDirError::Newer {
-            path: path.to_owned(),
-            found,
-        });
+        return Err(DataDirError::Newer { path: path.to_owned(), found });
     }
     let (id, crc) = rest.split_first_chunk::<16>().ok_or_else(damaged)?;
     let sound = magic == STORE_MAGIC && crc == crc32c::crc32c(&bytes[..26]).to_le_bytes();
-    if sound {
-        Ok(Uuid::from_bytes(*id))
-    } else {
-        Err(damaged())
-    }
+    if sound { Ok(Uuid::from_bytes(*id)) } else { Err(damaged()) }
 }
 
 /// Puts `bytes` at `path` (mode 0600), whole or not at all, also over a power
@@ -291,12 +249,8 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let temporary = path.with_file_name(name);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
@@ -305,11 +259,7 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Makes names that were made in or removed from `dir` survive a power loss.
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    let dir = if dir.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        dir
-    };
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     File::open(dir)?.sync_all()
 }
 
@@ -321,17 +271,11 @@ mod tests {
     fn a_directory_keeps_its_id_and_is_closed_to_others() {
         let base = tempfile::tempdir().unwrap();
         let path = base.path().join("a/b");
-        assert!(matches!(
-            DataDir::open(&path),
-            Err(DataDirError::Missing { .. })
-        ));
+        assert!(matches!(DataDir::open(&path), Err(DataDirError::Missing { .. })));
         let made = DataDir::open_or_create(&path).unwrap();
         let again = DataDir::open_or_create(&path).unwrap();
         assert_eq!(made.store_id(), again.store_id());
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o700
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]
@@ -366,20 +310,11 @@ mod tests {
             let result = DataDir::open(base.path());
             let newer = matches!(result, Err(DataDirError::Newer { .. }));
             let damaged = matches!(result, Err(DataDirError::Damaged { .. }));
-            assert!(
-                if at == 8 || at == 9 { newer } else { damaged },
-                "{at}: {result:?}"
-            );
+            assert!(if at == 8 || at == 9 { newer } else { damaged }, "{at}: {result:?}");
         }
         fs::write(&store, &good[..20]).unwrap();
-        assert!(matches!(
-            DataDir::open(base.path()),
-            Err(DataDirError::Damaged { .. })
-        ));
+        assert!(matches!(DataDir::open(base.path()), Err(DataDirError::Damaged { .. })));
         fs::write(&store, [good.as_slice(), b"x"].concat()).unwrap();
-        assert!(matches!(
-            DataDir::open(base.path()),
-            Err(DataDirError::Damaged { .. })
-        ));
+        assert!(matches!(DataDir::open(base.path()), Err(DataDirError::Damaged { .. })));
     }
 }

@@ -163,11 +163,11 @@ impl Core {
         if let Some(id) = request_of(&job) {
             // Each record is checked against what was written: two of one request
             // do not share a batch.
-            if self.touched.contains(&id) {
-                if let Err(error) = self.flush() {
-                    self.put_back(job, &error);
-                    return Err(error);
-                }
+            if self.touched.contains(&id)
+                && let Err(error) = self.flush()
+            {
+                self.put_back(job, &error);
+                return Err(error);
             }
         }
         let Some((record, waits)) = self.admissible(job) else { return Ok(()) };
@@ -187,20 +187,20 @@ impl Core {
                 if ack.is_closed() {
                     return None;
                 }
-                if let Record::Admitted(admitted) = &record {
-                    if self.fold.is_open(admitted.request_id) {
-                        drop(ack.send(Err(AppendError::Duplicate)));
-                        return None;
-                    }
+                if let Record::Admitted(admitted) = &record
+                    && self.fold.is_open(admitted.request_id)
+                {
+                    drop(ack.send(Err(AppendError::Duplicate)));
+                    return None;
                 }
                 Some((record, Some(Waits { ack, _permit: permit })))
             }
             Job::Detached(record) => {
-                if let Record::Settled(settled) = &record {
-                    if !self.fold.is_open(settled.request_id) {
-                        tracing::debug!(request = %settled.request_id, "settled, but not open");
-                        return None;
-                    }
+                if let Record::Settled(settled) = &record
+                    && !self.fold.is_open(settled.request_id)
+                {
+                    tracing::debug!(request = %settled.request_id, "settled, but not open");
+                    return None;
                 }
                 Some((record, None))
             }

@@ -150,7 +150,7 @@ impl Fold {
             if let Some(counter) = self.counters.get_mut(&(charge.subject, charge.counter)) {
                 let back = settled.refunded.on(charge.meter);
                 let more = settled.topped_up.on(charge.meter);
-                let amount = charge.amount.saturating_sub(back).saturating_add(more);
+                let amount = charge.amount.saturating_add(more).saturating_sub(back);
                 counter.adjust(charge.slot_ms, charge.amount, amount);
             }
         }

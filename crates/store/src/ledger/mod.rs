@@ -308,10 +308,10 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.queue.close();
-        if let Some(writer) = self.take_writer() {
-            if writer.join().is_err() {
-                tracing::error!("the ledger's writer panicked");
-            }
+        if let Some(writer) = self.take_writer()
+            && writer.join().is_err()
+        {
+            tracing::error!("the ledger's writer panicked");
         }
     }
 }

@@ -16,9 +16,7 @@ struct Store {
 
 impl Store {
     fn new() -> Self {
-        Self {
-            base: tempfile::tempdir().unwrap(),
-        }
+        Self { base: tempfile::tempdir().unwrap() }
     }
     fn directory(&self) -> DataDir {
         DataDir::open_or_create(&self.base.path().join("data")).unwrap()
@@ -50,30 +48,13 @@ fn what_was_sealed_opens_after_a_restart_and_nowhere_else() {
     let hash = vault.keyed_hash("key", b"sw_live_x");
 
     let again = store.open().unwrap();
-    assert_eq!(
-        again.open_sealed("accounts.email.1", &sealed).unwrap(),
-        b"ada@example.org"
-    );
-    assert_eq!(
-        again.unwrap_key("ledger.1", &wrapped).unwrap().expose(),
-        &[7; 32]
-    );
+    assert_eq!(again.open_sealed("accounts.email.1", &sealed).unwrap(), b"ada@example.org");
+    assert_eq!(again.unwrap_key("ledger.1", &wrapped).unwrap().expose(), &[7; 32]);
     assert_eq!(again.keyed_hash("key", b"sw_live_x"), hash);
 
-    assert!(matches!(
-        again.open_sealed("accounts.email.2", &sealed),
-        Err(VaultError::Sealed)
-    ));
-    assert!(matches!(
-        again.unwrap_key("ledger.2", &wrapped),
-        Err(VaultError::Sealed)
-    ));
-    assert!(
-        Store::new()
-            .create()
-            .open_sealed("accounts.email.1", &sealed)
-            .is_err()
-    );
+    assert!(matches!(again.open_sealed("accounts.email.2", &sealed), Err(VaultError::Sealed)));
+    assert!(matches!(again.unwrap_key("ledger.2", &wrapped), Err(VaultError::Sealed)));
+    assert!(Store::new().create().open_sealed("accounts.email.1", &sealed).is_err());
     assert!(!sealed.windows(3).any(|three| three == b"ada"));
 }
 
@@ -144,10 +125,7 @@ fn lost_or_damaged_wrapped_keys_are_not_replaced_once_something_was_sealed() {
         let mut bad = good.clone();
         bad[at] ^= 1;
         fs::write(&keys, &bad).unwrap();
-        assert!(
-            matches!(store.refused(), VaultError::KeysDamaged { .. }),
-            "{at}"
-        );
+        assert!(matches!(store.refused(), VaultError::KeysDamaged { .. }), "{at}");
     }
     fs::create_dir(store.directory().ledger()).unwrap();
     fs::remove_file(&keys).unwrap();
@@ -208,9 +186,6 @@ fn a_key_inside_the_data_directory_is_refused_however_it_is_named() {
     ];
     for name in names {
         let error = Vault::open_or_create(&directory, Some(&name)).unwrap_err();
-        assert!(
-            matches!(error, VaultError::KeyInside { .. }),
-            "{name:?}: {error}"
-        );
+        assert!(matches!(error, VaultError::KeyInside { .. }), "{name:?}: {error}");
     }
 }

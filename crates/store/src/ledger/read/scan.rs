@@ -19,7 +19,7 @@ use crate::ledger::format::{
 pub(super) const LENGTH_MIN: usize = RECORD_HEAD_BYTES - PREFIX_BYTES + TAG_BYTES;
 /// The longest record after its prefix, in bytes.
 pub(super) const LENGTH_MAX: usize = LEDGER_RECORD_BYTES_MAX - PREFIX_BYTES;
-const BUFFER_BYTES: usize = 256 << 10;
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// A segment's header.
 #[derive(Clone, Debug)]

@@ -143,10 +143,10 @@ impl Walk<'_> {
                 Ok(raw) => raw,
                 Err(end) => return Ok(end),
             };
-            if let Some(key) = key {
-                if let Err(damage) = self.visit_record(key, &ledger, &mut raw, path) {
-                    return Ok(End::Damaged(damage));
-                }
+            if let Some(key) = key
+                && let Err(damage) = self.visit_record(key, &ledger, &mut raw, path)
+            {
+                return Ok(End::Damaged(damage));
             }
             self.walked.records += 1;
             buffer = raw.sealed;

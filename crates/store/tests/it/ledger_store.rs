@@ -1,0 +1,194 @@
+//! What the ledger's tests share: a store with a ledger, records, and a crash.
+
+use std::fs;
+use std::path::PathBuf;
+
+use surgewall_core::clock::{Clock, ManualClock, Timestamp};
+use surgewall_core::config::schema::Durability;
+use surgewall_core::decision::{Admitted, Changed, Outcome, Progress, Record, Settled, Who};
+use surgewall_core::id::{AccountId, GroupId, KeyId, RequestId};
+use surgewall_core::principal::{Class, DelegatedUser, Network};
+use surgewall_core::quota::{Amounts, Charge, Meter, Subject};
+use surgewall_core::usage::{Source, Usage};
+use surgewall_store::datadir::DataDir;
+use surgewall_store::ledger::read::{Verification, export, verify};
+use surgewall_store::ledger::{Ledger, LedgerOptions, Recovered};
+use surgewall_store::vault::Vault;
+use tempfile::TempDir;
+
+/// When the tests happen.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+/// The window of the counters that requests are charged to.
+pub(crate) const WINDOW_S: u64 = 3_600;
+
+/// A data directory with a vault, and the options its ledger is opened with.
+pub(crate) struct Store {
+    pub(crate) base: TempDir,
+    pub(crate) directory: DataDir,
+    pub(crate) vault: Vault,
+    pub(crate) options: LedgerOptions,
+    pub(crate) clock: ManualClock,
+}
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        let base = scratch();
+        let directory = DataDir::open_or_create(&base.path().join("data")).unwrap();
+        let vault = Vault::open_or_create(&directory, Some(&base.path().join("key"))).unwrap();
+        let clock = ManualClock::new(START);
+        let options = LedgerOptions {
+            durability: Durability::Process,
+            bytes_max: 1 << 30,
+            retention_days: 400,
+            segment_bytes_max: 64 << 20,
+            clock: Clock::Manual(clock.clone()),
+        };
+        Self { base, directory, vault, options, clock }
+    }
+
+    pub(crate) fn open(&self) -> (Ledger, Recovered) {
+        Ledger::open(&self.directory, &self.vault, self.options.clone()).unwrap()
+    }
+
+    /// The door dies now: what is in the files (as the kernel holds them) is
+    /// what the next start finds, whatever this process still writes.
+    pub(crate) fn crash(&self, ledger: Ledger) {
+        let kept: Vec<_> =
+            self.segments().iter().map(|p| (p.clone(), fs::read(p).unwrap())).collect();
+        drop(ledger);
+        for path in self.segments() {
+            fs::remove_file(path).unwrap();
+        }
+        for (path, bytes) in kept {
+            fs::write(path, bytes).unwrap();
+        }
+    }
+
+    pub(crate) fn segments(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<_> =
+            fs::read_dir(self.directory.ledger()).unwrap().map(|e| e.unwrap().path()).collect();
+        paths.sort();
+        paths
+    }
+
+    pub(crate) fn verify(&self) -> Verification {
+        verify(&self.directory.ledger(), Some(&self.vault)).unwrap()
+    }
+
+    pub(crate) fn verify_blind(&self) -> Verification {
+        verify(&self.directory.ledger(), None).unwrap()
+    }
+
+    pub(crate) fn records(&self) -> Vec<(u64, Record)> {
+        let mut records = Vec::new();
+        let findings = export(&self.directory.ledger(), &self.vault, |n, r| records.push((n, r)));
+        assert_eq!(findings.unwrap(), []);
+        records
+    }
+
+    /// All requests that ended, how, in order.
+    pub(crate) fn settlements(&self) -> Vec<Settled> {
+        let records = self.records().into_iter();
+        let settled = records.filter_map(|(_, record)| match record {
+            Record::Settled(settled) => Some(*settled),
+            _ => None,
+        });
+        settled.collect()
+    }
+}
+
+/// A directory in memory where there is one: these tests sync thousands of times.
+fn scratch() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+pub(crate) fn request(n: u128) -> RequestId {
+    RequestId::from_u128(n)
+}
+
+pub(crate) fn amounts(input: u64, output: u64) -> Amounts {
+    Amounts { input, output, money: input + 2 * output }
+}
+
+/// Who request `n` belongs to: one of three keys, accounts and users.
+pub(crate) fn who(n: u128) -> Who {
+    let id = 1 + n % 3;
+    Who {
+        class: Class::Verified,
+        key: Some(KeyId::from_u128(id)),
+        account: Some(AccountId::from_u128(10 + id)),
+        group: Some(GroupId::from_u128(20)),
+        user: Some(DelegatedUser(id)),
+        network: Network::of("192.0.2.1".parse().unwrap()),
+    }
+}
+
+pub(crate) fn charges(n: u128, reserved: Amounts) -> Vec<Charge> {
+    let subject = Subject::Key(KeyId::from_u128(1 + n % 3));
+    let charge = |meter, counter, window_s| Charge {
+        subject,
+        counter,
+        meter,
+        window_s,
+        slot_ms: START.millis(),
+        amount: reserved.on(meter),
+    };
+    vec![
+        charge(Meter::Requests, 1, WINDOW_S),
+        charge(Meter::TotalTokens, 2, WINDOW_S),
+        charge(Meter::Money, 3, WINDOW_S),
+        charge(Meter::Concurrency, 4, 0),
+    ]
+}
+
+/// Admission of request `n`, which reserves 10 input and 90 output tokens.
+pub(crate) fn admitted(n: u128) -> Record {
+    let reserved = amounts(10, 90);
+    Record::Admitted(Box::new(Admitted {
+        request_id: request(n),
+        at: START,
+        who: who(n),
+        route: "chat".into(),
+        dialect: "openai".into(),
+        model: "tiny-model".into(),
+        reserved,
+        charges: charges(n, reserved),
+        config: "0123456789abcdef".into(),
+    }))
+}
+
+pub(crate) fn progress(n: u128, output: u64, topped_up: u64) -> Record {
+    let requests = vec![Progress {
+        request_id: request(n),
+        used: amounts(10, output),
+        topped_up: amounts(0, topped_up),
+    }];
+    Record::Progress { at: START, requests }
+}
+
+/// The end of request `n` after `output` tokens.
+pub(crate) fn settled(n: u128, output: u64) -> Record {
+    let (reserved, used) = (amounts(10, 90), amounts(10, output));
+    let topped_up = used.beyond(&reserved);
+    Record::Settled(Box::new(Settled {
+        request_id: request(n),
+        at: START,
+        outcome: Outcome::Completed,
+        usage: Usage { input: 10, output, ..Usage::default() },
+        source: Source::Upstream,
+        cost: used.money,
+        reserved,
+        topped_up,
+        settled: used,
+        refunded: reserved.plus(&topped_up).beyond(&used),
+        upstream: Some("secret-upstream".into()),
+        attempts: 1,
+        status: 200,
+        first_byte_ms: Some(3),
+        duration_ms: 5,
+    }))
+}
+
+pub(crate) fn changed(action: &str) -> Record {
+    Record::Changed(Changed { at: START, action: action.into(), subject: None, detail: None })
+}
