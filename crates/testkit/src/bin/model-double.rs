@@ -52,11 +52,5 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Takes all descriptors that the system grants; with fewer it serves fewer.
 fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

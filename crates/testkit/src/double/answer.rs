@@ -26,11 +26,7 @@ pub(super) enum Part {
     /// Sent at once.
     Free(Bytes),
     /// Tokens `next..end` with frames of a bank.
-    Tokens {
-        bank: Arc<Bank>,
-        next: u64,
-        end: u64,
-    },
+    Tokens { bank: Arc<Bank>, next: u64, end: u64 },
     /// One frame for each token.
     Fixed(VecDeque<Bytes>),
     /// Tokens that are not sent as they come, because the answer is no stream.
@@ -80,12 +76,8 @@ impl Pace {
         if self.tokens_per_s == 0 && (self.first.is_zero() || index > 0) {
             return None;
         }
-        let micros = index
-            .saturating_mul(1_000_000)
-            .checked_div(self.tokens_per_s)
-            .unwrap_or(0);
-        self.start
-            .checked_add(self.first + Duration::from_micros(micros))
+        let micros = index.saturating_mul(1_000_000).checked_div(self.tokens_per_s).unwrap_or(0);
+        self.start.checked_add(self.first + Duration::from_micros(micros))
     }
 }
 
@@ -166,9 +158,7 @@ impl Answer {
     }
 
     fn poll_until(&mut self, instant: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = self
-            .sleep
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(instant)));
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(instant)));
         if sleep.deadline() != instant {
             sleep.as_mut().reset(instant);
         }
@@ -310,9 +300,7 @@ impl Answer {
     }
 
     fn is_in_trouble(&self) -> bool {
-        self.trouble
-            .as_ref()
-            .is_some_and(|(after, _)| self.made >= *after)
+        self.trouble.as_ref().is_some_and(|(after, _)| self.made >= *after)
     }
 }
 
@@ -325,8 +313,6 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let answer = self.get_mut();
-        answer
-            .poll_bytes(cx)
-            .map(|bytes| bytes.map(|bytes| bytes.map(Frame::data)))
+        answer.poll_bytes(cx).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data)))
     }
 }

@@ -18,48 +18,42 @@ pub(super) fn stream(plan: &Plan<'_>) -> Script {
     let mut index = 0_u8;
     if plan.reasoning > 0 {
         script.push_back(block_start(
-            0,
+            0_u8,
             &json!({"type": "thinking", "thinking": "", "signature": ""}),
         ));
         script.push_back(plan.reasoning_part(Kind::MessageThinking));
         let signature = json!({"type": "signature_delta", "signature": "ZG91Ymxl"});
-        script.push_back(free(
-            "content_block_delta",
-            &json!({"index": 0, "delta": signature}),
-        ));
+        script.push_back(free("content_block_delta", &json!({"index": 0, "delta": signature})));
         script.push_back(free("content_block_stop", &json!({"index": 0})));
         index = 1;
     }
-    if let Some((tool, arguments)) = &plan.call {
-        let block =
-            json!({"type": "tool_use", "id": "toolu_double_0", "name": tool.name, "input": {}});
-        script.push_back(block_start(index, &block));
-        script.push_back(Part::Fixed(
-            pieces(arguments).map(|p| call_piece(index, &p)).collect(),
-        ));
-    } else {
+    if plan.calls.is_empty() {
         script.push_back(block_start(index, &json!({"type": "text", "text": ""})));
         script.push_back(plan.text_part(Kind::Message(index)));
+        script.push_back(free("content_block_stop", &json!({"index": index})));
     }
-    script.push_back(free("content_block_stop", &json!({"index": index})));
+    for (nth, (tool, arguments)) in plan.calls.iter().enumerate() {
+        let index = usize::from(index) + nth;
+        let id = format!("toolu_double_{nth}");
+        let block = json!({"type": "tool_use", "id": id, "name": tool.name, "input": {}});
+        script.push_back(block_start(index, &block));
+        let frames = pieces(arguments).map(|piece| call_piece(index, &piece));
+        script.push_back(Part::Fixed(frames.collect()));
+        script.push_back(free("content_block_stop", &json!({"index": index})));
+    }
     script.push_back(free("message_delta", &delta(plan)));
     script.push_back(free("message_stop", &json!({})));
     script
 }
 
-fn call_piece(index: u8, piece: &str) -> Bytes {
+fn call_piece(index: usize, piece: &str) -> Bytes {
     let delta = json!({"type": "input_json_delta", "partial_json": piece});
-    event(
-        "content_block_delta",
-        &json!({"index": index, "delta": delta}),
-    )
+    event("content_block_delta", &json!({"index": index, "delta": delta}))
 }
 
-fn block_start(index: u8, block: &Value) -> Part {
-    free(
-        "content_block_start",
-        &json!({"index": index, "content_block": block}),
-    )
+fn block_start(index: impl Into<usize>, block: &Value) -> Part {
+    let index: usize = index.into();
+    free("content_block_start", &json!({"index": index, "content_block": block}))
 }
 
 fn free(name: &str, fields: &Value) -> Part {
@@ -69,11 +63,7 @@ fn free(name: &str, fields: &Value) -> Part {
 fn event(name: &str, fields: &Value) -> Bytes {
     let mut data = json!({"type": name});
     if let (Some(data), Some(fields)) = (data.as_object_mut(), fields.as_object()) {
-        data.extend(
-            fields
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
+        data.extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
     Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
 }
@@ -84,10 +74,7 @@ fn start(plan: &Plan<'_>) -> Value {
     message["stop_reason"] = Value::Null;
     if let Some(usage) = plan.usage {
         // The first event tells the input; the output so far is one token.
-        message["usage"] = usage_json(Usage {
-            output: usage.output.min(1),
-            ..usage
-        });
+        message["usage"] = usage_json(Usage { output: usage.output.min(1), ..usage });
     }
     message
 }
@@ -111,13 +98,14 @@ pub(super) fn whole(plan: &Plan<'_>) -> String {
     if let Some(thinking) = plan.reasoning_text() {
         content.push(json!({"type": "thinking", "thinking": thinking, "signature": "ZG91Ymxl"}));
     }
-    content.push(match &plan.call {
-        Some((tool, arguments)) => {
-            let input: Value = serde_json::from_str(arguments).unwrap_or_default();
-            json!({"type": "tool_use", "id": "toolu_double_0", "name": tool.name, "input": input})
-        }
-        None => json!({"type": "text", "text": plan.text()}),
-    });
+    if plan.calls.is_empty() {
+        content.push(json!({"type": "text", "text": plan.text()}));
+    }
+    for (nth, (tool, arguments)) in plan.calls.iter().enumerate() {
+        let input: Value = serde_json::from_str(arguments).unwrap_or_default();
+        let id = format!("toolu_double_{nth}");
+        content.push(json!({"type": "tool_use", "id": id, "name": tool.name, "input": input}));
+    }
     let mut message = base(plan);
     message["content"] = Value::Array(content);
     if let Some(usage) = plan.usage {
@@ -127,10 +115,10 @@ pub(super) fn whole(plan: &Plan<'_>) -> String {
 }
 
 fn stop(plan: &Plan<'_>) -> &'static str {
-    match (&plan.call, plan.is_cut) {
-        (Some(_), _) => "tool_use",
-        (None, true) => "max_tokens",
-        (None, false) => "end_turn",
+    match (plan.calls.is_empty(), plan.is_cut) {
+        (false, _) => "tool_use",
+        (true, true) => "max_tokens",
+        (true, false) => "end_turn",
     }
 }
 

@@ -36,21 +36,14 @@ impl Bank {
         let (prefix, suffix) = frame_of(kind, model);
         let thinks = matches!(kind, Kind::ChatReasoning | Kind::MessageThinking);
         let word = if thinks { "think" } else { "tok" };
-        let mut bank = Self {
-            prefix,
-            suffix,
-            word,
-            ahead: Vec::new(),
-        };
+        let mut bank = Self { prefix, suffix, word, ahead: Vec::new() };
         bank.ahead = (0..ahead).map(|index| bank.build(index)).collect();
         bank
     }
 
     /// The frame of token `index`.
     pub(super) fn frame(&self, index: u64) -> Bytes {
-        let ahead = usize::try_from(index)
-            .ok()
-            .and_then(|index| self.ahead.get(index));
+        let ahead = usize::try_from(index).ok().and_then(|index| self.ahead.get(index));
         ahead.cloned().unwrap_or_else(|| self.build(index))
     }
 
@@ -86,10 +79,7 @@ fn frame_of(kind: Kind, model: &str) -> (String, &'static str) {
     };
     match kind {
         Kind::Chat => (chat("content"), "\"},\"finish_reason\":null}]}\n\n"),
-        Kind::ChatReasoning => (
-            chat("reasoning_content"),
-            "\"},\"finish_reason\":null}]}\n\n",
-        ),
+        Kind::ChatReasoning => (chat("reasoning_content"), "\"},\"finish_reason\":null}]}\n\n"),
         Kind::Completion => (
             format!(
                 "data: {{\"id\":\"cmpl-double\",\"object\":\"text_completion\",\"created\":1700000000,\
@@ -143,12 +133,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_the_same_built_ahead_or_later() {
-        for kind in [
-            Kind::Chat,
-            Kind::Completion,
-            Kind::Message(1),
-            Kind::MessageThinking,
-        ] {
+        for kind in [Kind::Chat, Kind::Completion, Kind::Message(1), Kind::MessageThinking] {
             let ahead = Bank::new(kind, "m\"x", 8);
             let later = Bank::new(kind, "m\"x", 0);
             assert_eq!(ahead.frame(7), later.frame(7));

@@ -193,9 +193,7 @@ impl Behaviour {
             match word.split_once('=') {
                 Some((name, value)) => {
                     let known = args.set(name, value) || self.setting(name, value);
-                    known
-                        .then_some(())
-                        .ok_or_else(|| WordError(word.to_owned()))?;
+                    known.then_some(()).ok_or_else(|| WordError(word.to_owned()))?;
                 }
                 None if self.flag(word) => {}
                 None => fault = Some(word),
@@ -307,10 +305,7 @@ impl Args {
 
     fn fault(self, word: &str) -> Option<Fault> {
         let after = self.after;
-        let status = |code| Fault::Status {
-            code,
-            retry_after_s: self.retry_after_s,
-        };
+        let status = |code| Fault::Status { code, retry_after_s: self.retry_after_s };
         Some(match word {
             "ok" => Fault::None,
             "status" => status(self.code),
@@ -320,10 +315,7 @@ impl Args {
             "reset" => Fault::Reset { after },
             "cut" => Fault::Cut { after },
             "garbage" => Fault::Garbage { after },
-            "oversize" => Fault::Oversize {
-                after,
-                bytes: self.bytes,
-            },
+            "oversize" => Fault::Oversize { after, bytes: self.bytes },
             "error_event" => Fault::ErrorEvent { after },
             "drip" => Fault::Drip,
             "endless" => Fault::Endless,
@@ -332,11 +324,7 @@ impl Args {
             "blank" => Fault::Blank { lines: self.lines },
             "long_length" => Fault::LongLength,
             "vanish" => Fault::Vanish,
-            code => status(
-                code.parse()
-                    .ok()
-                    .filter(|code| (400..=599).contains(code))?,
-            ),
+            code => status(code.parse().ok().filter(|code| (400..=599).contains(code))?),
         })
     }
 }
@@ -347,20 +335,12 @@ mod tests {
 
     #[test]
     fn words_select_faults_and_settings_in_any_order() {
-        let stall: Behaviour = "first=50 stall rate=100 after=7 usage=huge"
-            .parse()
-            .unwrap();
+        let stall: Behaviour = "first=50 stall rate=100 after=7 usage=huge".parse().unwrap();
         assert_eq!(stall.fault, Fault::Stall { after: 7 });
         assert_eq!((stall.first_token_ms, stall.tokens_per_s), (50, 100));
         assert_eq!(stall.usage, UsageLie::Huge);
         let busy: Behaviour = "429 retry_after=9".parse().unwrap();
-        assert_eq!(
-            busy.fault,
-            Fault::Status {
-                code: 429,
-                retry_after_s: Some(9)
-            }
-        );
+        assert_eq!(busy.fault, Fault::Status { code: 429, retry_after_s: Some(9) });
         for bad in ["sheep", "200", "rate=x", "usage=x", "sheep=1"] {
             assert_eq!(bad.parse::<Behaviour>(), Err(WordError(bad.to_owned())));
         }

@@ -50,11 +50,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            address: ([127, 0, 0, 1], 0).into(),
-            workers: 1,
-            records_max: RECORDS_MAX,
-        }
+        Self { address: ([127, 0, 0, 1], 0).into(), workers: 1, records_max: RECORDS_MAX }
     }
 }
 
@@ -83,14 +79,17 @@ impl Double {
     /// If the address cannot be bound or the runtime cannot start.
     pub fn start_with(options: Options, behaviour: Behaviour) -> std_io::Result<Self> {
         let runtime = runtime(options.workers)?;
-        let listener = runtime.block_on(async { listen(options.address) })?;
+        let listener = {
+            // Not `block_on`: the caller may be inside a runtime of its own.
+            let _entered = runtime.enter();
+            listen(options.address)?
+        };
         let address = listener.local_addr()?;
         let state = Arc::new(State::new(behaviour, options.records_max));
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::clone(&state);
-        let thread = std::thread::Builder::new()
-            .name("model-double".to_owned())
-            .spawn(move || {
+        let thread =
+            std::thread::Builder::new().name("model-double".to_owned()).spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
                         () = accept(listener, shared) => {}
@@ -100,12 +99,7 @@ impl Double {
                 // Drops every connection, as a server that is killed does.
                 runtime.shutdown_background();
             })?;
-        Ok(Self {
-            address,
-            state,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Self { address, state, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The base address without a path: `http://127.0.0.1:PORT`.
@@ -206,11 +200,7 @@ fn runtime(workers: usize) -> std_io::Result<tokio::runtime::Runtime> {
 }
 
 fn listen(address: SocketAddr) -> std_io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)

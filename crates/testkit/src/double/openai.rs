@@ -27,20 +27,16 @@ pub(super) fn stream(plan: &Plan<'_>) -> Script {
         script.push_back(Part::Free(event(&chunk(plan, &delta, None))));
         script.push_back(plan.reasoning_part(Kind::ChatReasoning));
     }
-    match &plan.call {
-        Some((tool, arguments)) if chat => {
-            script.push_back(Part::Free(call_head(plan, &tool.name)));
-            script.push_back(Part::Fixed(
-                pieces(arguments).map(|p| call_piece(plan, &p)).collect(),
-            ));
+    if plan.calls.is_empty() || !chat {
+        script.push_back(plan.text_part(if chat { Kind::Chat } else { Kind::Completion }));
+    } else {
+        for (index, (tool, arguments)) in plan.calls.iter().enumerate() {
+            script.push_back(Part::Free(call_head(plan, index, &tool.name)));
+            let frames = pieces(arguments).map(|piece| call_piece(plan, index, &piece));
+            script.push_back(Part::Fixed(frames.collect()));
         }
-        _ => script.push_back(plan.text_part(if chat { Kind::Chat } else { Kind::Completion })),
     }
-    script.push_back(Part::Free(event(&chunk(
-        plan,
-        &json!({}),
-        Some(finish(plan)),
-    ))));
+    script.push_back(Part::Free(event(&chunk(plan, &json!({}), Some(finish(plan))))));
     if let Some(usage) = plan.usage {
         let mut last = base(plan, true);
         last["choices"] = json!([]);
@@ -75,12 +71,15 @@ fn message(plan: &Plan<'_>) -> Value {
     if let Some(reasoning) = plan.reasoning_text() {
         message["reasoning_content"] = json!(reasoning);
     }
-    match &plan.call {
-        Some((tool, arguments)) => {
-            message["tool_calls"] = json!([{"id": "call_double_0", "type": "function",
-                "function": {"name": tool.name, "arguments": arguments}}]);
-        }
-        None => message["content"] = json!(plan.text()),
+    if plan.calls.is_empty() {
+        message["content"] = json!(plan.text());
+    } else {
+        let calls = plan.calls.iter().enumerate();
+        let calls = calls.map(|(index, (tool, arguments))| {
+            json!({"id": format!("call_double_{index}"), "type": "function",
+                "function": {"name": tool.name, "arguments": arguments}})
+        });
+        message["tool_calls"] = calls.collect();
     }
     message
 }
@@ -104,14 +103,15 @@ fn chunk(plan: &Plan<'_>, delta: &Value, finish: Option<&str>) -> Value {
     chunk
 }
 
-fn call_head(plan: &Plan<'_>, name: &str) -> Bytes {
-    let call = json!({"tool_calls": [{"index": 0, "id": "call_double_0", "type": "function",
+fn call_head(plan: &Plan<'_>, index: usize, name: &str) -> Bytes {
+    let id = format!("call_double_{index}");
+    let call = json!({"tool_calls": [{"index": index, "id": id, "type": "function",
         "function": {"name": name, "arguments": ""}}]});
     event(&chunk(plan, &call, None))
 }
 
-fn call_piece(plan: &Plan<'_>, piece: &str) -> Bytes {
-    let call = json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]});
+fn call_piece(plan: &Plan<'_>, index: usize, piece: &str) -> Bytes {
+    let call = json!({"tool_calls": [{"index": index, "function": {"arguments": piece}}]});
     event(&chunk(plan, &call, None))
 }
 
@@ -120,20 +120,15 @@ fn event(data: &Value) -> Bytes {
 }
 
 fn finish(plan: &Plan<'_>) -> &'static str {
-    match (&plan.call, plan.is_cut) {
-        (Some(_), _) => "tool_calls",
-        (None, true) => "length",
-        (None, false) => "stop",
+    match (plan.calls.is_empty(), plan.is_cut) {
+        (false, _) => "tool_calls",
+        (true, true) => "length",
+        (true, false) => "stop",
     }
 }
 
 fn usage_json(usage: Usage, model: &str) -> Value {
-    let Usage {
-        input,
-        cached,
-        output,
-        reasoning,
-    } = usage;
+    let Usage { input, cached, output, reasoning } = usage;
     let mut json = json!({"prompt_tokens": input, "completion_tokens": output,
         "total_tokens": input.saturating_add(output)});
     if cached > 0 {
@@ -151,29 +146,20 @@ fn usage_json(usage: Usage, model: &str) -> Value {
 
 /// The answer to an embeddings request: vectors that depend on the input only.
 pub(super) fn embeddings(ask: &Ask<'_>) -> String {
-    let input: Value = ask
-        .input
-        .and_then(|raw| serde_json::from_str(raw.get()).ok())
-        .unwrap_or_default();
+    let input: Value =
+        ask.input.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
     let texts = match input {
         Value::Array(many) if many.first().is_some_and(|one| !one.is_number()) => many,
         one => vec![one],
     };
-    let dimensions = ask
-        .dimensions
-        .unwrap_or(DIMENSIONS_DEFAULT)
-        .min(DIMENSIONS_MAX);
+    let dimensions = ask.dimensions.unwrap_or(DIMENSIONS_DEFAULT).min(DIMENSIONS_MAX);
     let base64 = ask.encoding_format.as_deref() == Some("base64");
     let data: Vec<Value> = texts
         .iter()
         .enumerate()
         .map(|(index, text)| {
             let vector = vector(&text.to_string(), dimensions);
-            let embedding = if base64 {
-                as_base64(&vector)
-            } else {
-                json!(vector)
-            };
+            let embedding = if base64 { as_base64(&vector) } else { json!(vector) };
             json!({"object": "embedding", "index": index, "embedding": embedding})
         })
         .collect();
@@ -189,9 +175,7 @@ fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     (0..dimensions)
         .map(|_| {
             let byte = bytes.next().unwrap_or(0);
-            state = (state ^ u32::from(byte))
-                .wrapping_mul(16_777_619)
-                .wrapping_add(1);
+            state = (state ^ u32::from(byte)).wrapping_mul(16_777_619).wrapping_add(1);
             // 12 bits: exact in an f32 and in its decimal form.
             f32::from(u16::try_from(state >> 20).unwrap_or(0)) / 4_096.0
         })
@@ -199,10 +183,7 @@ fn vector(text: &str, dimensions: usize) -> Vec<f32> {
 }
 
 fn as_base64(vector: &[f32]) -> Value {
-    let bytes: Vec<u8> = vector
-        .iter()
-        .flat_map(|number| number.to_le_bytes())
-        .collect();
+    let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
     json!(STANDARD.encode(bytes))
 }
 

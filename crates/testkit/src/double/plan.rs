@@ -35,8 +35,8 @@ pub(super) struct Plan<'a> {
     pub(super) is_cut: bool,
     /// Text that must be just so, instead of counted tokens.
     pub(super) fixed: Option<String>,
-    /// The tool to call, and its arguments.
-    pub(super) call: Option<(Tool, String)>,
+    /// The tools to call, and their arguments.
+    pub(super) calls: Vec<(Tool, String)>,
     /// What the usage says, if it says anything.
     pub(super) usage: Option<Usage>,
     pub(super) done: Done,
@@ -59,26 +59,24 @@ impl<'a> Plan<'a> {
         prompt: &str,
         banks: &'a Banks,
     ) -> Self {
-        let call = ask.tool_to_call(prompt).map(|tool| {
+        let with_arguments = |tool: Tool| {
             let arguments = schema::sample(&tool.schema).to_string();
             (tool, arguments)
-        });
-        let fixed = ask
-            .answer_schema()
-            .map(|schema| schema::sample(&schema).to_string());
+        };
+        let calls: Vec<_> = ask.tools_to_call(prompt).into_iter().map(with_arguments).collect();
+        // A call comes first; the answer in its form follows when the results are there.
+        let schema = ask.answer_schema().filter(|_| calls.is_empty());
+        let fixed = schema.map(|schema| schema::sample(&schema).to_string());
         let mut plan = Self {
             route,
             model: &ask.model,
             stream: ask.stream,
             banks,
-            tokens: behaviour
-                .tokens
-                .or_else(|| number_in(prompt))
-                .unwrap_or(TOKENS_DEFAULT),
+            tokens: behaviour.tokens.or_else(|| number_in(prompt)).unwrap_or(TOKENS_DEFAULT),
             reasoning: behaviour.reasoning,
             is_cut: false,
             fixed,
-            call,
+            calls,
             usage: None,
             done: behaviour.done,
         };
@@ -90,12 +88,11 @@ impl<'a> Plan<'a> {
     fn bound(&mut self, max_tokens: Option<u64>, behaviour: &Behaviour) {
         if behaviour.fault == Fault::Endless {
             self.tokens = u64::MAX;
-        } else if let Some(fixed) = self
-            .fixed
-            .as_ref()
-            .or(self.call.as_ref().map(|(_, json)| json))
-        {
-            self.tokens = u64::try_from(pieces(fixed).count()).unwrap_or(u64::MAX);
+        } else if self.fixed.is_some() || !self.calls.is_empty() {
+            let calls = self.calls.iter().map(|(_, json)| json);
+            let texts = self.fixed.iter().chain(calls);
+            let count = texts.map(|text| pieces(text).count()).sum::<usize>();
+            self.tokens = u64::try_from(count).unwrap_or(u64::MAX);
         } else if let Some(max) = max_tokens.filter(|_| !behaviour.ignore_max) {
             self.reasoning = self.reasoning.min(max);
             let left = max - self.reasoning;
@@ -114,12 +111,7 @@ impl<'a> Plan<'a> {
             output: number(self.tokens.saturating_add(self.reasoning)),
             reasoning: number(self.reasoning),
         };
-        let both = |n| Usage {
-            input: n,
-            cached: 0,
-            output: n,
-            reasoning: 0,
-        };
+        let both = |n| Usage { input: n, cached: 0, output: n, reasoning: 0 };
         match behaviour.usage {
             UsageLie::Missing => None,
             UsageLie::Always => Some(honest),
@@ -128,11 +120,9 @@ impl<'a> Plan<'a> {
             UsageLie::Huge => Some(both(HUGE)),
             UsageLie::Zero => Some(both(0)),
             UsageLie::Negative => Some(both(-5)),
-            UsageLie::Half => Some(Usage {
-                input: honest.input / 2,
-                output: honest.output / 2,
-                ..honest
-            }),
+            UsageLie::Half => {
+                Some(Usage { input: honest.input / 2, output: honest.output / 2, ..honest })
+            }
         }
     }
 
@@ -153,9 +143,7 @@ impl<'a> Plan<'a> {
 
     /// The answer's text where it is no stream.
     pub(super) fn text(&self) -> String {
-        self.fixed
-            .clone()
-            .unwrap_or_else(|| text("tok", self.tokens))
+        self.fixed.clone().unwrap_or_else(|| text("tok", self.tokens))
     }
 
     /// The reasoning's text where it is no stream.
@@ -168,22 +156,14 @@ impl<'a> Plan<'a> {
         let bank = self.banks.bank(kind, self.model);
         match &self.fixed {
             Some(fixed) => Part::Fixed(fixed_frames(&bank, fixed)),
-            None => Part::Tokens {
-                bank,
-                next: 0,
-                end: self.tokens,
-            },
+            None => Part::Tokens { bank, next: 0, end: self.tokens },
         }
     }
 
     /// The tokens of the reasoning, as frames of `kind`.
     pub(super) fn reasoning_part(&self, kind: Kind) -> Part {
         let bank = self.banks.bank(kind, self.model);
-        Part::Tokens {
-            bank,
-            next: 0,
-            end: self.reasoning,
-        }
+        Part::Tokens { bank, next: 0, end: self.reasoning }
     }
 
     /// What goes wrong in mid-answer, and after how many tokens.
@@ -198,10 +178,7 @@ impl<'a> Plan<'a> {
             Fault::Oversize { after, bytes } => (after, Trouble::Extra(self.oversize(*bytes))),
             _ => return None,
         };
-        Some((
-            (*after).min(self.tokens.saturating_add(self.reasoning)),
-            trouble,
-        ))
+        Some(((*after).min(self.tokens.saturating_add(self.reasoning)), trouble))
     }
 
     fn error_event(&self) -> Bytes {
@@ -219,18 +196,14 @@ impl<'a> Plan<'a> {
             Route::Completions => Kind::Completion,
             _ => Kind::Chat,
         };
-        self.banks
-            .bank(kind, self.model)
-            .with_text(&"x".repeat(bytes))
+        self.banks.bank(kind, self.model).with_text(&format!("{} ", "x".repeat(bytes)))
     }
 }
 
 const GARBAGE: &[u8] = b"data: {\"choices\":[{\"delta\":\n\n\xff\xfe\x00 not an event\n\n";
 
 fn fixed_frames(bank: &Bank, text: &str) -> VecDeque<Bytes> {
-    pieces(text)
-        .map(|piece| bank.with_text(&escape(&piece)))
-        .collect()
+    pieces(text).map(|piece| bank.with_text(&escape(&piece))).collect()
 }
 
 /// A text cut into tokens.

@@ -142,10 +142,7 @@ impl Records {
             }
             kept.push_back(Arc::clone(&track));
         }
-        Run {
-            track,
-            in_flight: Arc::clone(&self.in_flight),
-        }
+        Run { track, in_flight: Arc::clone(&self.in_flight) }
     }
 
     /// All kept requests, oldest first.
@@ -161,10 +158,7 @@ impl Records {
 
     /// Forgets all requests.
     pub(super) fn clear(&self) {
-        self.kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.body_bytes.store(0, Ordering::Relaxed);
     }
 
@@ -206,9 +200,7 @@ impl Run {
     fn end(&self, state: u8) {
         // The first end counts: a fault after the client left is no fault.
         let _ =
-            self.track
-                .state
-                .compare_exchange(RUNNING, state, Ordering::SeqCst, Ordering::SeqCst);
+            self.track.state.compare_exchange(RUNNING, state, Ordering::SeqCst, Ordering::SeqCst);
     }
 }
 

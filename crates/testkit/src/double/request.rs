@@ -80,6 +80,8 @@ pub(super) struct Ask<'a> {
     #[serde(default)]
     response_format: Option<Value>,
     #[serde(default)]
+    output_config: Option<Value>,
+    #[serde(default)]
     pub(super) encoding_format: Option<String>,
     #[serde(default)]
     pub(super) dimensions: Option<usize>,
@@ -108,18 +110,12 @@ pub(super) struct Tool {
 impl<'a> Ask<'a> {
     /// Reads a body; an empty one asks for nothing.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
-        if body.is_empty() {
-            Ok(Self::default())
-        } else {
-            serde_json::from_slice(body)
-        }
+        if body.is_empty() { Ok(Self::default()) } else { serde_json::from_slice(body) }
     }
 
     /// Whether the request asks for usage at the end of a stream.
     pub(super) fn wants_usage(&self) -> bool {
-        self.stream_options
-            .as_ref()
-            .is_some_and(|options| options.include_usage)
+        self.stream_options.as_ref().is_some_and(|options| options.include_usage)
     }
 
     /// The bound on output tokens.
@@ -129,15 +125,8 @@ impl<'a> Ask<'a> {
 
     /// The last user message's text, or the prompt's, or the input's.
     pub(super) fn prompt_text(&self) -> String {
-        let last = self
-            .messages
-            .iter()
-            .rev()
-            .find(|message| message.role == "user");
-        let raw = last
-            .and_then(|message| message.content)
-            .or(self.prompt)
-            .or(self.input);
+        let last = self.messages.iter().rev().find(|message| message.role == "user");
+        let raw = last.and_then(|message| message.content).or(self.prompt).or(self.input);
         raw.map(|raw| text_of(raw.get())).unwrap_or_default()
     }
 
@@ -149,33 +138,39 @@ impl<'a> Ask<'a> {
         u64::try_from(bytes / 4).unwrap_or(u64::MAX).max(1)
     }
 
-    /// The first tool, if the prompt asks for a call.
-    pub(super) fn tool_to_call(&self, prompt: &str) -> Option<Tool> {
-        if !prompt.contains("call the tool") {
-            return None;
-        }
-        let raw = self.tools.as_ref()?.first()?;
-        let tool: Value = serde_json::from_str(raw.get()).ok()?;
-        // OpenAI wraps the tool in `function`; Anthropic calls the schema `input_schema`.
-        let function = tool.get("function").unwrap_or(&tool);
-        let schema = function
-            .get("parameters")
-            .or_else(|| function.get("input_schema"));
-        Some(Tool {
-            name: function.get("name")?.as_str()?.to_owned(),
-            schema: schema.cloned().unwrap_or_default(),
-        })
+    /// The tools to call: the first on "call the tool", all on "call the tools".
+    pub(super) fn tools_to_call(&self, prompt: &str) -> Vec<Tool> {
+        let calls = match (prompt.contains("call the tools"), prompt.contains("call the tool")) {
+            (true, _) => usize::MAX,
+            (false, true) => 1,
+            (false, false) => 0,
+        };
+        let offered = self.tools.iter().flatten();
+        offered.filter_map(|raw| tool(raw.get())).take(calls).collect()
     }
 
     /// The schema that the answer's text must fit.
     pub(super) fn answer_schema(&self) -> Option<Value> {
-        let format = self.response_format.as_ref()?;
+        let anthropic = || self.output_config.as_ref()?.get("format");
+        let format = self.response_format.as_ref().or_else(anthropic)?;
         match format.get("type")?.as_str()? {
-            "json_schema" => format.get("json_schema")?.get("schema").cloned(),
+            // OpenAI wraps the schema in `json_schema`.
+            "json_schema" => format.get("json_schema").unwrap_or(format).get("schema").cloned(),
             "json_object" => Some(serde_json::json!({"type": "object"})),
             _ => None,
         }
     }
+}
+
+/// OpenAI wraps a tool in `function`; Anthropic calls the schema `input_schema`.
+fn tool(json: &str) -> Option<Tool> {
+    let tool: Value = serde_json::from_str(json).ok()?;
+    let function = tool.get("function").unwrap_or(&tool);
+    let schema = function.get("parameters").or_else(|| function.get("input_schema"));
+    Some(Tool {
+        name: function.get("name")?.as_str()?.to_owned(),
+        schema: schema.cloned().unwrap_or_default(),
+    })
 }
 
 /// The text in a content: a string, or the `text` of its parts.
@@ -183,9 +178,8 @@ fn text_of(raw: &str) -> String {
     match serde_json::from_str(raw) {
         Ok(Value::String(text)) => text,
         Ok(Value::Array(parts)) => {
-            let texts = parts
-                .iter()
-                .filter_map(|part| part.as_str().or(part.get("text")?.as_str()));
+            let texts =
+                parts.iter().filter_map(|part| part.as_str().or(part.get("text")?.as_str()));
             texts.collect::<Vec<_>>().join("\n")
         }
         _ => String::new(),
@@ -195,9 +189,7 @@ fn text_of(raw: &str) -> String {
 /// The number after "say " in a prompt.
 pub(super) fn number_in(prompt: &str) -> Option<u64> {
     let after = prompt.split_once("say ")?.1;
-    let digits = after
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(after.len());
+    let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
     after[..digits].parse().ok()
 }
 

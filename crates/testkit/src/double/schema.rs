@@ -34,9 +34,7 @@ fn sample_at(root: &Value, schema: &Value, depth: u32) -> Value {
         "number" => number(schema, json!(7.5)),
         "boolean" => json!(true),
         "array" => {
-            let items = schema
-                .get("items")
-                .map(|items| sample_at(root, items, depth + 1));
+            let items = schema.get("items").map(|items| sample_at(root, items, depth + 1));
             Value::Array(items.into_iter().collect())
         }
         "null" => Value::Null,

@@ -58,19 +58,11 @@ impl State {
     pub(super) fn set(&self, behaviour: Behaviour) {
         let slots = Arc::new(semaphore(behaviour.slots));
         *self.slots.write().unwrap_or_else(PoisonError::into_inner) = slots;
-        *self
-            .behaviour
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(behaviour);
+        *self.behaviour.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(behaviour);
     }
 
     fn behaviour(&self) -> Arc<Behaviour> {
-        Arc::clone(
-            &self
-                .behaviour
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        Arc::clone(&self.behaviour.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits for a slot; `None` if too many wait already.
@@ -87,11 +79,7 @@ impl State {
 }
 
 fn semaphore(slots: usize) -> Semaphore {
-    Semaphore::new(if slots == 0 {
-        Semaphore::MAX_PERMITS
-    } else {
-        slots
-    })
+    Semaphore::new(if slots == 0 { Semaphore::MAX_PERMITS } else { slots })
 }
 
 /// One request that waits for a slot.
@@ -141,9 +129,7 @@ impl Call {
         let route = Route::of(path);
         #[expect(clippy::disallowed_methods, reason = "bounded by Limited")]
         let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
-        let body = body
-            .map_err(|_| io::ErrorKind::ConnectionAborted)?
-            .to_bytes();
+        let body = body.map_err(|_| io::ErrorKind::ConnectionAborted)?.to_bytes();
         match route {
             Route::Stats => return Ok(json(200, self.state.records.stats().to_string())),
             Route::Behaviour => return Ok(self.change(&body)),
@@ -153,11 +139,7 @@ impl Call {
         let run = self.state.records.begin(path, head.headers.clone(), &body);
         let Ok(ask) = Ask::parse(&body) else {
             run.fail();
-            return Ok(error(
-                route,
-                400,
-                "The body is not what the double can read.",
-            ));
+            return Ok(error(route, 400, "The body is not what the double can read."));
         };
         let common = self.state.behaviour();
         let prompt = ask.prompt_text();
@@ -210,16 +192,8 @@ impl Call {
         let start = Instant::now();
         let every = Duration::from_millis(behaviour.comments_ms);
         let filler = (!every.is_zero()).then(|| {
-            let bytes: &[u8] = if plan.stream {
-                b": keep-alive\n\n"
-            } else {
-                b"\n"
-            };
-            Filler {
-                bytes: Bytes::copy_from_slice(bytes),
-                every,
-                next: start + every,
-            }
+            let bytes: &[u8] = if plan.stream { b": keep-alive\n\n" } else { b"\n" };
+            Filler { bytes: Bytes::copy_from_slice(bytes), every, next: start + every }
         });
         Answer {
             parts: script(plan, &behaviour.fault),
@@ -251,10 +225,7 @@ fn changed<'a>(
 ) -> Result<Cow<'a, Behaviour>, String> {
     let mut behaviour = Cow::Borrowed(common);
     for words in words.iter().flatten() {
-        behaviour
-            .to_mut()
-            .apply(words)
-            .map_err(|why| why.to_string())?;
+        behaviour.to_mut().apply(words).map_err(|why| why.to_string())?;
     }
     Ok(behaviour)
 }
@@ -272,15 +243,10 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// The faults that leave nothing of the answer.
 async fn before_head(fault: &Fault, route: Route, run: &Run) -> io::Result<Option<Reply>> {
     let mut reply = match fault {
-        Fault::Status {
-            code,
-            retry_after_s,
-        } => {
+        Fault::Status { code, retry_after_s } => {
             let mut reply = error(route, *code, "The double was asked to fail.");
             if let Some(seconds) = retry_after_s {
-                reply
-                    .headers_mut()
-                    .insert(RETRY_AFTER, HeaderValue::from(*seconds));
+                reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             reply
         }
@@ -300,9 +266,7 @@ async fn before_head(fault: &Fault, route: Route, run: &Run) -> io::Result<Optio
         _ => return Ok(None),
     };
     run.fail();
-    reply
-        .headers_mut()
-        .insert("x-double", HeaderValue::from_static("fault"));
+    reply.headers_mut().insert("x-double", HeaderValue::from_static("fault"));
     Ok(Some(reply))
 }
 
@@ -310,12 +274,7 @@ async fn before_head(fault: &Fault, route: Route, run: &Run) -> io::Result<Optio
 fn script(plan: &Plan<'_>, fault: &Fault) -> Script {
     match fault {
         Fault::Blank { lines } => {
-            let blank = |_| {
-                [
-                    Part::Wait(BLANK_EVERY, None),
-                    Part::Free(Bytes::from_static(b"\n")),
-                ]
-            };
+            let blank = |_| [Part::Wait(BLANK_EVERY, None), Part::Free(Bytes::from_static(b"\n"))];
             (0..*lines).flat_map(blank).collect()
         }
         Fault::Endless if !plan.stream => {
@@ -341,27 +300,17 @@ fn script(plan: &Plan<'_>, fault: &Fault) -> Script {
 /// The head, and the answer behind it.
 async fn reply(mut answer: Answer, plan: &Plan<'_>, behaviour: &Behaviour) -> io::Result<Reply> {
     let is_early = plan.stream && !behaviour.late_head || behaviour.comments_ms > 0;
-    let length = if plan.stream || behaviour.comments_ms > 0 {
-        None
-    } else {
-        length_of(&answer.parts)
-    };
+    let length =
+        if plan.stream || behaviour.comments_ms > 0 { None } else { length_of(&answer.parts) };
     if !is_early {
         poll_fn(|cx| answer.poll_first(cx)).await?;
     }
-    let kind = if plan.stream {
-        "text/event-stream; charset=utf-8"
-    } else {
-        "application/json"
-    };
+    let kind = if plan.stream { "text/event-stream; charset=utf-8" } else { "application/json" };
     let mut reply = Response::new(Either::Right(answer));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if behaviour.fault == Fault::LongLength {
-        headers.insert(
-            CONTENT_LENGTH,
-            HeaderValue::from(length.unwrap_or(1 << 20) + 1_000),
-        );
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length.unwrap_or(1 << 20) + 1_000));
     } else if let Some(length) = length {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
@@ -416,8 +365,6 @@ fn error(route: Route, status: u16, message: &str) -> Reply {
 fn json(status: u16, body: String) -> Reply {
     let mut reply = Response::new(Either::Left(Full::new(Bytes::from(body))));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    reply
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     reply
 }

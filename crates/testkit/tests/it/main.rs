@@ -1,0 +1,4 @@
+//! The double does what its words say, seen through a real socket.
+
+mod double;
+mod faults;
