@@ -116,3 +116,20 @@ pub(super) async fn accounts_of<P: People>(
     let ids = ids.into_iter().map(|id| id.as_u128()).collect();
     Ok(office.people.accounts(&Pick::Ids(ids)).await?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_at_most_its_limit_and_a_full_one_has_a_next() {
+        assert_eq!(
+            [0, 1, LIST_ROWS_MAX, LIST_ROWS_MAX + 1].map(rows_max),
+            [LIST_ROWS_MAX, 1, LIST_ROWS_MAX, LIST_ROWS_MAX]
+        );
+        let rows = || vec![PublicId::random("key"), PublicId::random("key")];
+        assert!(page(rows(), 2, |id| id).next.is_some());
+        assert!(page(rows(), 3, |id| id).next.is_none());
+        assert!(page(Vec::<PublicId>::new(), 3, |id| id).next.is_none());
+    }
+}

@@ -120,8 +120,7 @@ fn by_hash<P>(
     let vault = office.vault;
     let (kind, hash, bcrypt) = match foreign {
         Foreign::Sha256(hex) => {
-            let hex = words::sha256(hex)?;
-            let hash = vault.keyed_hash(purpose::CREDENTIAL_SHA256, hex.as_bytes());
+            let hash = vault.keyed_hash(purpose::CREDENTIAL_SHA256, &words::sha256(hex)?);
             (CredentialKind::Sha256, hash, None)
         }
         Foreign::Bcrypt { hash: text, prefix } => {

@@ -85,7 +85,7 @@ pub(super) struct Plan {
 /// begins after this returns.
 ///
 /// Drive it to its end: dropped in the middle, a change may be written that the
-/// door sees only after its next start.
+/// door sees only when the next change begins.
 ///
 /// # Errors
 /// Why it was not carried out, in an operator's words.
@@ -96,10 +96,11 @@ pub async fn execute<P: People, A: Audit>(
 ) -> Result<Reply, AdminError> {
     let action = request.action();
     // Readers need no turn; for the others, what was checked holds until it is written.
-    let _turn = match request.changes() {
-        true => Some(office.directory.lock_changes().await),
-        false => None,
-    };
+    let mut _turn = None;
+    if request.changes() {
+        _turn = Some(office.directory.lock_changes().await);
+        office.directory.settle(office.people).await?;
+    }
     match plan(office, request).await? {
         Step::Answer(reply) => Ok(*reply),
         Step::Change(plan) => carry_out(office, audit, action, *plan).await,
@@ -140,9 +141,11 @@ async fn carry_out<P: People, A: Audit>(
         detail: plan.detail,
     };
     audit.record(begun).await.map_err(AdminError::not_recorded)?;
+    let attempt = office.directory.attempt(&plan.changes);
     let written = office.people.write(&plan.changes).await;
     if written.is_ok() {
         office.directory.install(entries);
+        attempt.settled();
     }
     let outcome = if written.is_ok() { "done" } else { "failed" };
     let ended = Changed {

@@ -8,8 +8,9 @@ use surgewall_core::principal::{Class, Scopes};
 
 /// Keys in one [`Request::KeyImport`].
 pub const IMPORT_KEYS_MAX: usize = 10_000;
-/// Rows in one listing.
-pub const LIST_ROWS_MAX: u32 = 1_000;
+/// Rows in one listing: so many keys with the longest scopes and limits still
+/// fit into one message of the control socket.
+pub const LIST_ROWS_MAX: u32 = 250;
 
 /// One operation. Users are named by public id or e-mail, groups and keys by
 /// public id or name.

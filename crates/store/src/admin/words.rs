@@ -46,9 +46,6 @@ pub(super) fn email(text: &str) -> Result<Email, AdminError> {
         AdminError::invalid(format!("not an e-mail address: {why}"))
             .hint("write it like ann@example.org")
     };
-    if text.len() > EMAIL_BYTES_MAX {
-        return Err(invalid("it is longer than 254 bytes"));
-    }
     let (local, domain) = text.rsplit_once('@').ok_or_else(|| invalid("there is no @"))?;
     let strange = |c: char| c.is_whitespace() || c.is_control() || "@<>()[]\\,;:\"".contains(c);
     if local.is_empty() || local.len() > EMAIL_LOCAL_BYTES_MAX || local.contains(strange) {
@@ -67,6 +64,10 @@ pub(super) fn email(text: &str) -> Result<Email, AdminError> {
     }
     let shown = format!("{local}@{}", domain.to_lowercase());
     let normal = shown.to_lowercase();
+    // Lower case can be longer than what was typed.
+    if shown.len().max(normal.len()) > EMAIL_BYTES_MAX {
+        return Err(invalid("it is longer than 254 bytes"));
+    }
     Ok(Email { shown, normal })
 }
 
@@ -158,14 +159,20 @@ pub(super) fn external(what: &str, text: &str) -> Result<(), AdminError> {
     Ok(())
 }
 
-/// A SHA-256 in lower-case hex.
-pub(super) fn sha256(text: &str) -> Result<String, AdminError> {
-    let hex = text.trim().to_ascii_lowercase();
-    if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Ok(hex);
-    }
-    Err(AdminError::invalid("a SHA-256 is 64 hex digits")
-        .hint("it is the hash of the whole key: printf %s \"$KEY\" | sha256sum"))
+/// The bytes of a SHA-256 in hex.
+pub(super) fn sha256(text: &str) -> Result<[u8; 32], AdminError> {
+    let digits = text.trim().as_bytes();
+    let nibble =
+        |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => Some(nibble(*high)? << 4 | nibble(*low)?),
+        _ => None,
+    };
+    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
+        AdminError::invalid("a SHA-256 is 64 hex digits")
+            .hint("it is the hash of the whole key: printf %s \"$KEY\" | sha256sum")
+    })
 }
 
 /// A bcrypt hash of a bearable cost, and the prefix that selects it.
@@ -189,4 +196,38 @@ pub(super) fn bcrypt(hash: &str, prefix: &str) -> Result<(), AdminError> {
         "a bcrypt key's prefix is its first {BCRYPT_PREFIX_CHARS_MIN} to {BCRYPT_PREFIX_CHARS_MAX} characters"
     ))
     .hint("bcrypt cannot be looked up: the prefix tells which hashes a credential is compared with"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use surgewall_core::digest;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_judged_and_what_is_accepted_is_stable(text in ".{0,300}", local in "[a-zA-Z0-9.+_-]{1,64}") {
+            for text in [text.clone(), format!("{local}@Example.org"), format!("{text}@x.y")] {
+                if let Ok(once) = email(&text) {
+                    let twice = email(&once.shown).unwrap();
+                    prop_assert_eq!((&twice.shown, &twice.normal), (&once.shown, &once.normal));
+                    prop_assert!(once.shown.len() <= EMAIL_BYTES_MAX);
+                }
+            }
+            if let Ok(name) = name("group", &text) {
+                prop_assert_eq!(super::name("group", &name).unwrap(), name);
+            }
+            let _ = (sha256(&text), bcrypt(&text, &text), expires_in(&text));
+        }
+
+        #[test]
+        fn a_sha_256_is_read_as_it_is_written(bytes: [u8; 32]) {
+            let hex = digest::hex(&bytes);
+            prop_assert_eq!(sha256(&hex).unwrap(), bytes);
+            prop_assert_eq!(sha256(&hex.to_uppercase()).unwrap(), bytes);
+            let longer = format!("{hex}00");
+            prop_assert!(sha256(&hex[1..]).is_err() && sha256(&longer).is_err());
+        }
+    }
 }

@@ -10,18 +10,20 @@ mod entry;
 mod memo;
 mod state;
 mod touched;
+mod unsettled;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use surgewall_core::apikey;
 use surgewall_core::clock::Timestamp;
+use surgewall_core::digest::sha256;
 use surgewall_core::id::{AccountId, GroupId, KeyId};
 use surgewall_core::limits::CREDENTIAL_BYTES_MAX;
 use surgewall_core::principal::{AccountRecord, DelegatedUser, GroupRecord, KeyRecord};
 use surgewall_core::refusal::CredentialFault;
 
-use crate::people::sealed::{external_hash, purpose, sha256_hex};
+use crate::people::sealed::{external_hash, purpose};
 use crate::people::{Change, PAGE_ROWS_MAX, People, Pick, StoreError, UserSeen};
 use crate::vault::Vault;
 
@@ -74,6 +76,7 @@ struct Inner {
     state: RwLock<State>,
     touched: Mutex<touched::Touched>,
     slow: bcrypt::Slow,
+    unsettled: Mutex<unsettled::Unsettled>,
     /// One operator's change at a time: what was checked still holds when it is written.
     changes: tokio::sync::Mutex<()>,
 }
@@ -105,6 +108,7 @@ impl Directory {
             state: RwLock::default(),
             touched: Mutex::default(),
             slow: bcrypt::Slow::default(),
+            unsettled: Mutex::default(),
             changes: tokio::sync::Mutex::new(()),
         };
         Self { inner: Arc::new(inner) }
@@ -158,8 +162,8 @@ impl Directory {
             return Err(CredentialFault::Malformed);
         }
         if !credential.starts_with(apikey::PREFIX) {
-            let hex = sha256_hex(credential);
-            return Ok(self.inner.vault.keyed_hash(purpose::CREDENTIAL_SHA256, hex.as_bytes()));
+            let digest = sha256(credential.as_bytes());
+            return Ok(self.inner.vault.keyed_hash(purpose::CREDENTIAL_SHA256, &digest));
         }
         if !apikey::is_well_formed(credential) {
             return Err(CredentialFault::Malformed);

@@ -56,13 +56,13 @@ impl Crowd {
 
     fn key(&self, id: u128, account: Option<u128>) -> Change {
         let credential = credential(id);
-        let hex = sha256_hex(&credential);
+        let digest = sha256(credential.as_bytes());
         Change::Key(KeyRow {
             id: KeyId::from_u128(id),
             public_id: PublicId::random("key"),
             name: hide(&self.vault, column::KEY_NAME, id, &format!("key {id}"), [1; 32]),
             kind: CredentialKind::Sha256,
-            credential_hash: self.vault.keyed_hash(purpose::CREDENTIAL_SHA256, hex.as_bytes()),
+            credential_hash: self.vault.keyed_hash(purpose::CREDENTIAL_SHA256, &digest),
             bcrypt: None,
             last_four: None,
             account: account.map(AccountId::from_u128),

@@ -4,7 +4,6 @@
 //! A column is sealed for its table, its name and its row: a sealed e-mail that
 //! is moved to another row does not open there.
 
-use aws_lc_rs::digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use surgewall_core::clock::Timestamp;
@@ -97,17 +96,6 @@ pub(crate) fn external_hash(vault: &Vault, issuer: &str, subject: &str) -> [u8; 
     vault.keyed_hash(purpose::EXTERNAL, pair.as_bytes())
 }
 
-/// SHA-256 of `text` in lower-case hex.
-pub(crate) fn sha256_hex(text: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        for nibble in [byte >> 4, byte & 15] {
-            hex.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-        }
-        hex
-    })
-}
-
 /// Keeps the text of a configuration that decisions carry the `hash` of.
 ///
 /// # Errors
@@ -131,17 +119,4 @@ pub async fn keep_config(
 /// It does not open under this vault.
 pub fn open_config(vault: &Vault, row: &ConfigRow) -> Result<String, StoreError> {
     open_text(vault, column::CONFIG, row.id, &row.sealed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sha256_hex_is_the_usual_form() {
-        assert_eq!(
-            sha256_hex("abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
-    }
 }

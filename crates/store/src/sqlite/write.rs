@@ -218,3 +218,86 @@ async fn forget_users(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use surgewall_core::id::PublicId;
+    use surgewall_core::principal::DelegatedUser;
+
+    use super::*;
+    use crate::people::{CredentialKind, Hidden};
+
+    fn key(id: u128) -> KeyRow {
+        KeyRow {
+            id: KeyId::from_u128(id),
+            public_id: PublicId::random("key"),
+            name: Hidden { hash: [1; 32], sealed: vec![1] },
+            kind: CredentialKind::Own,
+            credential_hash: [2; 32],
+            bcrypt: None,
+            last_four: None,
+            account: None,
+            group: None,
+            scopes: None,
+            delegates: true,
+            limits: None,
+            created_at: Timestamp::default(),
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+        }
+    }
+
+    async fn store() -> (Sqlite, tempfile::TempDir) {
+        let base = tempfile::tempdir().unwrap();
+        (Sqlite::open(&base.path().join("t.db")).await.unwrap(), base)
+    }
+
+    #[tokio::test]
+    async fn delegated_users_past_the_limit_are_forgotten_oldest_first() {
+        let (store, _base) = store().await;
+        store.write(&[Change::Key(key(1))]).await.unwrap();
+        let seen = |user: u128, at| UserSeen {
+            key: KeyId::from_u128(1),
+            user: DelegatedUser(user),
+            at: Timestamp::from_millis(at),
+        };
+        let users = [seen(1, 5), seen(2, 6), seen(3, 7), seen(1, 8)];
+        store.write_users_seen(&users).await.unwrap();
+        let mut connection = store.writer.acquire().await.unwrap();
+        for (users_max, kept) in [(3, vec![1, 2, 3]), (2, vec![1, 3])] {
+            forget_users(&mut connection, users_max).await.unwrap();
+            let sql = "SELECT user_hash FROM delegated_users ORDER BY user_hash";
+            let rows: Vec<Vec<u8>> =
+                sqlx::query_scalar(sql).fetch_all(&mut *connection).await.unwrap();
+            let kept: Vec<_> = kept.into_iter().map(to_blob).collect();
+            assert_eq!(rows, kept, "at most {users_max}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_revocation_and_a_credential_never_change_back() {
+        let (store, _base) = store().await;
+        let revoked = KeyRow { revoked_at: Some(Timestamp::from_millis(3)), ..key(1) };
+        store.write(&[Change::Key(revoked)]).await.unwrap();
+        let changed = KeyRow { credential_hash: [9; 32], ..key(1) };
+        store.write(&[Change::Key(changed)]).await.unwrap();
+        let rows = store.keys(&Pick::Ids(vec![1, 2])).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].revoked_at, Some(Timestamp::from_millis(3)));
+        assert_eq!(rows[0].credential_hash, [2; 32]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_written_whole_or_not_at_all() {
+        let (store, _base) = store().await;
+        let orphan = KeyRow {
+            account: Some(surgewall_core::id::AccountId::from_u128(7)),
+            credential_hash: [3; 32],
+            ..key(2)
+        };
+        let error = store.write(&[Change::Key(key(1)), Change::Key(orphan)]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Engine { .. }), "{error}");
+        assert!(store.keys(&Pick::After { id: 0, rows_max: 9 }).await.unwrap().is_empty());
+    }
+}
