@@ -44,7 +44,7 @@ impl Writer {
                 let reason = finish_reason(&stop);
                 let choice =
                     json!([{"index": 0, "delta": {}, "logprobs": null, "finish_reason": reason}]);
-                return self.chunk(choice, None, options, out);
+                return self.chunk(&choice, None, options, out);
             }
             Event::Usage(usage) => {
                 self.usage = Some(usage);
@@ -53,20 +53,20 @@ impl Writer {
             Event::End => return self.end(options, out),
         };
         let choice = json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}]);
-        self.chunk(choice, None, options, out);
+        self.chunk(&choice, None, options, out);
     }
 
     fn end(&self, options: &StreamOptions, out: &mut BytesMut) {
         if let Some(counts) = self.usage.filter(|_| options.include_usage) {
-            self.chunk(json!([]), Some(usage(&counts, options.client)), options, out);
+            self.chunk(&json!([]), Some(&usage(&counts, options.client)), options, out);
         }
         sse::write(out, "", b"[DONE]");
     }
 
     fn chunk(
         &self,
-        choices: Value,
-        usage: Option<Value>,
+        choices: &Value,
+        usage: Option<&Value>,
         options: &StreamOptions,
         out: &mut BytesMut,
     ) {
@@ -78,7 +78,7 @@ impl Writer {
             "choices": choices,
         });
         if let Some(usage) = usage {
-            chunk["usage"] = usage;
+            chunk["usage"] = usage.clone();
         }
         sse::write(out, "", chunk.to_string().as_bytes());
     }

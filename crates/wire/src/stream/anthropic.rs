@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use surgewall_core::config::schema::Dialect;
 
-use super::{StreamFault, StreamOptions, Tally, Verdict};
+use super::template::Texts;
+use super::{Seen, StreamFault, StreamOptions, Tally, Verdict};
 use crate::chunk::Str;
 use crate::error::read_upstream;
 use crate::usage::AnthropicUsage;
@@ -57,24 +58,27 @@ pub(super) struct Pass {
 
 impl Pass {
     /// Reads one event.
-    pub(super) fn event(
+    pub(super) fn event<'d>(
         &mut self,
         name: &[u8],
-        data: &str,
+        data: &'d str,
         options: &StreamOptions,
         tally: &mut Tally,
-    ) -> Result<Verdict, StreamFault> {
-        let event: Event<'_> = serde_json::from_str(data).map_err(|_| StreamFault::Garbage)?;
+    ) -> Result<Seen<'d>, StreamFault> {
+        let event: Event<'d> = serde_json::from_str(data).map_err(|_| StreamFault::Garbage)?;
         let kind = event.r#type.0.as_ref();
         if kind == "error" || name == b"error" {
             let error = read_upstream(Dialect::Anthropic, data.as_bytes());
             return Err(StreamFault::UpstreamError(error));
         }
+        let mut texts = Texts::new(tally);
         for piece in [&event.content_block, &event.delta].into_iter().flatten() {
-            let texts = [&piece.text, &piece.thinking, &piece.partial_json, &piece.name];
-            texts.into_iter().flatten().for_each(|text| tally.output.add(&text.0));
+            for text in [&piece.text, &piece.thinking, &piece.partial_json, &piece.name] {
+                texts.add(text.as_ref());
+            }
             self.stopped |= piece.stop_reason.is_some();
         }
+        let lone = texts.lone().filter(|_| kind == "content_block_delta" && event.usage.is_none());
         let message = event.message.as_ref();
         for usage in message.and_then(|message| message.usage).into_iter().chain(event.usage) {
             self.usage.update(&AnthropicUsage::read(usage.get()).unwrap_or_default());
@@ -83,11 +87,12 @@ impl Pass {
             tally.reported = self.usage.whole();
         }
         let model = options.shown_model.as_ref().and(message).and_then(|message| message.model);
-        Ok(match (kind, model) {
+        let verdict = match (kind, model) {
             ("message_stop", _) => Verdict::Last,
             (_, Some(model)) => Verdict::Rename(json::span(data, model.get())),
             _ => Verdict::Forward,
-        })
+        };
+        Ok(Seen { verdict, lone })
     }
 
     /// Ends the stream where a stop reason was given.

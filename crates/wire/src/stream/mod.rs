@@ -3,7 +3,10 @@
 
 mod anthropic;
 mod openai;
+mod template;
 mod translate;
+
+use std::ops::Range;
 
 use bytes::{BufMut, BytesMut};
 use surgewall_core::config::schema::Dialect;
@@ -80,6 +83,9 @@ pub struct AnswerStream {
 struct Core {
     options: StreamOptions,
     path: Path,
+    template: template::Template,
+    /// The shown model as a JSON string.
+    shown: String,
     tally: Tally,
     done: bool,
     /// Whether a LF that follows belongs to bytes that went out.
@@ -93,12 +99,19 @@ enum Path {
     Translated(Box<translate::Translation>),
 }
 
-/// What becomes of one event whose dialect the client speaks.
+/// What an event whose dialect the client speaks came to.
+pub(crate) struct Seen<'d> {
+    verdict: Verdict,
+    /// Its text, where it means nothing else and has no escapes.
+    lone: Option<&'d str>,
+}
+
+/// What becomes of such an event.
 pub(crate) enum Verdict {
     /// Its bytes go out.
     Forward,
     /// They go out with this range of its data replaced by the shown model.
-    Rename(std::ops::Range<usize>),
+    Rename(Range<usize>),
     /// They do not go out.
     Swallow,
     /// They go out and the stream is complete.
@@ -116,7 +129,16 @@ impl AnswerStream {
             Dialect::Anthropic => Path::Anthropic(anthropic::Pass::default()),
             Dialect::Openai | Dialect::Ollama => Path::OpenAi(openai::Pass::default()),
         };
-        let core = Core { options, path, tally: Tally::default(), done: false, echo: false };
+        let shown = crate::json::quote(options.shown_model.as_deref().unwrap_or_default());
+        let core = Core {
+            options,
+            path,
+            template: template::Template::default(),
+            shown,
+            tally: Tally::default(),
+            done: false,
+            echo: false,
+        };
         Self { parser: Parser::default(), core }
     }
 
@@ -203,13 +225,30 @@ impl Core {
             Piece::LineFeed if self.echo => out.put_u8(b'\n'),
             Piece::LineFeed => {}
             Piece::Block(_) if self.done => self.echo = false,
-            Piece::Block(block) => self.block(&block, out)?,
+            Piece::Block(block) => {
+                self.echo = false;
+                if !self.short_way(block.raw, out) {
+                    self.block(&block, out)?;
+                }
+            }
         }
         Ok(())
     }
 
+    /// Forwards an event that differs from the last one in its text alone.
+    fn short_way(&mut self, raw: &[u8], out: &mut BytesMut) -> bool {
+        let Some(text) = self.template.text_of(raw) else { return false };
+        self.tally.events += 1;
+        self.tally.output.add(text);
+        match &self.template.rename {
+            None => out.put_slice(raw),
+            Some(span) => renamed(raw, span, &self.shown, out),
+        }
+        self.echo = true;
+        true
+    }
+
     fn block(&mut self, block: &Block<'_>, out: &mut BytesMut) -> Result<(), StreamFault> {
-        self.echo = false;
         if block.has_comment() {
             out.put_slice(sse::KEEP_ALIVE);
         }
@@ -228,7 +267,7 @@ impl Core {
         };
         let data = std::str::from_utf8(&data).map_err(|_| StreamFault::Garbage)?;
         self.tally.events += 1;
-        let verdict = match &mut self.path {
+        let seen = match &mut self.path {
             Path::OpenAi(pass) => pass.event(data, &self.options, &mut self.tally)?,
             Path::Anthropic(pass) => {
                 pass.event(block.name(), data, &self.options, &mut self.tally)?
@@ -236,13 +275,14 @@ impl Core {
             Path::Translated(translation) => {
                 let (options, tally) = (&self.options, &mut self.tally);
                 self.done = translation.event(block.name(), data, options, tally, out)?;
-                Verdict::Swallow
+                return Ok(());
             }
         };
-        match verdict {
+        self.keep(block, data, &seen);
+        match seen.verdict {
             Verdict::Forward => self.forward(block, out),
             Verdict::Swallow => {}
-            Verdict::Rename(span) => self.rename(block, data, span, out),
+            Verdict::Rename(span) => self.rename(block, data, &span, out),
             Verdict::Last => {
                 self.forward(block, out);
                 self.done = true;
@@ -251,31 +291,43 @@ impl Core {
         Ok(())
     }
 
+    /// Keeps an event that those after it may differ from in its text alone.
+    fn keep(&mut self, block: &Block<'_>, data: &str, seen: &Seen<'_>) {
+        let (Some(at), Some(text)) = (block.data_at(), seen.lone) else { return };
+        let shifted = |span: &Range<usize>| at + span.start..at + span.end;
+        let rename = match &seen.verdict {
+            Verdict::Rename(span) => Some(shifted(span)),
+            Verdict::Forward => None,
+            Verdict::Swallow | Verdict::Last => return,
+        };
+        self.template.keep(block.raw, shifted(&crate::json::span(data, text)), rename);
+    }
+
     fn forward(&mut self, block: &Block<'_>, out: &mut BytesMut) {
         out.put_slice(&block.without_comments());
         self.echo = true;
     }
 
     /// Forwards an event with `span` of its data replaced by the shown model.
-    fn rename(
-        &mut self,
-        block: &Block<'_>,
-        data: &str,
-        span: std::ops::Range<usize>,
-        out: &mut BytesMut,
-    ) {
-        let name = crate::json::quote(self.options.shown_model.as_deref().unwrap_or_default());
+    fn rename(&mut self, block: &Block<'_>, data: &str, span: &Range<usize>, out: &mut BytesMut) {
         if let Some(at) = block.data_at() {
-            out.put_slice(&block.raw[..at + span.start]);
-            out.put_slice(name.as_bytes());
-            out.put_slice(&block.raw[at + span.end..]);
+            renamed(block.raw, &(at + span.start..at + span.end), &self.shown, out);
             self.echo = true;
             return;
         }
         // Data of several lines is written as one: a line end in JSON is only space.
-        let renamed = [&data[..span.start], &name, &data[span.end..]].concat().replace('\n', " ");
-        sse::write(out, &String::from_utf8_lossy(block.name()), renamed.as_bytes());
+        let mut line = BytesMut::new();
+        renamed(data.as_bytes(), span, &self.shown, &mut line);
+        line.iter_mut().filter(|b| **b == b'\n').for_each(|b| *b = b' ');
+        sse::write(out, &String::from_utf8_lossy(block.name()), &line);
     }
+}
+
+/// Appends `bytes` with `span` replaced by the shown model.
+fn renamed(bytes: &[u8], span: &Range<usize>, shown: &str, out: &mut BytesMut) {
+    out.put_slice(&bytes[..span.start]);
+    out.put_slice(shown.as_bytes());
+    out.put_slice(&bytes[span.end..]);
 }
 
 /// What a line that is no field of an event means: an upstream that answers a

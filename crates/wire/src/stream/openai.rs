@@ -3,8 +3,9 @@
 use bytes::BytesMut;
 use surgewall_core::config::schema::Dialect;
 
-use super::{StreamFault, StreamOptions, Tally, Verdict};
-use crate::chunk::{Choice, Chunk, Str};
+use super::template::Texts;
+use super::{Seen, StreamFault, StreamOptions, Tally, Verdict};
+use crate::chunk::{Choice, Chunk};
 use crate::error::read_upstream;
 use crate::{json, sse, usage};
 
@@ -17,16 +18,16 @@ pub(super) struct Pass {
 
 impl Pass {
     /// Reads one event's data.
-    pub(super) fn event(
+    pub(super) fn event<'d>(
         &mut self,
-        data: &str,
+        data: &'d str,
         options: &StreamOptions,
         tally: &mut Tally,
-    ) -> Result<Verdict, StreamFault> {
+    ) -> Result<Seen<'d>, StreamFault> {
         if data.trim() == "[DONE]" {
-            return Ok(Verdict::Last);
+            return Ok(Seen { verdict: Verdict::Last, lone: None });
         }
-        let chunk: Chunk<'_> = serde_json::from_str(data).map_err(|_| StreamFault::Garbage)?;
+        let chunk: Chunk<'d> = serde_json::from_str(data).map_err(|_| StreamFault::Garbage)?;
         if chunk.error.is_some() {
             let error = read_upstream(Dialect::Openai, data.as_bytes());
             return Err(StreamFault::UpstreamError(error));
@@ -35,36 +36,35 @@ impl Pass {
         if let Some(usage) = chunk.usage {
             tally.reported = usage::read_openai(usage.get());
             if choices.is_empty() && !options.include_usage {
-                return Ok(Verdict::Swallow);
+                return Ok(Seen { verdict: Verdict::Swallow, lone: None });
             }
         }
+        let mut texts = Texts::new(tally);
         for choice in &choices {
-            self.choice(choice, tally);
+            self.choice(choice, &mut texts);
         }
-        let shown = options.shown_model.as_ref().and(chunk.model);
-        Ok(shown.map_or(Verdict::Forward, |model| Verdict::Rename(json::span(data, model.get()))))
+        let ends = choices.iter().any(|choice| choice.finish_reason.is_some());
+        let lone = texts.lone().filter(|_| !ends && chunk.usage.is_none());
+        let model = options.shown_model.as_ref().and(chunk.model);
+        let rename = model.map(|model| Verdict::Rename(json::span(data, model.get())));
+        Ok(Seen { verdict: rename.unwrap_or(Verdict::Forward), lone })
     }
 
-    fn choice(&mut self, choice: &Choice<'_>, tally: &mut Tally) {
+    fn choice<'d>(&mut self, choice: &Choice<'d>, texts: &mut Texts<'d, '_>) {
         let bit = 1_u128.checked_shl(choice.index.unwrap_or(0)).unwrap_or(0);
         self.begun |= bit;
         if choice.finish_reason.is_some() {
             self.ended |= bit;
         }
-        let mut add = |text: &Option<Str<'_>>| {
-            if let Some(text) = text {
-                tally.output.add(&text.0);
-            }
-        };
-        add(&choice.text);
+        texts.add(choice.text.as_ref());
         let Some(delta) = &choice.delta else { return };
         for text in [&delta.content, &delta.reasoning_content, &delta.reasoning, &delta.refusal] {
-            add(text);
+            texts.add(text.as_ref());
         }
         let calls = delta.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref());
         for function in calls.chain(&delta.function_call) {
-            add(&function.name);
-            add(&function.arguments);
+            texts.add(function.name.as_ref());
+            texts.add(function.arguments.as_ref());
         }
     }
 

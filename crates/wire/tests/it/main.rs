@@ -1,6 +1,10 @@
 //! Golden cases, re-chunking, refusals: the crate from outside.
 
+#[cfg(test)]
 mod golden;
+#[cfg(test)]
 mod rechunk;
+#[cfg(test)]
 mod refusals;
+#[cfg(test)]
 mod support;
