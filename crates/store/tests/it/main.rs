@@ -10,6 +10,8 @@ mod accounts_faults;
 #[cfg(test)]
 mod accounts_foreign;
 #[cfg(test)]
+mod accounts_refused;
+#[cfg(test)]
 mod accounts_store;
 #[cfg(test)]
 mod ledger;
