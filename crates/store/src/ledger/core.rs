@@ -68,7 +68,7 @@ struct Entry {
 /// Who waits for a record; the permit frees the place in the queue.
 struct Waits {
     ack: oneshot::Sender<Outcomes>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Core {
@@ -183,31 +183,43 @@ impl Core {
     fn admissible(&mut self, job: Job) -> Option<(Record, Option<Waits>)> {
         match job {
             Job::Append { record, ack, permit } => {
-                // Nobody waits any more: it was not written, so nothing has to be undone.
-                if ack.is_closed() {
-                    return None;
+                let refused = match &record {
+                    // Nobody waits any more: it was not written, so nothing has to be undone.
+                    Record::Admitted(_) if ack.is_closed() => Some(AppendError::Closed),
+                    record => self.contradiction(record),
+                };
+                match refused {
+                    None => Some((record, Some(Waits { ack, _permit: permit }))),
+                    Some(error) => {
+                        drop(ack.send(Err(error)));
+                        None
+                    }
                 }
-                if let Record::Admitted(admitted) = &record
-                    && self.fold.is_open(admitted.request_id)
-                {
-                    drop(ack.send(Err(AppendError::Duplicate)));
-                    return None;
-                }
-                Some((record, Some(Waits { ack, _permit: permit })))
             }
-            Job::Detached(record) => {
-                if let Record::Settled(settled) = &record
-                    && !self.fold.is_open(settled.request_id)
-                {
-                    tracing::debug!(request = %settled.request_id, "settled, but not open");
-                    return None;
+            Job::Detached(record) => match self.contradiction(&record) {
+                None => Some((record, None)),
+                Some(error) => {
+                    tracing::debug!(%error, "a record was not written");
+                    None
                 }
-                Some((record, None))
-            }
+            },
             Job::Abandon(id, outcome) => {
                 let settled = self.fold.settlement(id, self.now(), outcome)?;
                 Some((Record::Settled(Box::new(settled)), None))
             }
+        }
+    }
+
+    /// Why the record cannot be true: a request opens once and ends once.
+    fn contradiction(&self, record: &Record) -> Option<AppendError> {
+        match record {
+            Record::Admitted(admitted) => {
+                self.fold.is_open(admitted.request_id).then_some(AppendError::Duplicate)
+            }
+            Record::Settled(settled) => {
+                (!self.fold.is_open(settled.request_id)).then_some(AppendError::NotOpen)
+            }
+            _ => None,
         }
     }
 
@@ -314,27 +326,33 @@ impl Core {
 
     fn put_back(&mut self, job: Job, error: &AppendError) {
         match job {
-            Job::Append { ack, .. } => drop(ack.send(Err(error.clone()))),
+            Job::Append { record, ack, permit } => {
+                let waits = Waits { ack, _permit: permit };
+                self.put_back_record(record, Some(waits), error);
+            }
             Job::Detached(record) => self.put_back_record(record, None, error),
             Job::Abandon(..) => self.kept.push(job),
         }
     }
 
-    /// A record that was not written: who waits is told, the rest is kept.
+    /// A record that was not written: who waits is told; what nobody waits
+    /// for, and every settlement, is kept.
     fn put_back_record(&mut self, record: Record, waits: Option<Waits>, error: &AppendError) {
-        match (waits, record) {
-            (Some(waits), _) => drop(waits.ack.send(Err(error.clone()))),
-            (None, Record::Progress { requests, .. }) => {
+        let waited = waits.map(|waits| waits.ack.send(Err(error.clone()))).is_some();
+        match (waited, record) {
+            (_, record @ Record::Settled(_)) => self.kept.push(Job::Detached(record)),
+            (true, _) => {}
+            (false, Record::Progress { requests, .. }) => {
                 for progress in requests {
                     self.progress.entry(progress.request_id).or_insert(progress);
                 }
             }
-            (None, Record::Refused(refused))
+            (false, Record::Refused(refused))
                 if refused.request_id.is_none() && refused.network.is_none() =>
             {
                 count_dropped(&mut self.dropped, &refused.code, refused.count);
             }
-            (None, record) => self.kept.push(Job::Detached(record)),
+            (false, record) => self.kept.push(Job::Detached(record)),
         }
     }
 

@@ -135,6 +135,9 @@ pub enum AppendError {
     /// The request is open already.
     #[error("a request of this id is open already")]
     Duplicate,
+    /// The request is not open: it was settled before, or never admitted.
+    #[error("a request of this id is not open")]
+    NotOpen,
     /// A segment's opening records are written by the ledger only.
     #[error("records of this kind are the ledger's own")]
     NotYours,
@@ -231,10 +234,11 @@ impl Ledger {
         Ok((Self { shared: Arc::new(shared) }, Recovered { open, counters, totals }))
     }
 
-    /// Writes an admission or a change and waits until it is as durable as
-    /// configured; returns its sequence. Dropping this future before it resolves
-    /// takes an admission back: it is not written, or it is settled with all
-    /// refunded.
+    /// Writes an admission, a change or a settlement and waits until it is as
+    /// durable as configured; returns its sequence. Dropping this future before
+    /// it resolves takes an admission back: it is not written, or it is settled
+    /// with all refunded. A settlement is never lost: after its first poll it is
+    /// written whatever becomes of this future, also where it failed for now.
     ///
     /// # Errors
     /// The record is not in the ledger, or not safely: do not call the upstream.
@@ -247,7 +251,11 @@ impl Ledger {
             _ => None,
         };
         let queue = &*self.shared.queue;
-        let permit = queue.permit().await?;
+        // As many settlements wait as requests are open: that is their bound.
+        let permit = match &record {
+            Record::Settled(_) => None,
+            _ => Some(queue.permit().await?),
+        };
         let (ack, answer) = oneshot::channel();
         if !queue.push(Job::Append { record, ack, permit }) {
             return Err(AppendError::Closed);

@@ -32,8 +32,8 @@ pub(super) enum Job {
         record: Record,
         /// Who waits.
         ack: oneshot::Sender<Outcomes>,
-        /// Its place in the queue.
-        permit: OwnedSemaphorePermit,
+        /// Its place in the queue; a settlement needs none.
+        permit: Option<OwnedSemaphorePermit>,
     },
     /// Write a record, whenever it can be written.
     Detached(Record),
@@ -52,7 +52,10 @@ pub(super) struct Waiting {
     pub(super) dropped: BTreeMap<String, u64>,
     /// Whether the writer is to end.
     pub(super) closing: bool,
+    /// Refusals among the jobs.
     refusals: usize,
+    /// Refusals that the writer took and may not have written.
+    held: usize,
     parked: bool,
 }
 
@@ -92,7 +95,7 @@ impl Queue {
             return false;
         }
         if let Job::Detached(Record::Refused(refused)) = &job {
-            if waiting.refusals >= REFUSALS_WAITING_MAX {
+            if waiting.refusals + waiting.held >= REFUSALS_WAITING_MAX {
                 count_dropped(&mut waiting.dropped, &refused.code, refused.count);
                 return true;
             }
@@ -119,7 +122,7 @@ impl Queue {
     }
 
     /// Waits until there is something, or for `timeout`, and takes it all.
-    /// `kept` refusals are still with the writer and count.
+    /// `kept` refusals could not be written before and count.
     pub(super) fn take(&self, timeout: Option<Duration>, kept: usize) -> Waiting {
         let mut waiting = self.lock();
         while waiting.is_empty() && !waiting.closing {
@@ -138,7 +141,8 @@ impl Queue {
                 }
             }
         }
-        let next = Waiting { closing: waiting.closing, refusals: kept, ..Waiting::default() };
+        let held = kept + waiting.refusals;
+        let next = Waiting { closing: waiting.closing, held, ..Waiting::default() };
         std::mem::replace(&mut *waiting, next)
     }
 

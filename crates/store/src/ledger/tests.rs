@@ -272,6 +272,30 @@ async fn an_admission_that_nobody_waits_for_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_settlement_is_written_though_its_waiter_left_or_was_told_of_a_full_disk() {
+    let store = Store::new(Durability::Process);
+    let (ledger, _) = store.open();
+    for n in 0..200 {
+        ledger.append(admitted(n)).await.unwrap();
+        let append = ledger.append(settled(n));
+        tokio::select! { biased; _ = append => {}, () = std::future::ready(()) => {} }
+    }
+    ledger.append(admitted(200)).await.unwrap();
+    store.leave(0);
+    let error = ledger.append(settled(200)).await.unwrap_err();
+    assert!(matches!(error, AppendError::Full { .. }), "{error}");
+    // A caller may give it again: once is enough.
+    ledger.append_detached(settled(200));
+    store.leave(1 << 30);
+    ledger.append(admitted(201)).await.unwrap();
+    assert!(matches!(ledger.append(settled(200)).await, Err(AppendError::NotOpen)));
+    ledger.shutdown().await.unwrap();
+    let verification = store.verify();
+    assert_eq!((verification.findings, verification.open_requests), (vec![], Some(1)));
+    assert_eq!(outcomes(&store.records()).len(), 201);
+}
+
+#[tokio::test]
 async fn a_record_that_may_not_survive_is_not_admitted() {
     let store = Store::new(Durability::Power);
     let (ledger, _) = store.open();
