@@ -1,11 +1,12 @@
 //! A streamed answer, written as Anthropic's events.
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
 use surgewall_core::usage::Usage;
 
 use super::{stop_reason, write_answer::usage};
 use crate::ir::{Event, Stop};
+use crate::json::put_quoted;
 use crate::sse;
 use crate::stream::StreamOptions;
 
@@ -46,15 +47,15 @@ impl Writer {
             }
             Event::Text(text) | Event::Refusal(text) => {
                 self.ensure(Open::Text, || json!({"type": "text", "text": ""}), out);
-                self.delta(&json!({"type": "text_delta", "text": text}), out);
+                self.delta("text_delta", "text", &text, out);
             }
             Event::Thinking(text) => {
                 self.ensure(Open::Thinking, thinking, out);
-                self.delta(&json!({"type": "thinking_delta", "thinking": text}), out);
+                self.delta("thinking_delta", "thinking", &text, out);
             }
             Event::Signature(signature) => {
                 self.ensure(Open::Thinking, thinking, out);
-                self.delta(&json!({"type": "signature_delta", "signature": signature}), out);
+                self.delta("signature_delta", "signature", &signature, out);
             }
             Event::Redacted(data) => {
                 self.close(out);
@@ -70,7 +71,7 @@ impl Writer {
                 self.tangled = true;
             }
             Event::ToolArguments { text, .. } => {
-                self.delta(&json!({"type": "input_json_delta", "partial_json": text}), out);
+                self.delta("input_json_delta", "partial_json", &text, out);
             }
             Event::Stop(stop) => self.stop = Some(stop),
             Event::Usage(usage) => self.usage = Some(usage),
@@ -98,9 +99,20 @@ impl Writer {
         event("content_block_start", &json!({"index": index, "content_block": block}), out);
     }
 
-    fn delta(&self, delta: &Value, out: &mut BytesMut) {
+    /// A delta of the open block; `kind` and `name` are plain words.
+    fn delta(&self, kind: &str, name: &str, text: &str, out: &mut BytesMut) {
+        let mut line = String::with_capacity(128);
         let index = self.blocks.saturating_sub(1);
-        event("content_block_delta", &json!({"index": index, "delta": delta}), out);
+        line.push_str(
+            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":",
+        );
+        line.push_str(&index.to_string());
+        for piece in [",\"delta\":{\"type\":\"", kind, "\",\"", name, "\":"] {
+            line.push_str(piece);
+        }
+        out.put_slice(line.as_bytes());
+        put_quoted(out, text);
+        out.put_slice(b"}}\n\n");
     }
 
     fn close(&mut self, out: &mut BytesMut) {

@@ -7,6 +7,7 @@ pub use fields::{Field, Fields, TOP_LEVEL_FIELDS_MAX, folds_to};
 
 use std::ops::Range;
 
+use bytes::{BufMut, BytesMut};
 use memchr::memchr2;
 
 /// Why a text is not JSON that the door takes. Holds nothing of the text.
@@ -103,6 +104,12 @@ pub fn span(whole: &str, part: &str) -> Range<usize> {
 #[must_use]
 pub fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// Appends `text` as a JSON string with its quotes.
+pub fn put_quoted(out: &mut BytesMut, text: &str) {
+    // Writing to memory does not fail.
+    let _ = serde_json::to_writer(out.writer(), text);
 }
 
 #[cfg(test)]

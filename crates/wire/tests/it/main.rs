@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod rechunk;
 #[cfg(test)]
 mod refusals;
