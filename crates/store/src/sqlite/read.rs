@@ -20,44 +20,59 @@ struct Statements {
     external: &'static str,
 }
 
-/// The statements that share everything but their condition.
+/// The statements of a table that share everything but index and condition.
+///
+/// Every one names its index: without statistics SQLite believes that `org_id`
+/// alone leaves ten rows, and walks the whole table in the order of ids.
 macro_rules! statements {
-    ($from:literal, of: $of:literal, named: $named:literal, external: $external:literal) => {
+    (
+        $columns:literal, $table:literal, $joins:literal,
+        public_id: $public_id:literal,
+        of: ($of_index:literal, $of:literal),
+        named: ($named_index:literal, $named:literal),
+        external: ($external_index:literal, $external:literal)
+    ) => {
         Statements {
-            after: statements!(@ $from, "t.id > ?3 AND ?2 = ?2"),
-            of: statements!(@ $from, $of),
-            id: statements!(@ $from, "t.id = ?2 AND ?3 = ?3"),
-            public_id: statements!(@ $from, "t.public_id = ?2 AND ?3 = ?3"),
-            named: statements!(@ $from, $named),
-            external: statements!(@ $from, $external),
+            after: statements!(@ $columns, $table, "", $joins, "t.id > ?3 AND ?2 = ?2"),
+            of: statements!(@ $columns, $table, $of_index, $joins, $of),
+            id: statements!(@ $columns, $table, "", $joins, "t.id = ?2 AND ?3 = ?3"),
+            public_id: statements!(@ $columns, $table, $public_id, $joins, "t.public_id = ?2 AND ?3 = ?3"),
+            named: statements!(@ $columns, $table, $named_index, $joins, $named),
+            external: statements!(@ $columns, $table, $external_index, $joins, $external),
         }
     };
-    (@ $from:literal, $condition:literal) => {
-        concat!("SELECT t.*, ", $from, " WHERE t.org_id = ?1 AND ", $condition, " ORDER BY t.id LIMIT ?4")
+    (@ $columns:literal, $table:literal, $index:literal, $joins:literal, $condition:literal) => {
+        concat!(
+            "SELECT ", $columns, " FROM ", $table, " t ", $index, " ", $joins,
+            " WHERE t.org_id = ?1 AND ", $condition, " ORDER BY t.id LIMIT ?4"
+        )
     };
 }
 
 const GROUPS: Statements = statements!(
-    "l.limits_sealed FROM groups t LEFT JOIN limits l \
-     ON l.org_id = t.org_id AND l.subject_kind = 'group' AND l.subject_id = t.id",
-    of: "0 AND ?2 = ?3",
-    named: "t.name_hash = ?2 AND ?3 = ?3",
-    external: "0 AND ?2 = ?3"
+    "t.*, l.limits_sealed", "groups",
+    "LEFT JOIN limits l ON l.org_id = t.org_id AND l.subject_kind = 'group' AND l.subject_id = t.id",
+    public_id: "INDEXED BY groups_public_id",
+    of: ("", "0 AND ?2 = ?3"),
+    named: ("INDEXED BY groups_name", "t.name_hash = ?2 AND ?3 = ?3"),
+    external: ("", "0 AND ?2 = ?3")
 );
 const ACCOUNTS: Statements = statements!(
-    "l.limits_sealed FROM accounts t LEFT JOIN limits l \
-     ON l.org_id = t.org_id AND l.subject_kind = 'account' AND l.subject_id = t.id",
-    of: "t.group_id = ?2 AND t.id > ?3",
-    named: "t.email_hash = ?2 AND ?3 = ?3",
-    external: "t.external_hash = ?2 AND ?3 = ?3"
+    "t.*, l.limits_sealed", "accounts",
+    "LEFT JOIN limits l ON l.org_id = t.org_id AND l.subject_kind = 'account' AND l.subject_id = t.id",
+    public_id: "INDEXED BY accounts_public_id",
+    of: ("INDEXED BY accounts_group", "t.group_id = ?2 AND t.id > ?3"),
+    named: ("INDEXED BY accounts_email", "t.email_hash = ?2 AND ?3 = ?3"),
+    external: ("INDEXED BY accounts_external", "t.external_hash = ?2 AND ?3 = ?3")
 );
 const KEYS: Statements = statements!(
-    "l.limits_sealed, u.last_used_at FROM keys t LEFT JOIN limits l \
-     ON l.org_id = t.org_id AND l.subject_kind = 'key' AND l.subject_id = t.id \
+    "t.*, l.limits_sealed, u.last_used_at", "keys",
+    "LEFT JOIN limits l ON l.org_id = t.org_id AND l.subject_kind = 'key' AND l.subject_id = t.id \
      LEFT JOIN key_uses u ON u.org_id = t.org_id AND u.key_id = t.id",
-    of: "t.account_id = ?2 AND t.id > ?3",
-    named: "t.name_hash = ?2 AND ?3 = ?3",
-    external: "0 AND ?2 = ?3"
+    public_id: "INDEXED BY keys_public_id",
+    of: ("INDEXED BY keys_account", "t.account_id = ?2 AND t.id > ?3"),
+    named: ("INDEXED BY keys_by_name", "t.name_hash = ?2 AND ?3 = ?3"),
+    external: ("", "0 AND ?2 = ?3")
 );
 
 pub(super) async fn groups(pool: &SqlitePool, pick: &Pick) -> Result<Vec<GroupRow>, StoreError> {
@@ -129,4 +144,50 @@ pub(super) async fn configs(pool: &SqlitePool) -> Result<Vec<ConfigRow>, StoreEr
     const SQL: &str = "SELECT * FROM configs WHERE org_id = ?1 ORDER BY id DESC";
     let found = sqlx::query(SQL).bind(ORG_ID).fetch_all(pool).await;
     found.map_err(engine("reading configurations"))?.iter().map(rows::config).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row as _;
+
+    use super::*;
+    use crate::sqlite::Sqlite;
+
+    /// How SQLite finds the rows that `sql` picks; parameters are as good as nulls.
+    async fn plan(store: &Sqlite, sql: &str) -> String {
+        let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let steps = sqlx::raw_sql(sql).fetch_all(&store.readers).await.unwrap();
+        let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
+        steps.join("; ")
+    }
+
+    #[tokio::test]
+    async fn every_statement_goes_straight_to_its_rows() {
+        let base = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&base.path().join("t.db")).await.unwrap();
+        for (sql, expected) in [
+            (GROUPS.after, "PRIMARY KEY (org_id=? AND id>?)"),
+            (GROUPS.id, "PRIMARY KEY (org_id=? AND id=?)"),
+            (GROUPS.public_id, "groups_public_id (org_id=? AND public_id=?)"),
+            (GROUPS.named, "groups_name (org_id=? AND name_hash=?)"),
+            (ACCOUNTS.after, "PRIMARY KEY (org_id=? AND id>?)"),
+            (ACCOUNTS.id, "PRIMARY KEY (org_id=? AND id=?)"),
+            (ACCOUNTS.public_id, "accounts_public_id (org_id=? AND public_id=?)"),
+            (ACCOUNTS.named, "accounts_email (org_id=? AND email_hash=?)"),
+            (ACCOUNTS.external, "accounts_external (org_id=? AND external_hash=?)"),
+            (ACCOUNTS.of, "accounts_group (org_id=? AND group_id=? AND id>?)"),
+            (KEYS.after, "PRIMARY KEY (org_id=? AND id>?)"),
+            (KEYS.id, "PRIMARY KEY (org_id=? AND id=?)"),
+            (KEYS.public_id, "keys_public_id (org_id=? AND public_id=?)"),
+            (KEYS.named, "keys_by_name (org_id=? AND name_hash=?)"),
+            (KEYS.of, "keys_account (org_id=? AND account_id=? AND id>?)"),
+        ] {
+            let plan = plan(&store, sql).await;
+            assert!(
+                plan.starts_with("SEARCH t USING") && plan.contains(expected),
+                "{sql}\n-> {plan}"
+            );
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n-> {plan}");
+        }
+    }
 }

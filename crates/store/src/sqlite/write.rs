@@ -208,13 +208,14 @@ async fn forget_users(
     users_max: u32,
 ) -> Result<(), sqlx::Error> {
     const COUNT: &str = "SELECT count(*) FROM delegated_users WHERE org_id = ?1";
-    const FORGET: &str = "DELETE FROM delegated_users WHERE (org_id, key_id, user_hash) IN \
-         (SELECT org_id, key_id, user_hash FROM delegated_users WHERE org_id = ?1 \
-         ORDER BY last_seen LIMIT ?2)";
+    // By the instant, not row by row: those of the same millisecond go together.
+    const FORGET: &str = "DELETE FROM delegated_users WHERE org_id = ?1 AND last_seen <= \
+         (SELECT last_seen FROM delegated_users WHERE org_id = ?1 \
+         ORDER BY last_seen LIMIT 1 OFFSET ?2)";
     let count: i64 = sqlx::query_scalar(COUNT).bind(ORG_ID).fetch_one(&mut *connection).await?;
     let over = count - i64::from(users_max);
     if over > 0 {
-        sqlx::query(FORGET).bind(ORG_ID).bind(over).execute(connection).await?;
+        sqlx::query(FORGET).bind(ORG_ID).bind(over - 1).execute(connection).await?;
     }
     Ok(())
 }
