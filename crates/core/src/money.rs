@@ -41,7 +41,8 @@ impl Money {
     #[must_use]
     pub fn per_million(self, count: u64) -> Self {
         let product = i128::from(self.0) * i128::from(count);
-        let rounded = product.div_euclid(1_000_000) + i128::from(product.rem_euclid(1_000_000) != 0);
+        let rounded =
+            product.div_euclid(1_000_000) + i128::from(product.rem_euclid(1_000_000) != 0);
         Self(i64::try_from(rounded).unwrap_or(i64::MAX))
     }
 }

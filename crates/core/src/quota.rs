@@ -102,10 +102,14 @@ impl Fnv {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum LimitError {
     /// The form is wrong.
-    #[error("write a limit like \"total_tokens=100000/1d\", \"money=5.00/30d\", \"requests=60/1m:llama-*\" or \"concurrency=4\"")]
+    #[error(
+        "write a limit like \"total_tokens=100000/1d\", \"money=5.00/30d\", \"requests=60/1m:llama-*\" or \"concurrency=4\""
+    )]
     Form,
     /// No such meter.
-    #[error("unknown meter: one of requests, input_tokens, output_tokens, total_tokens, money, concurrency")]
+    #[error(
+        "unknown meter: one of requests, input_tokens, output_tokens, total_tokens, money, concurrency"
+    )]
     Meter,
     /// No such window.
     #[error("a window is a number and s, m, h or d, from 1s to 366d")]

@@ -253,9 +253,13 @@ impl Refusal {
                 row(400, INVALID, INVALID, "unsupported_parameter", Debug)
             }
             Self::CredentialsConflict => row(400, INVALID, INVALID, "credentials_conflict", Info),
-            Self::CredentialMissing => {
-                row(401, "authentication_error", "authentication_error", "credential_missing", Debug)
-            }
+            Self::CredentialMissing => row(
+                401,
+                "authentication_error",
+                "authentication_error",
+                "credential_missing",
+                Debug,
+            ),
             Self::CredentialInvalid { .. } => {
                 row(401, "authentication_error", "authentication_error", "invalid_api_key", Info)
             }
@@ -289,7 +293,9 @@ impl Refusal {
     #[must_use]
     pub fn public_text(&self) -> String {
         match self {
-            Self::HostNotAllowed { .. } => "This server does not answer under that host name.".into(),
+            Self::HostNotAllowed { .. } => {
+                "This server does not answer under that host name.".into()
+            }
             Self::RouteUnknown => {
                 "There is nothing at this path. See /openapi.json for what there is.".into()
             }
@@ -309,7 +315,8 @@ impl Refusal {
                 "The request carries two credentials that differ. Send one.".into()
             }
             Self::CredentialMissing => {
-                "A key is needed: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.".into()
+                "A key is needed: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
+                    .into()
             }
             Self::CredentialInvalid { .. } => {
                 "The key was not accepted: it is unknown, expired or revoked.".into()
@@ -332,7 +339,8 @@ impl Refusal {
             }
             Self::Draining => "The service is restarting. Try again in a moment.".into(),
             Self::Internal { .. } => {
-                "Something went wrong on our side. The operator can find it by the request id.".into()
+                "Something went wrong on our side. The operator can find it by the request id."
+                    .into()
             }
         }
     }
@@ -371,7 +379,10 @@ impl Refusal {
         } else {
             "This request alone asks for more than that: lower max_tokens."
         };
-        format!("{} has {amount} per {window}, and this request does not fit. {then}", capital(whose))
+        format!(
+            "{} has {amount} per {window}, and this request does not fit. {then}",
+            capital(whose)
+        )
     }
 
     /// The parameter the refusal is about, for dialects that name it.
@@ -418,7 +429,9 @@ const fn upstream_row(why: UpstreamFault) -> Row {
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
 }
 
 #[cfg(test)]

@@ -12,7 +12,10 @@ use crate::jwt::Bearer;
 ///
 /// # Errors
 /// It is suspended, or it cannot be made now.
-pub async fn of_bearer(door: &Door, bearer: &Bearer) -> Result<Arc<AccountRecord>, CredentialFault> {
+pub(crate) async fn of_bearer(
+    door: &Door,
+    bearer: &Bearer,
+) -> Result<Arc<AccountRecord>, CredentialFault> {
     if let Some(account) = door.directory.account_by_external(&bearer.issuer, &bearer.subject) {
         return Ok(account);
     }

@@ -134,7 +134,9 @@ async fn converse(door: &Door, stream: UnixStream) -> std::io::Result<()> {
     tokio::time::timeout(QUESTION_TIMEOUT, limited.read_until(b'\n', &mut line)).await??;
     let answer = match serde_json::from_slice::<Question>(&line) {
         Ok(question) => answer(door, question).await,
-        Err(error) => Answer::Error { message: format!("not a question that this door understands: {error}") },
+        Err(error) => {
+            Answer::Error { message: format!("not a question that this door understands: {error}") }
+        }
     };
     let mut bytes = serde_json::to_vec(&answer)?;
     bytes.push(b'\n');

@@ -34,7 +34,9 @@ pub enum CredentialError {
     #[error("the credential in {0} is empty")]
     Empty(String),
     /// It is so short that it can be guessed.
-    #[error("the credential in {0} is shorter than {CREDENTIAL_CHARS_MIN} characters: it could be guessed")]
+    #[error(
+        "the credential in {0} is shorter than {CREDENTIAL_CHARS_MIN} characters: it could be guessed"
+    )]
     Weak(String),
     /// It cannot stand in a header.
     #[error("the credential in {0} holds characters that no header can carry")]
@@ -87,7 +89,9 @@ mod tests {
         let check = |text: &str, mode: u32| {
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            read(&Credential::File(path.clone())).map(|s| s.expose().clone()).map_err(|e| e.to_string())
+            read(&Credential::File(path.clone()))
+                .map(|s| s.expose().clone())
+                .map_err(|e| e.to_string())
         };
         assert_eq!(check("sk-12345678\nrest", 0o600).unwrap(), "sk-12345678");
         assert!(check("sk-12345678", 0o644).unwrap_err().contains("other users"));

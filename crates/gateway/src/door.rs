@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use surgewall_core::clock::Clock;
+use surgewall_core::config::limits::Limits;
 use surgewall_core::decision::{Changed, Record, Refused};
 use surgewall_core::principal::Network;
 use surgewall_core::refusal::Level;
-use surgewall_shield::networks::NetworkTable;
+use surgewall_shield::networks::{NetworkLimits, NetworkTable};
 use surgewall_shield::quota::QuotaTable;
 use surgewall_shield::refusals::{Note, RefusalCounter};
 use surgewall_store::directory::Directory;
@@ -49,6 +50,7 @@ pub struct Door {
     pub metrics: Metrics,
     /// Connections and housekeeping.
     pub tasks: Tasks,
+    connections_max: u32,
 }
 
 /// What a door is made of.
@@ -76,11 +78,7 @@ impl Door {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let limits = &parts.policy.config.limits;
-        let networks = NetworkTable::new(
-            parts.connections_max,
-            limits.network_connections_max,
-            limits.network_requests_max,
-        );
+        let networks = NetworkTable::new(network_limits(limits, parts.connections_max));
         Arc::new(Self {
             clock: parts.clock,
             policy: ArcSwap::from_pointee(parts.policy),
@@ -90,11 +88,12 @@ impl Door {
             ledger: parts.ledger,
             quota: Mutex::new(parts.quota),
             networks: Mutex::new(networks),
-            refusals: Mutex::new(RefusalCounter::new()),
+            refusals: Mutex::new(RefusalCounter::default()),
             estimates: Estimates::default(),
             open: OpenRequests::default(),
             metrics: Metrics::new(),
             tasks: Tasks::default(),
+            connections_max: parts.connections_max,
         })
     }
 
@@ -106,6 +105,8 @@ impl Door {
 
     /// Puts a new policy in force for the next request.
     pub fn replace_policy(&self, policy: Policy) {
+        let limits = network_limits(&policy.config.limits, self.connections_max);
+        lock(&self.networks).set_limits(limits);
         self.policy.store(Arc::new(policy));
     }
 
@@ -113,7 +114,11 @@ impl Door {
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub async fn record_change(&self, action: &str, subject: Option<String>) -> Result<u64, AppendError> {
+    pub async fn record_change(
+        &self,
+        action: &str,
+        subject: Option<String>,
+    ) -> Result<u64, AppendError> {
         let at = self.clock.now();
         let changed = Changed { at, action: action.to_owned(), subject, detail: None };
         self.ledger.append(Record::Changed(changed)).await
@@ -160,6 +165,14 @@ impl Door {
         let code = code.to_owned();
         let refused = Refused { request_id: None, at, who: None, network, code, count };
         self.ledger.append_detached(Record::Refused(Box::new(refused)));
+    }
+}
+
+fn network_limits(limits: &Limits, connections_max: u32) -> NetworkLimits {
+    NetworkLimits {
+        connections_max: limits.network_connections_max,
+        requests_max: limits.network_requests_max,
+        total_max: connections_max,
     }
 }
 

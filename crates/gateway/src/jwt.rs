@@ -126,7 +126,11 @@ impl Issuer {
         let set: JwkSet = serde_json::from_slice(&bytes)
             .map_err(|error| JwtError::Form { path: path.clone(), why: error.to_string() })?;
         let keys: Vec<Key> = set.keys.iter().filter_map(Key::new).collect();
-        if keys.is_empty() { Err(JwtError::NoKey(path)) } else { Ok(Self { config: config.clone(), keys }) }
+        if keys.is_empty() {
+            Err(JwtError::NoKey(path))
+        } else {
+            Ok(Self { config: config.clone(), keys })
+        }
     }
 
     fn verify(&self, token: &str, key: &Key, algorithm: Algorithm) -> Option<Bearer> {
@@ -159,8 +163,18 @@ impl Key {
         let algorithms = match named {
             Some(Ok(algorithm)) if ALGORITHMS.contains(&algorithm) => vec![algorithm],
             Some(_) => return None,
-            None => decoding.family().algorithms().iter().copied().filter(|a| ALGORITHMS.contains(a)).collect(),
+            None => decoding
+                .family()
+                .algorithms()
+                .iter()
+                .copied()
+                .filter(|a| ALGORITHMS.contains(a))
+                .collect(),
         };
-        (!algorithms.is_empty()).then(|| Self { id: jwk.common.key_id.clone(), algorithms, decoding })
+        (!algorithms.is_empty()).then(|| Self {
+            id: jwk.common.key_id.clone(),
+            algorithms,
+            decoding,
+        })
     }
 }

@@ -148,14 +148,22 @@ impl Metrics {
 
     fn register_requests(&mut self) {
         let registry = &mut self.registry;
-        registry.register("requests", "Answers by route, dialect and status", self.requests.clone());
+        registry.register(
+            "requests",
+            "Answers by route, dialect and status",
+            self.requests.clone(),
+        );
         registry.register("refusals", "Requests refused, by code", self.refused.clone());
         registry.register(
             "first_byte_seconds",
             "From a request's arrival to the first byte of its answer, upstream included",
             self.first_byte.clone(),
         );
-        registry.register("settled", "Requests settled, by model and outcome", self.settled.clone());
+        registry.register(
+            "settled",
+            "Requests settled, by model and outcome",
+            self.settled.clone(),
+        );
         registry.register("tokens", "Tokens settled, by model and kind", self.tokens.clone());
         registry.register("requests_open", "Requests whose reservation is open", self.open.clone());
         registry.register(
@@ -172,7 +180,11 @@ impl Metrics {
 
     fn register_parts(&mut self) {
         let registry = &mut self.registry;
-        registry.register("upstream_faults", "Calls to upstreams that failed, by fault", self.faults.clone());
+        registry.register(
+            "upstream_faults",
+            "Calls to upstreams that failed, by fault",
+            self.faults.clone(),
+        );
         registry.register(
             "upstream_up",
             "Whether the upstream's last checked server answered its health check",
@@ -194,7 +206,11 @@ impl Metrics {
             "1 if the ledger can be written, 0 if not",
             self.ledger_writable.clone(),
         );
-        registry.register("ledger_sequence", "The last record's number", self.ledger_sequence.clone());
+        registry.register(
+            "ledger_sequence",
+            "The last record's number",
+            self.ledger_sequence.clone(),
+        );
         registry.register("ledger_bytes", "Bytes of all segments", self.ledger_bytes.clone());
     }
 
@@ -232,9 +248,13 @@ impl Metrics {
             Outcome::Crash => "crash",
         };
         self.settled.get_or_create(&SettledLabels { model: model.to_owned(), outcome }).inc();
-        for (kind, count) in [("input", usage.input), ("cached", usage.cached), ("output", usage.output)] {
+        for (kind, count) in
+            [("input", usage.input), ("cached", usage.cached), ("output", usage.output)]
+        {
             if count > 0 {
-                self.tokens.get_or_create(&TokenLabels { model: model.to_owned(), kind }).inc_by(count);
+                self.tokens
+                    .get_or_create(&TokenLabels { model: model.to_owned(), kind })
+                    .inc_by(count);
             }
         }
     }

@@ -78,7 +78,8 @@ impl OpenRequests {
     /// The records of one checkpoint over all requests that moved.
     #[must_use]
     pub fn checkpoint(&self, at: Timestamp) -> Vec<Record> {
-        let cells: Vec<_> = lock(&self.cells).iter().map(|(id, cell)| (*id, cell.clone())).collect();
+        let cells: Vec<_> =
+            lock(&self.cells).iter().map(|(id, cell)| (*id, cell.clone())).collect();
         let moved: Vec<_> = cells.iter().filter_map(|(id, cell)| cell.checkpoint(*id)).collect();
         moved
             .chunks(PROGRESS_PER_RECORD)
@@ -89,7 +90,8 @@ impl OpenRequests {
     /// The record of one request's checkpoint.
     #[must_use]
     pub fn checkpoint_of(request_id: RequestId, cell: &Cell, at: Timestamp) -> Option<Record> {
-        cell.checkpoint(request_id).map(|progress| Record::Progress { at, requests: vec![progress] })
+        cell.checkpoint(request_id)
+            .map(|progress| Record::Progress { at, requests: vec![progress] })
     }
 }
 

@@ -43,7 +43,10 @@ pub async fn operate(door: &Door, request: Request) -> Result<Reply, AdminError>
 ///
 /// # Errors
 /// It cannot be made or recorded.
-pub async fn ensure_account(door: &Door, bearer: &Bearer) -> Result<Arc<AccountRecord>, AdminError> {
+pub async fn ensure_account(
+    door: &Door,
+    bearer: &Bearer,
+) -> Result<Arc<AccountRecord>, AdminError> {
     let asked = AccountEnsure {
         issuer: bearer.issuer.clone(),
         subject: bearer.subject.clone(),

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use surgewall_core::clock::Timestamp;
 use surgewall_core::config::Config;
 use surgewall_core::config::limits::{Per, QuotaRule, RuleState};
 use surgewall_core::config::schema::Price;
@@ -89,7 +90,12 @@ impl Policy {
     ///
     /// # Errors
     /// A credential, a key set or a certificate authority that cannot be read.
-    pub fn new(config: Config, text: &str, before: Option<&Self>) -> Result<Self, PolicyError> {
+    pub fn new(
+        config: Config,
+        text: &str,
+        before: Option<&Self>,
+        now: Timestamp,
+    ) -> Result<Self, PolicyError> {
         let quotas = config.limits.quota.iter().map(Quota::parse).collect::<Result<_, _>>()?;
         let prices = config
             .prices
@@ -99,7 +105,7 @@ impl Policy {
         let token = config.listen.metrics_token.as_ref();
         Ok(Self {
             hash: surgewall_core::digest::config_hash(text),
-            pools: Pools::new(&config, before.map(|policy| &policy.pools))?,
+            pools: Pools::new(&config, before.map(|policy| &policy.pools), now)?,
             issuers: Issuers::new(&config.accounts.jwt)?,
             metrics_token: token
                 .map(crate::credential::read)

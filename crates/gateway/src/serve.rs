@@ -64,7 +64,11 @@ impl Sockets {
     pub fn bind(listen: &Listen) -> Result<Self, BindError> {
         let mut passed = inherited()?.into_iter();
         let mut next = |address| passed.next().map_or_else(|| bind(address), Ok);
-        Ok(Self { public: next(listen.public)?, admin: next(listen.admin)?, status: next(listen.status)? })
+        Ok(Self {
+            public: next(listen.public)?,
+            admin: next(listen.admin)?,
+            status: next(listen.status)?,
+        })
     }
 }
 
@@ -76,9 +80,8 @@ impl Listening {
     pub async fn start(door: Arc<Door>, sockets: Sockets) -> Result<Self, ListenError> {
         let policy = door.policy();
         let tls = policy.config.listen.tls.as_ref().map(acceptor).transpose()?;
-        for pool in policy.pools.iter() {
-            upstream::check_pool(&door, pool).await;
-        }
+        let checks = policy.pools.iter().map(|pool| upstream::check_pool(&door, pool));
+        futures_util::future::join_all(checks).await;
         let listening = Self {
             public: sockets.public.address,
             admin: sockets.admin.address,
@@ -120,7 +123,9 @@ impl Listening {
         let _ = timeout(CLOSE_PATIENCE, door.tasks.connections_ended()).await;
         door.flush_refusals();
         write_last_use(&door).await;
-        door.ledger.clone().shutdown().await;
+        if let Err(error) = door.ledger.clone().shutdown().await {
+            tracing::error!(%error, "the ledger could not be closed cleanly");
+        }
     }
 }
 

@@ -63,7 +63,8 @@ impl Pool {
     /// to it; [`Pool::end`] takes it back. `random` is any random number.
     ///
     /// A server that waits for its probe gets the request first. If nothing
-    /// else is left, an ejected server is better than none.
+    /// else is left, an ejected server is better than none, and one that a
+    /// health check found silent is better than that: it may just have come back.
     #[must_use]
     pub fn pick(
         &mut self,
@@ -81,11 +82,12 @@ impl Pool {
             })
         };
         let probe = standing(Standing::Probe).next().map(|(position, _)| position);
-        let chosen =
-            probe.or_else(|| least(standing(Standing::Available), random)).or_else(|| {
-                let servers = self.servers.iter().enumerate();
-                least(servers.filter(|(position, server)| usable(*position, server)), random)
-            })?;
+        let servers = || self.servers.iter().enumerate();
+        let untried = |position: usize, server: &Server| server.weight > 0 && !is_tried(position);
+        let chosen = probe
+            .or_else(|| least(standing(Standing::Available), random))
+            .or_else(|| least(servers().filter(|(at, server)| usable(*at, server)), random))
+            .or_else(|| least(servers().filter(|(at, server)| untried(*at, server)), random))?;
         let server = self.servers.get_mut(chosen)?;
         server.breaker.begin(now);
         server.in_flight = server.in_flight.saturating_add(1);

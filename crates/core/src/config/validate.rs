@@ -90,9 +90,16 @@ fn listen(listen: &Listen) -> Result<(), Fault> {
         }
     }
     let admin_exposed = !listen.admin.ip().is_loopback() || !listen.behind_proxy.is_empty();
-    if admin_exposed && listen.admin.port() != 0 && listen.metrics_token.is_none() && !listen.admin.ip().is_loopback() {
-        return Err(fault(["listen".into(), "admin".into()], "metrics would be open to other machines")
-            .hint("set listen.metrics_token = { file = \"...\" }"));
+    if admin_exposed
+        && listen.admin.port() != 0
+        && listen.metrics_token.is_none()
+        && !listen.admin.ip().is_loopback()
+    {
+        return Err(fault(
+            ["listen".into(), "admin".into()],
+            "metrics would be open to other machines",
+        )
+        .hint("set listen.metrics_token = { file = \"...\" }"));
     }
     Ok(())
 }
@@ -102,7 +109,8 @@ fn upstreams(upstreams: &[Upstream]) -> Result<(), Fault> {
     for (at, upstream) in upstreams.iter().enumerate() {
         let name_at = || ["upstream".into(), at.into(), "name".into()];
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        if upstream.name.is_empty() || upstream.name.len() > 64 || !upstream.name.bytes().all(plain) {
+        if upstream.name.is_empty() || upstream.name.len() > 64 || !upstream.name.bytes().all(plain)
+        {
             return Err(fault(name_at(), "a name has 1 to 64 letters, digits, `-`, `_` or `.`"));
         }
         if upstream.name == "handbook" {
@@ -129,7 +137,9 @@ fn upstreams(upstreams: &[Upstream]) -> Result<(), Fault> {
 
 fn servers(at: usize, upstream: &Upstream) -> Result<(), Fault> {
     match (&upstream.url, upstream.servers.is_empty()) {
-        (Some(url), true) => server_url(url, || ["upstream".into(), at.into(), "url".into()].into()),
+        (Some(url), true) => {
+            server_url(url, || ["upstream".into(), at.into(), "url".into()].into())
+        }
         (None, false) => upstream.servers.iter().enumerate().try_for_each(|(nth, server)| {
             let path = |key: &str| -> Vec<Step> {
                 vec!["upstream".into(), at.into(), "servers".into(), nth.into(), key.into()]
@@ -180,10 +190,9 @@ fn bounds(at: usize, upstream: &Upstream) -> Result<(), Fault> {
         ("output_tokens_max", upstream.output_tokens_max.unwrap_or(1)),
     ];
     match positive.into_iter().find(|(_, value)| *value == 0) {
-        Some((key, _)) => Err(fault(
-            ["upstream".into(), at.into(), key.into()],
-            format!("`{key}` is at least 1"),
-        )),
+        Some((key, _)) => {
+            Err(fault(["upstream".into(), at.into(), key.into()], format!("`{key}` is at least 1")))
+        }
         None => Ok(()),
     }
 }
@@ -197,8 +206,9 @@ fn prices(config: &Config) -> Result<(), Fault> {
             return Err(fault(at("date"), "a date is written YYYY-MM-DD"));
         }
         if *currency.get_or_insert(&price.currency) != price.currency {
-            return Err(fault(at("currency"), "all prices are in one currency")
-                .hint("the door does not convert: write every price in the currency that you budget in"));
+            return Err(fault(at("currency"), "all prices are in one currency").hint(
+                "the door does not convert: write every price in the currency that you budget in",
+            ));
         }
     }
     Ok(())

@@ -40,30 +40,20 @@ pub(super) fn compose(index: &Index, question: &str) -> Answer {
     hits.retain(is_about);
     if hits.is_empty() {
         let text = format!("{NOTHING}\n\n{}\n\n{LABEL}", topics(index));
-        return Answer {
-            text,
-            citations: Vec::new(),
-            found: false,
-        };
+        return Answer { text, citations: Vec::new(), found: false };
     }
     quote(&hits)
 }
 
 /// Whether a passage is about the question, or only shares a word with it.
 fn is_about(hit: &Hit<'_>) -> bool {
-    let least = if hit.named {
-        COVERAGE_MIN
-    } else {
-        COVERAGE_UNNAMED_MIN
-    };
+    let least = if hit.named { COVERAGE_MIN } else { COVERAGE_UNNAMED_MIN };
     hit.coverage >= least
 }
 
 /// The best passages, word for word, each with its place.
 fn quote(hits: &[Hit<'_>]) -> Answer {
-    let least = hits
-        .first()
-        .map_or(0.0, |best| best.score * FURTHER_SCORE_SHARE);
+    let least = hits.first().map_or(0.0, |best| best.score * FURTHER_SCORE_SHARE);
     let mut text = String::new();
     let mut citations: Vec<Citation> = Vec::new();
     let worth_it = hits.iter().filter(|hit| hit.score >= least);
@@ -79,19 +69,11 @@ fn quote(hits: &[Hit<'_>]) -> Answer {
         }
     }
     text.push_str(LABEL);
-    Answer {
-        text,
-        citations,
-        found: true,
-    }
+    Answer { text, citations, found: true }
 }
 
 fn push_quote(text: &mut String, passage: &Passage) {
-    let Citation {
-        file,
-        anchor,
-        heading,
-    } = passage.citation();
+    let Citation { file, anchor, heading } = passage.citation();
     text.push_str(&format!("**{heading}**\n\n"));
     if let Some(head) = passage.table_head {
         text.push_str(head);
@@ -105,9 +87,7 @@ fn push_quote(text: &mut String, passage: &Passage) {
 fn is_small_talk(question: &str) -> bool {
     let words = words::plain(question);
     words.len() <= GREETING_WORDS_MAX
-        && words
-            .iter()
-            .all(|word| SMALL_TALK.split(' ').any(|known| known == word))
+        && words.iter().all(|word| SMALL_TALK.split(' ').any(|known| known == word))
 }
 
 /// What a greeting gets: the handbook's own first words, and what can be asked.
@@ -118,11 +98,7 @@ fn introduction(index: &Index) -> Answer {
         push_quote(&mut text, passage);
     }
     text.push_str(&format!("{}\n\n{LABEL}", topics(index)));
-    Answer {
-        text,
-        citations: first.map(Passage::citation).into_iter().collect(),
-        found: true,
-    }
+    Answer { text, citations: first.map(Passage::citation).into_iter().collect(), found: true }
 }
 
 /// The pages by title: what can be asked about.

@@ -64,11 +64,7 @@ impl Index {
             let norm = 1.0 - B + B * length(&bag) / average.max(1.0);
             for (term, (weight, named)) in bag {
                 let frequency = weight / norm;
-                postings.entry(term).or_default().push(Posting {
-                    passage,
-                    frequency,
-                    named,
-                });
+                postings.entry(term).or_default().push(Posting { passage, frequency, named });
             }
         }
         Self { passages, postings }
@@ -165,10 +161,7 @@ mod tests {
         };
         Index::build(vec![
             passage("Sheep", "Sheep eat grass and are counted at night."),
-            passage(
-                "Goats",
-                "Goats eat anything, even a sheep's grass, and climb.",
-            ),
+            passage("Goats", "Goats eat anything, even a sheep's grass, and climb."),
             passage("Money", "A price is an amount of money."),
         ])
     }
@@ -188,10 +181,7 @@ mod tests {
         assert!(index.search("sheep quux blurb")[0].coverage < 0.5);
         assert!(index.search("sheep")[0].named && !index.search("night")[0].named);
         assert!(index.search("quux").is_empty());
-        assert_eq!(
-            index.search("what does it cost")[0].passage.heading,
-            "Money"
-        );
+        assert_eq!(index.search("what does it cost")[0].passage.heading, "Money");
     }
 
     #[test]

@@ -40,9 +40,7 @@ impl Passage {
 /// punctuation.
 pub(super) fn anchor(heading: &str) -> String {
     let lower = heading.to_lowercase();
-    let kept = lower
-        .chars()
-        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    let kept = lower.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
@@ -60,20 +58,12 @@ pub(super) fn split(page: &Page) -> Vec<Passage> {
     for block in whole_tables(&blocks(page.text)) {
         if block.kind == Kind::Heading {
             passages.extend(open.take());
-            heading = page.text[block.start..block.end]
-                .trim_start_matches('#')
-                .trim();
+            heading = page.text[block.start..block.end].trim_start_matches('#').trim();
             title = if title.is_empty() { heading } else { title };
             continue;
         }
         let text = &page.text[block.start..block.end];
-        let place = Passage {
-            file: page.file,
-            title,
-            heading,
-            table_head: None,
-            text,
-        };
+        let place = Passage { file: page.file, title, heading, table_head: None, text };
         match open.take() {
             Some(before) if joins(&before, text) && block.kind != Kind::Row => {
                 open = Some(joined(page, &before, block.end));
@@ -103,10 +93,7 @@ fn joins(before: &Passage, text: &str) -> bool {
 
 fn joined(page: &Page, before: &Passage, end: usize) -> Passage {
     let start = before.text.as_ptr().addr() - page.text.as_ptr().addr();
-    Passage {
-        text: page.text[start..end].trim_end(),
-        ..before.clone()
-    }
+    Passage { text: page.text[start..end].trim_end(), ..before.clone() }
 }
 
 /// What a block is.
@@ -151,20 +138,10 @@ fn blocks(text: &str) -> Vec<Block> {
             push_row(&mut blocks, &mut head, (start, end), line);
         } else if line.starts_with('#') && !in_code {
             open = false;
-            blocks.push(Block {
-                kind: Kind::Heading,
-                start,
-                end,
-                table_head: None,
-            });
+            blocks.push(Block { kind: Kind::Heading, start, end, table_head: None });
         } else if starts_block || (!in_code && is_item(line)) {
             open = true;
-            blocks.push(Block {
-                kind: Kind::Text,
-                start,
-                end,
-                table_head: None,
-            });
+            blocks.push(Block { kind: Kind::Text, start, end, table_head: None });
         } else if let Some(last) = blocks.last_mut() {
             last.end = end;
         }
@@ -180,12 +157,7 @@ fn whole_tables(blocks: &[Block]) -> Vec<Block> {
         match table {
             [first, .., last] if table_bytes(first, last) <= PASSAGE_BYTES_AIM => {
                 let start = first.table_head.map_or(first.start, |head| head.0);
-                out.push(Block {
-                    kind: Kind::Text,
-                    start,
-                    end: last.end,
-                    table_head: None,
-                });
+                out.push(Block { kind: Kind::Text, start, end: last.end, table_head: None });
             }
             rows => out.extend(rows),
         }
@@ -212,12 +184,7 @@ fn push_row(
             head.1 = end;
         }
         Some(head) => {
-            blocks.push(Block {
-                kind: Kind::Row,
-                start,
-                end,
-                table_head: Some(*head),
-            });
+            blocks.push(Block { kind: Kind::Row, start, end, table_head: Some(*head) });
         }
     }
 }
@@ -238,10 +205,7 @@ mod tests {
 
     #[test]
     fn a_page_falls_into_quotable_passages() {
-        let seen: Vec<_> = split(&PAGE)
-            .into_iter()
-            .map(|p| (p.heading, p.text))
-            .collect();
+        let seen: Vec<_> = split(&PAGE).into_iter().map(|p| (p.heading, p.text)).collect();
         let code = "Say:\n\n```\n# no heading\n\n| no | row |\n```\n\nLast.";
         assert_eq!(seen, [("Title", "First."), ("A head?", code)]);
     }
@@ -255,10 +219,8 @@ mod tests {
             let got = split(&Page { file: "f", text });
             assert_eq!(got.len(), expected, "cells of {cell_bytes} bytes");
             let first = &got[0];
-            let shown = first
-                .table_head
-                .map_or(String::new(), |head| format!("{head}\n"))
-                + first.text;
+            let shown =
+                first.table_head.map_or(String::new(), |head| format!("{head}\n")) + first.text;
             assert!(shown.starts_with(&format!("{head}\n{row}")), "{shown}");
         }
     }
@@ -266,10 +228,7 @@ mod tests {
     #[test]
     fn long_sections_are_cut_between_blocks_and_a_colon_holds_what_follows() {
         let sentence = "x".repeat(PASSAGE_BYTES_AIM - 2);
-        let cases = [
-            (format!("{sentence}\n\ny."), 1),
-            (format!("{sentence}\n\nyy."), 2),
-        ];
+        let cases = [(format!("{sentence}\n\ny."), 1), (format!("{sentence}\n\nyy."), 2)];
         for (body, expected) in cases {
             let text: &'static str = format!("# T\n\n{body}\n").leak();
             let got = split(&Page { file: "f", text });
@@ -278,14 +237,7 @@ mod tests {
         }
         let colon: &'static str =
             Box::leak(format!("# T\n\n{sentence}:\n\n- one\n- two\n").into_boxed_str());
-        assert!(
-            split(&Page {
-                file: "f",
-                text: colon
-            })[0]
-                .text
-                .contains("- one")
-        );
+        assert!(split(&Page { file: "f", text: colon })[0].text.contains("- one"));
     }
 
     #[test]

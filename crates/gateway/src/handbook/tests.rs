@@ -9,21 +9,14 @@ use super::*;
 fn ask(question: &str) -> Answer {
     static HANDBOOK: LazyLock<Handbook> = LazyLock::new(Handbook::load);
     let answer = HANDBOOK.answer(question);
-    assert!(
-        answer.text.ends_with("to surgewall.toml."),
-        "no label: {}",
-        answer.text
-    );
+    assert!(answer.text.ends_with("to surgewall.toml."), "no label: {}", answer.text);
     assert!(answer.text.contains("not a language model"));
     let parts: Vec<&str> = answer.text.split("\n\n[docs/").collect();
     for pair in parts.windows(2) {
         let (name, _) = pair[1].split_once(']').unwrap();
         let place = |c: &Citation| format!("{}#{}", c.file, c.anchor) == format!("docs/{name}");
         let cited = answer.citations.iter().find(|c| place(c)).expect(name);
-        let page = pages::PAGES
-            .iter()
-            .find(|page| page.file == cited.file)
-            .unwrap();
+        let page = pages::PAGES.iter().find(|page| page.file == cited.file).unwrap();
         let (_, quoted) = pair[0].rsplit_once("**\n\n").unwrap();
         if page.text.contains(quoted) {
             continue;
@@ -38,14 +31,8 @@ fn ask(question: &str) -> Answer {
 
 /// What people ask, and where the first quotation has to stand.
 const QUESTIONS: &[(&str, &str)] = &[
-    (
-        "How do I revoke a key?",
-        "docs/keys.md#how-do-i-revoke-delete-a-key",
-    ),
-    (
-        "i want to delete an api key",
-        "docs/keys.md#how-do-i-revoke-delete-a-key",
-    ),
+    ("How do I revoke a key?", "docs/keys.md#how-do-i-revoke-delete-a-key"),
+    ("i want to delete an api key", "docs/keys.md#how-do-i-revoke-delete-a-key"),
     ("How can I make a key for my colleague?", "docs/keys.md"),
     (
         "What happens when the disk is full?",
@@ -54,92 +41,38 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("how do I connect ollama", "docs/upstreams.md"),
     ("How do I connect a model server?", "docs/"),
     ("what does total_timeout_s do", "docs/"),
-    (
-        "How is a rate limit set?",
-        "docs/quotas.md#how-do-i-set-a-quota-rate-limit",
-    ),
-    (
-        "why do I get 421",
-        "docs/listeners.md#why-do-i-get-421-host_not_allowed",
-    ),
+    ("How is a rate limit set?", "docs/quotas.md#how-do-i-set-a-quota-rate-limit"),
+    ("why do I get 421", "docs/listeners.md#why-do-i-get-421-host_not_allowed"),
     ("What is in the ledger?", "docs/ledger.md"),
     ("does it store my prompts?", "docs/vault.md"),
     ("How do I back up the master key?", "docs/vault.md"),
     ("Can I use the anthropic SDK?", "docs/quickstart.md"),
-    (
-        "Which metrics are exported?",
-        "docs/operations.md#which-metrics-are-exported",
-    ),
+    ("Which metrics are exported?", "docs/operations.md#which-metrics-are-exported"),
     ("quota_exceeded", "docs/"),
-    (
-        "what is the conservation law",
-        "docs/quotas.md#what-is-the-conservation-law",
-    ),
-    (
-        "How do I set up HTTPS?",
-        "docs/listeners.md#how-do-i-set-up-tls-https-certificates",
-    ),
-    (
-        "what can an attacker with a stolen disk learn?",
-        "docs/threat-model.md",
-    ),
-    (
-        "what is not built yet?",
-        "docs/index.md#what-is-not-built-yet",
-    ),
-    (
-        "does surgewall support deepseek reasoning_content",
-        "docs/dialects.md",
-    ),
+    ("what is the conservation law", "docs/quotas.md#what-is-the-conservation-law"),
+    ("How do I set up HTTPS?", "docs/listeners.md#how-do-i-set-up-tls-https-certificates"),
+    ("what can an attacker with a stolen disk learn?", "docs/threat-model.md"),
+    ("what is not built yet?", "docs/index.md#what-is-not-built-yet"),
+    ("does surgewall support deepseek reasoning_content", "docs/dialects.md"),
     ("how do I stop the server gracefully", "docs/operations.md"),
     (
         "What does it cost? how do I set prices",
         "docs/quotas.md#how-do-i-set-prices-what-a-model-costs-and-money-budgets",
     ),
-    (
-        "what happens if the upstream goes down",
-        "docs/upstreams.md",
-    ),
+    ("what happens if the upstream goes down", "docs/upstreams.md"),
     ("load balancing", "docs/upstreams.md#how-do-i-spread"),
-    (
-        "how can I give my team a budget of 100 dollars per month",
-        "docs/quotas.md",
-    ),
-    (
-        "does it support function calling / tools",
-        "docs/dialects.md#are-tools",
-    ),
-    (
-        "does it cache responses",
-        "docs/index.md#what-does-surgewall-not-do-on-purpose",
-    ),
-    (
-        "does it call home",
-        "docs/index.md#what-does-surgewall-not-do-on-purpose",
-    ),
-    (
-        "why does serve refuse to start",
-        "docs/listeners.md#why-does-serve-refuse-to-start",
-    ),
-    (
-        "how do I rotate a key",
-        "docs/keys.md#how-do-i-rotate-a-key",
-    ),
-    (
-        "how do I add a user",
-        "docs/keys.md#how-do-i-make-add-users",
-    ),
+    ("how can I give my team a budget of 100 dollars per month", "docs/quotas.md"),
+    ("does it support function calling / tools", "docs/dialects.md#are-tools"),
+    ("does it cache responses", "docs/index.md#what-does-surgewall-not-do-on-purpose"),
+    ("does it call home", "docs/index.md#what-does-surgewall-not-do-on-purpose"),
+    ("why does serve refuse to start", "docs/listeners.md#why-does-serve-refuse-to-start"),
+    ("how do I rotate a key", "docs/keys.md#how-do-i-rotate-a-key"),
+    ("how do I add a user", "docs/keys.md#how-do-i-make-add-users"),
     ("how do i upgrade", "docs/operations.md"),
     ("does it run on windows", "docs/quickstart.md#which-systems"),
     ("how fast is it", "docs/quickstart.md#how-fast"),
-    (
-        "how to run the tests",
-        "docs/quickstart.md#how-do-i-run-the-tests",
-    ),
-    (
-        "what if I lose the master key",
-        "docs/vault.md#what-if-i-lose-the-master-key",
-    ),
+    ("how to run the tests", "docs/quickstart.md#how-do-i-run-the-tests"),
+    ("what if I lose the master key", "docs/vault.md#what-if-i-lose-the-master-key"),
     ("sso login", "docs/index.md#what-is-not-built-yet"),
     ("where is the data stored", "docs/operations.md"),
     ("what license is it", "docs/index.md"),
@@ -147,14 +80,8 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("how do I report a vulnerability", "docs/threat-model.md"),
     ("how do I enable streaming", "docs/dialects.md"),
     ("what models are available", "docs/dialects.md"),
-    (
-        "what port does it use",
-        "docs/listeners.md#which-ports-does-it-listen-on",
-    ),
-    (
-        "do you remember what I said before in this conversation?",
-        "docs/index.md",
-    ),
+    ("what port does it use", "docs/listeners.md#which-ports-does-it-listen-on"),
+    ("do you remember what I said before in this conversation?", "docs/index.md"),
 ];
 
 #[test]
@@ -162,10 +89,8 @@ fn real_questions_find_their_page() {
     let mut wrong = Vec::new();
     for (question, place) in QUESTIONS {
         let answer = ask(question);
-        let first = answer
-            .citations
-            .first()
-            .map_or(String::new(), |c| format!("{}#{}", c.file, c.anchor));
+        let first =
+            answer.citations.first().map_or(String::new(), |c| format!("{}#{}", c.file, c.anchor));
         if !answer.found || !first.starts_with(place) {
             wrong.push(format!("{question} -> {first}"));
         }
@@ -201,19 +126,11 @@ fn what_is_not_in_the_handbook_is_not_answered() {
 
 #[test]
 fn a_greeting_gets_an_introduction() {
-    for greeting in [
-        "hello",
-        "Hi!",
-        "Hello there, who are you?",
-        "What can you do?",
-        "help",
-        "ping",
-    ] {
+    for greeting in
+        ["hello", "Hi!", "Hello there, who are you?", "What can you do?", "help", "ping"]
+    {
         let answer = ask(greeting);
-        assert!(
-            answer.found && answer.text.starts_with("Hello."),
-            "{greeting}"
-        );
+        assert!(answer.found && answer.text.starts_with("Hello."), "{greeting}");
         assert!(answer.text.contains("docs/keys.md"));
     }
 }
@@ -236,11 +153,7 @@ fn a_question_is_never_repeated_and_never_hurts() {
 #[test]
 fn a_question_is_read_up_to_its_limit_and_not_further() {
     let padding = " ".repeat(QUESTION_BYTES_MAX - "revoke key".len());
-    assert!(
-        ask(&format!("{padding}revoke key")).citations[0]
-            .file
-            .contains("keys.md")
-    );
+    assert!(ask(&format!("{padding}revoke key")).citations[0].file.contains("keys.md"));
     let one_past = ask(&format!("{padding} revoke keq"));
     assert_eq!(one_past, ask(&format!("{padding} revoke ke")));
 }
@@ -248,10 +161,7 @@ fn a_question_is_read_up_to_its_limit_and_not_further() {
 #[test]
 fn pieces_are_small_and_whole() {
     assert_eq!(pieces("").count(), 0);
-    assert_eq!(
-        pieces("a b\n\nc").collect::<Vec<_>>(),
-        ["a ", "b\n", "\n", "c"]
-    );
+    assert_eq!(pieces("a b\n\nc").collect::<Vec<_>>(), ["a ", "b\n", "\n", "c"]);
 }
 
 mod pages_are_true {
@@ -268,11 +178,7 @@ mod pages_are_true {
     const REFUSAL: &str = include_str!("../../../core/src/refusal.rs");
 
     fn page(name: &str) -> &'static str {
-        PAGES
-            .iter()
-            .find(|page| page.file.ends_with(name))
-            .unwrap()
-            .text
+        PAGES.iter().find(|page| page.file.ends_with(name)).unwrap().text
     }
 
     #[test]
@@ -288,10 +194,7 @@ mod pages_are_true {
         assert_eq!(there, listed);
         for name in listed.iter().filter(|name| !name.ends_with("index.md")) {
             let name = name.trim_start_matches("docs/");
-            assert!(
-                page("index.md").contains(&format!("]({name})")),
-                "index.md lacks {name}"
-            );
+            assert!(page("index.md").contains(&format!("]({name})")), "index.md lacks {name}");
         }
     }
 
@@ -299,23 +202,15 @@ mod pages_are_true {
     fn headings_are_unique_on_a_page_and_links_lead_somewhere() {
         for page in PAGES {
             let passages = split_all(&[page]);
-            let mut anchors: Vec<_> = passages
-                .iter()
-                .map(|passage| anchor(passage.heading))
-                .collect();
+            let mut anchors: Vec<_> =
+                passages.iter().map(|passage| anchor(passage.heading)).collect();
             anchors.dedup();
             let unique: BTreeSet<_> = anchors.iter().collect();
             assert_eq!(unique.len(), anchors.len(), "{}", page.file);
             for link in page.text.split("](").skip(1) {
                 let target = link.split(')').next().unwrap();
-                let known = PAGES
-                    .iter()
-                    .any(|page| page.file == format!("docs/{target}"));
-                assert!(
-                    known || target.starts_with("https://"),
-                    "{}: {target}",
-                    page.file
-                );
+                let known = PAGES.iter().any(|page| page.file == format!("docs/{target}"));
+                assert!(known || target.starts_with("https://"), "{}: {target}", page.file);
             }
         }
     }
@@ -328,10 +223,8 @@ mod pages_are_true {
             Some(name)
         });
         for name in fields {
-            let section = [
-                "upstream", "accounts", "limits", "prices", "ledger", "vault",
-            ]
-            .contains(&name)
+            let section = ["upstream", "accounts", "limits", "prices", "ledger", "vault"]
+                .contains(&name)
                 || ["listen", "telemetry"].contains(&name);
             let documented = configuration.contains(&format!("`{name}`"))
                 || configuration.contains(&format!("{name} = "));
@@ -379,9 +272,7 @@ mod pages_are_true {
             let Some(code) = arguments.split('"').rev().nth(1) else {
                 continue;
             };
-            let line = errors
-                .lines()
-                .find(|line| line.contains(&format!("| `{code}` |")));
+            let line = errors.lines().find(|line| line.contains(&format!("| `{code}` |")));
             let line = line.unwrap_or_else(|| panic!("{code} is not in errors.md"));
             let listed = if status.starts_with('*') {
                 line.contains("400 to 499")

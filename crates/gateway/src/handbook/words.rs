@@ -78,10 +78,7 @@ pub(super) fn synonyms(term: &str) -> impl Iterator<Item = String> {
 pub(super) fn plain(text: &str) -> Vec<String> {
     let lower = text.to_lowercase().replace(['\'', '’'], "");
     let words = lower.split(|c: char| !c.is_alphanumeric());
-    words
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect()
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// Characters that hold a code word together.
@@ -122,9 +119,7 @@ fn singular(word: &str) -> String {
     let keeps = word.len() < 4 || ["ss", "us", "is"].iter().any(|end| word.ends_with(end));
     match word.strip_suffix('s') {
         Some(rest) if !keeps => {
-            let es = ["sse", "she", "che", "xe"]
-                .iter()
-                .any(|end| rest.ends_with(end));
+            let es = ["sse", "she", "che", "xe"].iter().any(|end| rest.ends_with(end));
             rest[..rest.len() - usize::from(es)].to_owned()
         }
         _ => word.to_owned(),
@@ -168,16 +163,7 @@ mod tests {
     fn code_words_stay_whole_and_are_found_by_their_parts() {
         assert_eq!(
             terms("Set `total_timeout_s`, see /v1/models."),
-            [
-                "set",
-                "total_timeout_s",
-                "total",
-                "timeout",
-                "see",
-                "v1/models",
-                "v1",
-                "model"
-            ]
+            ["set", "total_timeout_s", "total", "timeout", "see", "v1/models", "v1", "model"]
         );
     }
 

@@ -1,13 +1,13 @@
 //! The accept loop of one listener.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use surgewall_core::principal::Network;
-use surgewall_shield::networks::Accept;
+use surgewall_shield::networks::AcceptRefused;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -44,7 +44,13 @@ impl Purpose {
 }
 
 /// Accepts connections until the door drains.
-pub async fn run(door: Arc<Door>, purpose: Purpose, bound: Bound, tls: Option<TlsAcceptor>, router: Router) {
+pub async fn run(
+    door: Arc<Door>,
+    purpose: Purpose,
+    bound: Bound,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+) {
     let mut drained = std::pin::pin!(door.tasks.drained());
     loop {
         let accepted = tokio::select! {
@@ -53,8 +59,9 @@ pub async fn run(door: Arc<Door>, purpose: Purpose, bound: Bound, tls: Option<Tl
         };
         match accepted {
             Ok((stream, address)) => {
-                if let Some(place) = Place::take(&door, purpose, address) {
-                    let task = converse(door.clone(), place, stream, tls.clone(), router.clone());
+                if let Some(accepted) = Accepted::new(&door, purpose, address) {
+                    let task =
+                        converse(door.clone(), accepted, stream, tls.clone(), router.clone());
                     door.tasks.connection(task);
                 }
             }
@@ -67,59 +74,76 @@ pub async fn run(door: Arc<Door>, purpose: Purpose, bound: Bound, tls: Option<Tl
     }
 }
 
-/// A connection's place among the connections of its network; given back on drop.
-struct Place {
+/// An accepted connection; its place is given back on drop.
+struct Accepted {
     door: Arc<Door>,
     peer: Arc<Peer>,
-    counted: bool,
 }
 
-impl Place {
-    /// A place, or `None` when the network or the door has no room: the
-    /// connection is then dropped at once, before TLS costs anything.
-    fn take(door: &Arc<Door>, purpose: Purpose, address: SocketAddr) -> Option<Self> {
+impl Accepted {
+    /// A connection with its place, or `None` when its network or the door has
+    /// no room: it is then dropped at once, before TLS costs anything.
+    fn new(door: &Arc<Door>, purpose: Purpose, address: SocketAddr) -> Option<Self> {
         let network = Network::of(address.ip());
         let counted = purpose == Purpose::Public && !door.policy().is_proxy(address.ip());
-        if counted {
-            let now = door.clock.now();
-            match lock(&door.networks).accept(network, now) {
-                Accept::Yes => {}
-                Accept::Refuse(why) => {
-                    door.metrics.connection_refused(why.as_str());
+        let place = if counted {
+            match lock(&door.networks).accept(network, door.clock.now()) {
+                Ok(place) => Some(place),
+                Err(refused) => {
+                    door.metrics.connection_refused(reason(refused));
                     return None;
                 }
             }
-        }
+        } else {
+            None
+        };
         door.metrics.connection_opened(purpose);
         let peer = Peer {
             address,
             network,
             spoke: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
+            place: Mutex::new(place),
         };
-        Some(Self { door: door.clone(), peer: Arc::new(peer), counted })
+        Some(Self { door: door.clone(), peer: Arc::new(peer) })
     }
 }
 
-impl Drop for Place {
+const fn reason(refused: AcceptRefused) -> &'static str {
+    match refused {
+        AcceptRefused::Network => "network",
+        AcceptRefused::Kept => "kept_for_known",
+        AcceptRefused::Full => "full",
+    }
+}
+
+impl Drop for Accepted {
     fn drop(&mut self) {
         self.door.metrics.connection_closed();
-        if self.counted {
-            let authenticated = self.peer.authenticated.load(Ordering::Relaxed);
-            lock(&self.door.networks).closed(self.peer.network, authenticated);
+        if let Some(place) = lock(&self.peer.place).take() {
+            lock(&self.door.networks).closed(place);
         }
     }
 }
 
-async fn converse(door: Arc<Door>, place: Place, stream: TcpStream, tls: Option<TlsAcceptor>, router: Router) {
+async fn converse(
+    door: Arc<Door>,
+    accepted: Accepted,
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+) {
     // Small pieces of a stream must not wait for each other.
     let _ = stream.set_nodelay(true);
     let policy = door.policy();
     let limits = &policy.config.limits;
     let stall = Duration::from_secs(limits.client_stall_s);
-    let peer = place.peer.clone();
+    let peer = accepted.peer.clone();
     match tls {
-        None => connection::serve(StallGuard::new(stream, stall), peer, router, limits, &door.tasks).await,
+        None => {
+            connection::serve(StallGuard::new(stream, stall), peer, router, limits, &door.tasks)
+                .await
+        }
         Some(acceptor) => {
             let handshake = acceptor.accept(stream);
             match tokio::time::timeout(Duration::from_secs(limits.header_read_s), handshake).await {
@@ -127,7 +151,9 @@ async fn converse(door: Arc<Door>, place: Place, stream: TcpStream, tls: Option<
                     let io = StallGuard::new(stream, stall);
                     connection::serve(io, peer, router, limits, &door.tasks).await;
                 }
-                Ok(Err(error)) => tracing::debug!(network = %peer.network, %error, "TLS handshake failed"),
+                Ok(Err(error)) => {
+                    tracing::debug!(network = %peer.network, %error, "TLS handshake failed")
+                }
                 Err(_) => tracing::debug!(network = %peer.network, "TLS handshake took too long"),
             }
         }

@@ -13,7 +13,8 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// stranger wrote further left counts for nothing.
 #[must_use]
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
-    let trusted = |address: &IpAddr| proxies.iter().any(|net| net.contains(&address.to_canonical()));
+    let trusted =
+        |address: &IpAddr| proxies.iter().any(|net| net.contains(&address.to_canonical()));
     if !trusted(&peer) {
         return peer.to_canonical();
     }

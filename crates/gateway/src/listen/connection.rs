@@ -1,8 +1,8 @@
 //! One connection: its bounds, and what it knows of its peer.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use surgewall_core::config::limits::Limits;
 use surgewall_core::principal::Network;
+use surgewall_shield::networks::Place;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt as _;
 
@@ -39,9 +40,10 @@ pub struct Peer {
     pub network: Network,
     /// Whether a request head has arrived in full.
     pub spoke: AtomicBool,
-    /// Whether a credential was accepted on it: then it no longer counts
-    /// against the network's unauthenticated connections.
+    /// Whether a credential was accepted on it.
     pub authenticated: AtomicBool,
+    /// Its place among its network's connections, where those are counted.
+    pub place: Mutex<Option<Place>>,
 }
 
 /// Serves HTTP/1 or HTTP/2 on `io` until the peer closes, a bound is hit, or

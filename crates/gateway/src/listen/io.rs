@@ -24,7 +24,11 @@ impl<T> StallGuard<T> {
 
     /// A write that moved disarms the guard; one that waits arms it, and one
     /// that has waited too long fails.
-    fn watch<R>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+    fn watch<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
         if written.is_ready() {
             self.waiting = None;
             return written;

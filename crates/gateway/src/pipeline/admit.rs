@@ -38,7 +38,11 @@ pub struct Admitted {
 ///
 /// # Errors
 /// The model is not this caller's, a quota is used up, or the ledger cannot be written.
-pub async fn admit(door: &Arc<Door>, arrival: &Arrival, guarded: Guarded) -> Result<Admitted, Refusal> {
+pub async fn admit(
+    door: &Arc<Door>,
+    arrival: &Arrival,
+    guarded: Guarded,
+) -> Result<Admitted, Refusal> {
     let Guarded { principal, slot, asked } = guarded;
     let targets = permitted(door, arrival, &principal, &asked)?;
     let input = input_estimate(door, &targets, &asked);
@@ -104,7 +108,9 @@ fn permitted(
 
 /// A budget in money cannot be held against a model that has no price.
 fn priced(arrival: &Arrival, held: &[Held], targets: &Targets) -> Result<(), Refusal> {
-    let in_money = |held: &Held| !held.shadow && held.spec.meter == Meter::Money && held.covers(&targets.model);
+    let in_money = |held: &Held| {
+        !held.shadow && held.spec.meter == Meter::Money && held.covers(&targets.model)
+    };
     let free = targets.model == crate::upstream::HANDBOOK;
     if free || arrival.policy.rates(&targets.model).is_some() || !held.iter().any(in_money) {
         return Ok(());

@@ -49,7 +49,11 @@ pub enum Failure {
 ///
 /// # Errors
 /// None did, or one refused the request itself.
-pub async fn call(door: &Arc<Door>, arrival: &Arrival, mut routed: Routed) -> Result<Called, Refusal> {
+pub async fn call(
+    door: &Arc<Door>,
+    arrival: &Arrival,
+    mut routed: Routed,
+) -> Result<Called, Refusal> {
     match attempts(door, arrival, &mut routed).await {
         Ok(answer) => Ok(Called {
             answer,
@@ -67,19 +71,26 @@ pub async fn call(door: &Arc<Door>, arrival: &Arrival, mut routed: Routed) -> Re
     }
 }
 
-async fn attempts(door: &Arc<Door>, arrival: &Arrival, routed: &mut Routed) -> Result<Answer, Refusal> {
+async fn attempts(
+    door: &Arc<Door>,
+    arrival: &Arrival,
+    routed: &mut Routed,
+) -> Result<Answer, Refusal> {
     let mut last = None;
     let mut made = 0;
     for target in &routed.targets {
+        let mut tried = Vec::new();
         for nth in 0..ATTEMPTS_PER_POOL_MAX {
             let again = made > 0;
             if made == ATTEMPTS_MAX || (again && !target.pool.may_retry(door.clock.now())) {
                 break;
             }
-            let Some(lease) = target.pool.lease(&door.clock) else { break };
+            let Some(lease) = target.pool.lease(&door.clock, &tried) else { break };
             made += 1;
+            tried.push(lease.server());
             routed.reservation.attempt(target.pool.name());
-            match attempt::attempt(arrival, &routed.asked, &routed.reservation, target, lease).await {
+            match attempt::attempt(arrival, &routed.asked, &routed.reservation, target, lease).await
+            {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Final(refusal)) => return Err(refusal),
                 Err(Failure::Retry(fault)) => {
@@ -94,7 +105,9 @@ async fn attempts(door: &Arc<Door>, arrival: &Arrival, routed: &mut Routed) -> R
         }
     }
     Err(last.map_or_else(
-        || Refusal::PoolUnavailable { why: format!("no server for `{}` takes calls", routed.model) },
+        || Refusal::PoolUnavailable {
+            why: format!("no server for `{}` takes calls", routed.model),
+        },
         |why| Refusal::UpstreamFailed { why },
     ))
 }

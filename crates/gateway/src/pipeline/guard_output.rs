@@ -43,7 +43,11 @@ pub struct Whole {
 /// # Errors
 /// A guard that withholds all of it.
 #[expect(clippy::unnecessary_wraps, reason = "guards refuse here; the step's form is the contract")]
-pub fn guard_output(door: &std::sync::Arc<Door>, arrival: &Arrival, called: Called) -> Result<Released, Refusal> {
+pub fn guard_output(
+    door: &std::sync::Arc<Door>,
+    arrival: &Arrival,
+    called: Called,
+) -> Result<Released, Refusal> {
     let Called { answer, reservation, model, input, rate_limits } = called;
     let mut headers = HeaderMap::new();
     rate_limits.write(&mut headers);

@@ -29,7 +29,11 @@ const CARRIERS_MAX: usize = 4;
 ///
 /// # Errors
 /// A credential that is not accepted, or two that name different principals.
-pub async fn identify(door: &Door, arrival: &Arrival, headers: &HeaderMap) -> Result<Identified, Refusal> {
+pub async fn identify(
+    door: &Door,
+    arrival: &Arrival,
+    headers: &HeaderMap,
+) -> Result<Identified, Refusal> {
     let mut caller: Option<Caller> = None;
     for credential in carriers(headers)? {
         let next = resolve(door, arrival, credential).await;
@@ -84,7 +88,11 @@ fn carriers(headers: &HeaderMap) -> Result<Vec<&str>, Refusal> {
     if found.len() > CARRIERS_MAX { Err(Refusal::CredentialsConflict) } else { Ok(found) }
 }
 
-async fn resolve(door: &Door, arrival: &Arrival, credential: &str) -> Result<Caller, CredentialFault> {
+async fn resolve(
+    door: &Door,
+    arrival: &Arrival,
+    credential: &str,
+) -> Result<Caller, CredentialFault> {
     if !jwt::looks_like_token(credential) {
         return door.directory.find_key(credential, arrival.at).await.map(Caller::Key);
     }
@@ -116,7 +124,9 @@ fn same(first: &Caller, second: &Caller) -> bool {
 /// unauthenticated ones, and keeps room for the network for a day.
 fn remember(door: &Door, arrival: &Arrival) {
     if !arrival.peer.authenticated.swap(true, Ordering::Relaxed) {
-        lock(&door.networks).authenticated(arrival.peer.network, arrival.at);
+        if let Some(place) = lock(&arrival.peer.place).as_mut() {
+            lock(&door.networks).authenticated(place, arrival.at);
+        }
     }
 }
 

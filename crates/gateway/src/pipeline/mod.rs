@@ -55,7 +55,12 @@ pub struct Arrival {
 
 impl Arrival {
     /// The arrival of `request` on `route`.
-    pub fn new(door: &Door, route: &'static Route, peer: Arc<Peer>, headers: &http::HeaderMap) -> Self {
+    pub fn new(
+        door: &Door,
+        route: &'static Route,
+        peer: Arc<Peer>,
+        headers: &http::HeaderMap,
+    ) -> Self {
         let policy = door.policy();
         let address =
             client_address(peer.address.ip(), headers, &policy.config.listen.behind_proxy);
@@ -78,7 +83,11 @@ impl Arrival {
 ///
 /// # Errors
 /// The first step that says no.
-pub async fn serve(door: &Arc<Door>, arrival: &Arrival, request: Request) -> Result<Response, Refusal> {
+pub async fn serve(
+    door: &Arc<Door>,
+    arrival: &Arrival,
+    request: Request,
+) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
     // Deny by default: every carrier of a credential becomes one principal, or the request ends here.
     let identified = identify::identify(door, arrival, &head.headers).await?;
@@ -91,7 +100,7 @@ pub async fn serve(door: &Arc<Door>, arrival: &Arrival, request: Request) -> Res
     // May this principal have this model, is its quota enough, is that on disk?
     let admitted = admit::admit(door, arrival, guarded).await?;
     // The servers that may answer, in order; their addresses come from the configuration alone.
-    let routed = route::route(door, arrival, admitted)?;
+    let routed = route::route(arrival, admitted);
     // The upstream sees the request; retries end with its first byte.
     let called = call::call(door, arrival, routed).await?;
     // What leaves is in the client's dialect, and nothing that was shown is taken back.

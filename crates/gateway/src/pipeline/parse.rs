@@ -54,7 +54,9 @@ pub async fn parse(
 ) -> Result<Parsed, Refusal> {
     let limits = &arrival.policy.config.limits;
     let Handler::Api(endpoint) = arrival.route.handler else {
-        return Err(Refusal::Internal { why: "a route without an endpoint in the pipeline".into() });
+        return Err(Refusal::Internal {
+            why: "a route without an endpoint in the pipeline".into(),
+        });
     };
     let body = read_body(limits, headers, body).await?;
     let bounds = RequestLimits {
@@ -72,7 +74,8 @@ pub async fn parse(
 async fn read_body(limits: &Limits, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     let bytes_max = limits.body_bytes_max;
     let too_large = || Refusal::BodyTooLarge { bytes_max };
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let declared =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > bytes_max) {
         return Err(too_large());
     }
@@ -116,7 +119,9 @@ fn delegated(
 
 fn too_long_a_name() -> Refusal {
     Refusal::InvalidRequest {
-        reason: format!("the end user's name is longer than {DELEGATED_NAME_BYTES_MAX} bytes or not text"),
+        reason: format!(
+            "the end user's name is longer than {DELEGATED_NAME_BYTES_MAX} bytes or not text"
+        ),
         param: Some("user".into()),
     }
 }

@@ -121,7 +121,8 @@ impl Reservation {
 
     fn top_up(&mut self, lacking: Amounts) {
         let step = |n: u64| if n == 0 { 0 } else { n.max(TOP_UP_TOKENS) };
-        let usage = Usage { input: step(lacking.input), output: step(lacking.output), ..Usage::default() };
+        let usage =
+            Usage { input: step(lacking.input), output: step(lacking.output), ..Usage::default() };
         let mut extra = self.amounts(&usage);
         extra.money = extra.money.max(lacking.money);
         lock(&self.door.quota).top_up(&mut self.opened.admission.charges, &extra);
@@ -130,7 +131,11 @@ impl Reservation {
 
     fn amounts(&self, usage: &Usage) -> Amounts {
         let cost = self.opened.rates.map_or(0, |rates| rates.cost(usage).nanos());
-        Amounts { input: usage.input, output: usage.output, money: u64::try_from(cost).unwrap_or(0) }
+        Amounts {
+            input: usage.input,
+            output: usage.output,
+            money: u64::try_from(cost).unwrap_or(0),
+        }
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -175,7 +180,8 @@ impl Reservation {
         let admission = &self.opened.admission;
         let used = self.amounts(&usage);
         // What was topped up on the way stays reserved; what goes past it is topped up now.
-        let topped_up = self.topped_up.plus(&used.beyond(&admission.reserved.plus(&self.topped_up)));
+        let topped_up =
+            self.topped_up.plus(&used.beyond(&admission.reserved.plus(&self.topped_up)));
         let bound = admission.reserved.plus(&topped_up);
         self.door.open.close(admission.request_id);
         lock(&self.door.quota).settle(&admission.charges, &used);

@@ -57,7 +57,12 @@ pub struct AnswerBody {
 
 impl AnswerBody {
     /// A body that goes on from `streamed`.
-    pub fn new(door: Arc<Door>, streamed: Streamed, mut reservation: Reservation, flow: Flow) -> Self {
+    pub fn new(
+        door: Arc<Door>,
+        streamed: Streamed,
+        mut reservation: Reservation,
+        flow: Flow,
+    ) -> Self {
         reservation.first_byte(settle::OK);
         let now = Instant::now();
         let Streamed { first, rest, options, idle_gap, deadline } = streamed;
@@ -115,7 +120,9 @@ impl AnswerBody {
         match piece {
             Piece::Bytes(bytes) => self.feed(&bytes),
             Piece::End => self.upstream_ended(),
-            Piece::Broke(why) => self.broke(Refusal::UpstreamFailed { why }, Outcome::UpstreamBroke),
+            Piece::Broke(why) => {
+                self.broke(Refusal::UpstreamFailed { why }, Outcome::UpstreamBroke)
+            }
             Piece::Drained => self.broke(Refusal::Draining, Outcome::Drained),
         }
     }
@@ -123,7 +130,10 @@ impl AnswerBody {
     fn feed(&mut self, bytes: &[u8]) {
         self.last_bytes = Instant::now();
         if self.last_bytes >= self.deadline {
-            self.broke(Refusal::UpstreamFailed { why: UpstreamFault::Timeout }, Outcome::UpstreamBroke);
+            self.broke(
+                Refusal::UpstreamFailed { why: UpstreamFault::Timeout },
+                Outcome::UpstreamBroke,
+            );
             return;
         }
         let (machine, out) = (&mut self.machine, &mut self.out);
@@ -132,7 +142,9 @@ impl AnswerBody {
             Ok(Ok(())) if self.machine.is_done() => self.finish(),
             Ok(Ok(())) => self.count(),
             Ok(Err(fault)) => self.faulty(fault),
-            Err(_) => self.broke(Refusal::Internal { why: "a panic in a stream".into() }, Outcome::Failed),
+            Err(_) => {
+                self.broke(Refusal::Internal { why: "a panic in a stream".into() }, Outcome::Failed)
+            }
         }
     }
 
@@ -147,7 +159,8 @@ impl AnswerBody {
         tracing::debug!(%fault, "stream broke");
         let refusal = match fault {
             StreamFault::UpstreamError(said) => {
-                let message = said.message.unwrap_or_else(|| "The model's server broke off.".into());
+                let message =
+                    said.message.unwrap_or_else(|| "The model's server broke off.".into());
                 Refusal::UpstreamRejected { status: 502, message, code: said.code }
             }
             _ => Refusal::UpstreamFailed { why: UpstreamFault::Garbage },
@@ -162,7 +175,9 @@ impl AnswerBody {
         tracing::info!(%request_id, reason = %refusal, ?outcome, "stream ended early");
         let error = ErrorBody::of(self.flow.dialect, &refusal, &request_id.to_string());
         self.machine.fail(&error, &mut self.out);
-        if let Some((_, lease)) = self.rest.take() {
+        if let Some((_, mut lease)) = self.rest.take()
+            && outcome == Outcome::UpstreamBroke
+        {
             lease.failed();
         }
         reservation.settle_detached(outcome, self.so_far(), Source::Estimated);

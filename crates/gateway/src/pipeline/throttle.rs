@@ -35,7 +35,11 @@ impl Drop for AnonymousSlot {
 ///
 /// # Errors
 /// The network has `limits.network_requests_max` in flight, or the door drains.
-pub fn throttle(door: &Arc<Door>, arrival: &Arrival, identified: Identified) -> Result<Throttled, Refusal> {
+pub fn throttle(
+    door: &Arc<Door>,
+    arrival: &Arrival,
+    identified: Identified,
+) -> Result<Throttled, Refusal> {
     if door.tasks.is_draining() {
         return Err(Refusal::Draining);
     }
@@ -44,10 +48,8 @@ pub fn throttle(door: &Arc<Door>, arrival: &Arrival, identified: Identified) -> 
         return Ok(Throttled { principal, slot: None });
     }
     let network = arrival.network;
-    if !lock(&door.networks).enter_anonymous(network) {
-        let max = arrival.policy.config.limits.network_requests_max;
-        return Err(Refusal::NetworkBusy { max });
-    }
+    let entered = lock(&door.networks).enter_anonymous(network);
+    entered.map_err(|max| Refusal::NetworkBusy { max })?;
     let slot = AnonymousSlot { door: door.clone(), network };
     Ok(Throttled { principal, slot: Some(slot) })
 }

@@ -27,7 +27,7 @@ use crate::refuse::{self, Refused};
 use crate::sync::lock;
 
 /// A model call: the pipeline.
-pub async fn call(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
+pub(super) async fn call(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
     let arrival = match arrive(&door, route, &request) {
         Ok(arrival) => arrival,
         Err(response) => return response,
@@ -44,7 +44,7 @@ pub async fn call(door: Arc<Door>, route: &'static Route, request: Request) -> R
 }
 
 /// The models that the caller may use.
-pub async fn models(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
+pub(super) async fn models(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
     let arrival = match arrive(&door, route, &request) {
         Ok(arrival) => arrival,
         Err(response) => return response,
@@ -59,7 +59,7 @@ pub async fn models(door: Arc<Door>, route: &'static Route, request: Request) ->
 }
 
 /// One model, if the caller may use it.
-pub async fn model(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
+pub(super) async fn model(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
     let arrival = match arrive(&door, route, &request) {
         Ok(arrival) => arrival,
         Err(response) => return response,
@@ -83,7 +83,7 @@ pub async fn model(door: Arc<Door>, route: &'static Route, request: Request) -> 
 
 /// What is left of the caller's budget, in DeepSeek's form. Without a money
 /// limit the list is empty: there is no balance to run out.
-pub async fn balance(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
+pub(super) async fn balance(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
     let arrival = match arrive(&door, route, &request) {
         Ok(arrival) => arrival,
         Err(response) => return response,
@@ -107,7 +107,8 @@ fn balance_body(door: &Door, arrival: &Arrival, principal: &Principal) -> Bytes 
         .filter(|held| held.spec.meter == Meter::Money && !held.shadow)
         .map(|held| quota.remaining(arrival.at, &held.subject, &held.spec).remaining)
         .min();
-    let currency = arrival.policy.config.prices.values().next().map_or("USD", |price| &price.currency);
+    let currency =
+        arrival.policy.config.prices.values().next().map_or("USD", |price| &price.currency);
     let infos: Vec<_> = left
         .iter()
         .map(|nanos| {
@@ -122,7 +123,11 @@ fn balance_body(door: &Door, arrival: &Arrival, principal: &Principal) -> Bytes 
     Bytes::from(serde_json::json!({"is_available": available, "balance_infos": infos}).to_string())
 }
 
-async fn identified(door: &Door, arrival: &Arrival, headers: &HeaderMap) -> Result<Principal, Refusal> {
+async fn identified(
+    door: &Door,
+    arrival: &Arrival,
+    headers: &HeaderMap,
+) -> Result<Principal, Refusal> {
     let principal = identify::identify(door, arrival, headers).await?.principal;
     let allowed = principal.key().is_none_or(|key| key.scopes.allows_route(arrival.route.family));
     if allowed { Ok(principal) } else { Err(Refusal::NotPermitted { what: "route" }) }

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{StatusCode, Uri};
 use surgewall_core::config::schema::Listen;
 use surgewall_core::id::RequestId;
@@ -35,12 +35,12 @@ fn page(kind: HeaderValue, body: impl Into<Body>) -> Response {
 }
 
 /// The process lives.
-pub async fn healthz() -> Response {
+pub(super) async fn healthz() -> Response {
     page(TEXT, "ok\n")
 }
 
 /// It takes requests: not while it drains, not while the ledger cannot be written.
-pub async fn readyz(door: Arc<Door>) -> Response {
+pub(super) async fn readyz(door: Arc<Door>) -> Response {
     let why = if door.tasks.is_draining() {
         "draining\n"
     } else if !door.ledger.health().writable {
@@ -52,12 +52,12 @@ pub async fn readyz(door: Arc<Door>) -> Response {
 }
 
 /// The description of the public API.
-pub async fn openapi() -> Response {
+pub(super) async fn openapi() -> Response {
     page(JSON, super::openapi::document())
 }
 
 /// Prometheus metrics, for those who may see them.
-pub async fn metrics(door: Arc<Door>, request: Request) -> Response {
+pub(super) async fn metrics(door: Arc<Door>, request: Request) -> Response {
     let policy = door.policy();
     if !policy.config.telemetry.metrics {
         return StatusCode::NOT_FOUND.into_response();
@@ -73,7 +73,10 @@ pub async fn metrics(door: Arc<Door>, request: Request) -> Response {
     if allowed {
         page(METRICS, crate::metrics::render(&door))
     } else {
-        (StatusCode::UNAUTHORIZED, page(TEXT, "metrics need the token that listen.metrics_token names\n"))
+        (
+            StatusCode::UNAUTHORIZED,
+            page(TEXT, "metrics need the token that listen.metrics_token names\n"),
+        )
             .into_response()
     }
 }
@@ -85,12 +88,12 @@ fn same(first: &[u8], second: &[u8]) -> bool {
 }
 
 /// The public listener's front page.
-pub async fn front() -> Response {
+pub(super) async fn front() -> Response {
     page(HTML, include_str!("front.html"))
 }
 
 /// The status listener's page: from memory, without JavaScript.
-pub async fn status(door: Arc<Door>) -> Response {
+pub(super) async fn status(door: Arc<Door>) -> Response {
     let state = if door.tasks.is_draining() {
         "The service is restarting."
     } else if door.ledger.health().writable {
@@ -102,8 +105,10 @@ pub async fn status(door: Arc<Door>) -> Response {
 }
 
 /// What is not in the table is 404, in the dialect that the path suggests.
-pub async fn unknown_route(door: Arc<Door>, request: Request) -> Response {
-    let dialect = if request.uri().path().contains("anthropic") || request.headers().contains_key("anthropic-version") {
+pub(super) async fn unknown_route(door: Arc<Door>, request: Request) -> Response {
+    let dialect = if request.uri().path().contains("anthropic")
+        || request.headers().contains_key("anthropic-version")
+    {
         ClientDialect::Anthropic
     } else {
         ClientDialect::OpenAi
@@ -112,13 +117,22 @@ pub async fn unknown_route(door: Arc<Door>, request: Request) -> Response {
 }
 
 /// The route exists, for another method.
-pub async fn wrong_method(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
+pub(super) async fn wrong_method(
+    door: Arc<Door>,
+    route: &'static Route,
+    request: Request,
+) -> Response {
     let mut response = refuse_here(&door, route.dialect, &request, Refusal::MethodNotAllowed);
     response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(route.method));
     response
 }
 
-fn refuse_here(door: &Door, dialect: ClientDialect, request: &Request, refusal: Refusal) -> Response {
+fn refuse_here(
+    door: &Door,
+    dialect: ClientDialect,
+    request: &Request,
+    refusal: Refusal,
+) -> Response {
     let request_id = RequestId::random();
     let response = refuse::answer(dialect, request_id, &refusal);
     if let Some(peer) = request.extensions().get::<Arc<Peer>>() {
@@ -132,7 +146,7 @@ fn refuse_here(door: &Door, dialect: ClientDialect, request: &Request, refusal: 
 /// A page in a stranger's browser can send requests to loopback under a name
 /// of its own (DNS rebinding): a loopback listener answers only to loopback's
 /// names and to the public name.
-pub async fn host_guard(
+pub(super) async fn host_guard(
     State((door, purpose)): State<(Arc<Door>, Purpose)>,
     request: Request,
     next: Next,
@@ -173,10 +187,14 @@ mod tests {
     #[test]
     fn a_loopback_listener_answers_to_its_own_names_only() {
         let listen = Listen { public_name: Some("ai.example.org".into()), ..Listen::default() };
-        for host in ["localhost:7070", "127.0.0.1:7070", "[::1]:7070", "127.0.0.9", "AI.example.org"] {
+        for host in
+            ["localhost:7070", "127.0.0.1:7070", "[::1]:7070", "127.0.0.9", "AI.example.org"]
+        {
             assert!(is_own_name(&listen, Purpose::Public, host), "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example", "192.0.2.1", "a b", "127.0.0.1.evil"] {
+        for host in
+            ["", "evil.example", "localhost.evil.example", "192.0.2.1", "a b", "127.0.0.1.evil"]
+        {
             assert!(!is_own_name(&listen, Purpose::Public, host), "{host}");
         }
     }

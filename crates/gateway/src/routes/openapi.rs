@@ -61,7 +61,9 @@ fn operation(route: &Route) -> Value {
 fn summary(route: &Route) -> &'static str {
     match route.handler {
         Handler::Api(Endpoint::Chat) => "A model's answer to a conversation, streamed if asked",
-        Handler::Api(Endpoint::Completions) => "A model's continuation of a text, with or without a suffix",
+        Handler::Api(Endpoint::Completions) => {
+            "A model's continuation of a text, with or without a suffix"
+        }
         Handler::Api(Endpoint::Embeddings) => "Vectors of texts",
         Handler::Api(Endpoint::CountTokens) => "An estimate of a request's input tokens",
         Handler::Models => "The models that the caller may use",
@@ -139,7 +141,8 @@ const fn request_schema(dialect: ClientDialect, endpoint: Endpoint) -> &'static 
 }
 
 fn schemas() -> Value {
-    let message = json!({"type": "object", "required": ["role"], "properties": {"role": {"type": "string"}}});
+    let message =
+        json!({"type": "object", "required": ["role"], "properties": {"role": {"type": "string"}}});
     let model = json!({"type": "string", "minLength": 1, "maxLength": surgewall_core::limits::MODEL_NAME_BYTES_MAX});
     let positive = json!({"type": "integer", "minimum": 1});
     json!({

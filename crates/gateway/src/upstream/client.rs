@@ -52,8 +52,8 @@ pub struct Call<'a> {
     pub method: Method,
     /// The body in the upstream's dialect.
     pub body: Bytes,
-    /// `x-request-id`.
-    pub request_id: &'a str,
+    /// `x-request-id`; a health check has none.
+    pub request_id: Option<&'a str>,
     /// The client's own headers, of which a few of Anthropic's are passed on.
     pub client_headers: Option<&'a HeaderMap>,
     /// Whether a stream is asked for.
@@ -108,7 +108,7 @@ impl HttpClient {
         }
         let accept = if call.stream { "text/event-stream" } else { "application/json" };
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        if let Ok(id) = HeaderValue::from_str(call.request_id) {
+        if let Some(Ok(id)) = call.request_id.map(HeaderValue::from_str) {
             headers.insert(HeaderName::from_static("x-request-id"), id);
         }
         if self.dialect == Dialect::Anthropic {
@@ -125,7 +125,9 @@ impl HttpClient {
     fn authorize(&self, headers: &mut HeaderMap) {
         let Some(credential) = &self.credential else { return };
         let (name, text) = match self.dialect {
-            Dialect::Anthropic => (HeaderName::from_static("x-api-key"), credential.expose().clone()),
+            Dialect::Anthropic => {
+                (HeaderName::from_static("x-api-key"), credential.expose().clone())
+            }
             Dialect::Openai | Dialect::Ollama => {
                 (AUTHORIZATION, format!("Bearer {}", credential.expose()))
             }

@@ -85,7 +85,8 @@ fn streamed(text: &str, created_s: u64, usage: (usize, usize)) -> Bytes {
         format!("data: {chunk}\n\n")
     };
     let delta = |delta: Value, reason: Value| json!([{"index": 0, "delta": delta, "finish_reason": reason}]);
-    let mut out = chunk(delta(json!({"role": "assistant", "content": ""}), Value::Null), Value::Null);
+    let mut out =
+        chunk(delta(json!({"role": "assistant", "content": ""}), Value::Null), Value::Null);
     for piece in pieces(text) {
         out += &chunk(delta(json!({"content": piece}), Value::Null), Value::Null);
     }
@@ -102,8 +103,14 @@ mod tests {
     #[test]
     fn the_question_is_the_last_user_message() {
         let cases = [
-            (r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#, "a"),
-            (r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}"#, "a\nb"),
+            (
+                r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#,
+                "a",
+            ),
+            (
+                r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}"#,
+                "a\nb",
+            ),
             (r#"{"prompt":"p"}"#, "p"),
             (r#"{"prompt":["p","q"]}"#, "p\nq"),
             ("garbage", ""),

@@ -16,7 +16,7 @@ use super::pool::{Backend, Pool, Server};
 use crate::door::Door;
 
 /// The longest answer to a health check that is waited for.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the set of pools is looked at for ones that are due.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -24,7 +24,8 @@ const TICK: Duration = Duration::from_secs(1);
 enum Check {
     /// It answers, and lists these models.
     Lists(Vec<UpstreamModel>),
-    /// It answers, but has no list (some servers have none).
+    /// It answers, but has no list: some servers have none, and one that is
+    /// loading its model answers with an error.
     Answers,
     /// It does not answer.
     Silent,
@@ -35,7 +36,8 @@ pub async fn watch(door: Arc<Door>) {
     loop {
         let policy = door.policy();
         let now = door.clock.monotonic();
-        let due: Vec<Arc<Pool>> = policy.pools.iter().filter(|pool| pool.check_is_due(now)).cloned().collect();
+        let due: Vec<Arc<Pool>> =
+            policy.pools.iter().filter(|pool| pool.check_is_due(now)).cloned().collect();
         for pool in due {
             check_pool(&door, &pool).await;
         }
@@ -47,8 +49,9 @@ pub async fn watch(door: Arc<Door>) {
 pub async fn check_pool(door: &Door, pool: &Pool) {
     let Backend::Network(_) = pool.backend() else { return };
     let mut listed: Option<Vec<UpstreamModel>> = None;
-    for server in pool.servers() {
-        let check = check(pool, server).await;
+    let checks = pool.servers().iter().map(|server| check(pool, server));
+    let checks = futures_util::future::join_all(checks).await;
+    for (server, check) in pool.servers().iter().zip(checks) {
         let answers = !matches!(check, Check::Silent);
         pool.checked(server, answers, door.clock.now());
         door.metrics.server_up(pool.name(), answers);
@@ -74,17 +77,16 @@ async fn ask(pool: &Pool, server: &Server) -> Option<Check> {
         uri: server.uri(pool.dialect(), "/models").ok()?,
         method: Method::GET,
         body: Bytes::new(),
-        request_id: "health-check",
+        request_id: None,
         client_headers: None,
         stream: false,
     };
     let head = client.send(call).await.ok()?;
     let status = head.status();
     #[expect(clippy::disallowed_methods, reason = "limited by UPSTREAM_BODY_BYTES_MAX")]
-    let body = Limited::new(head.into_body(), UPSTREAM_BODY_BYTES_MAX).collect().await.ok()?.to_bytes();
-    if status.is_server_error() {
-        return None;
-    }
-    let listed = status.is_success().then(|| models::read_upstream(pool.dialect(), &body).ok()).flatten();
+    let body =
+        Limited::new(head.into_body(), UPSTREAM_BODY_BYTES_MAX).collect().await.ok()?.to_bytes();
+    let listed =
+        status.is_success().then(|| models::read_upstream(pool.dialect(), &body).ok()).flatten();
     Some(listed.map_or(Check::Answers, Check::Lists))
 }

@@ -6,7 +6,7 @@ use surgewall_core::principal::matches_model;
 use surgewall_wire::models::UpstreamModel;
 
 /// Models that one pool may list.
-pub const MODELS_MAX: usize = 4_096;
+pub(crate) const MODELS_MAX: usize = 4_096;
 
 /// What a pool serves.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn model(id: &str) -> UpstreamModel {
-        UpstreamModel { id: id.to_owned(), output_max: Some(7) }
+        UpstreamModel { id: id.to_owned(), context: None, output_max: Some(7) }
     }
 
     #[test]

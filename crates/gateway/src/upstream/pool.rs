@@ -1,14 +1,14 @@
 //! One pool: its servers, which of them takes the next call, and how they do.
 
 use std::str::FromStr as _;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use http::Uri;
 use surgewall_core::clock::{Clock, Timestamp};
 use surgewall_core::config::schema::{Dialect, Upstream};
-use surgewall_shield::eject::Ejector;
+use surgewall_shield::eject::Standing;
+use surgewall_shield::pick::{self, Ended};
 use surgewall_shield::retry::RetryBudget;
 use surgewall_wire::models::UpstreamModel;
 use surgewall_wire::request::upstream_url;
@@ -73,7 +73,6 @@ pub struct Server {
     url: String,
     weight: u32,
     index: usize,
-    in_flight: AtomicU32,
 }
 
 impl Server {
@@ -98,10 +97,9 @@ pub struct Pool {
     weight: u32,
     output_max: Option<u64>,
     times: Times,
-    ejector: Mutex<Ejector>,
+    choice: Mutex<pick::Pool>,
     retries: Mutex<RetryBudget>,
     next_check: Mutex<Option<Instant>>,
-    turn: AtomicU64,
 }
 
 impl Pool {
@@ -109,7 +107,7 @@ impl Pool {
     ///
     /// # Errors
     /// Its credential, authority or an address cannot be used.
-    pub fn new(section: &Upstream) -> Result<Self, PoolError> {
+    pub fn new(section: &Upstream, now: Timestamp) -> Result<Self, PoolError> {
         let one = section.url.iter().map(|url| (url.clone(), 1));
         let many = section.servers.iter().map(|server| (server.url.clone(), server.weight));
         let servers: Vec<Server> = one.chain(many).enumerate().map(server).collect();
@@ -131,10 +129,9 @@ impl Pool {
                 idle_gap: seconds(section.idle_gap_timeout_s),
                 total: seconds(section.total_timeout_s),
             },
-            ejector: Mutex::new(Ejector::new(servers.len())),
-            retries: Mutex::new(RetryBudget::default()),
+            choice: Mutex::new(choice(&servers)),
+            retries: Mutex::new(RetryBudget::new(now)),
             next_check: Mutex::new(None),
-            turn: AtomicU64::new(0),
             section: Some(section.clone()),
             servers,
         })
@@ -142,24 +139,24 @@ impl Pool {
 
     /// The pool of the built-in model.
     #[must_use]
-    pub fn handbook() -> Self {
+    pub fn handbook(now: Timestamp) -> Self {
         let models = vec![super::HANDBOOK.to_owned()];
         let minute = Duration::from_secs(60);
+        let servers = vec![server((0, (String::new(), 1)))];
         Self {
             name: super::HANDBOOK.to_owned(),
             dialect: Dialect::Openai,
             section: None,
             backend: Backend::Handbook(HandbookModel::load()),
-            servers: vec![server((0, (String::new(), 1)))],
+            choice: Mutex::new(choice(&servers)),
+            servers,
             listing: RwLock::new(Listing::new(&models, &std::collections::BTreeMap::new())),
             fallback: Vec::new(),
             weight: 1,
             output_max: None,
             times: Times { first_token: minute, idle_gap: minute, total: minute },
-            ejector: Mutex::new(Ejector::new(1)),
-            retries: Mutex::new(RetryBudget::default()),
+            retries: Mutex::new(RetryBudget::new(now)),
             next_check: Mutex::new(None),
-            turn: AtomicU64::new(0),
         }
     }
 
@@ -242,43 +239,29 @@ impl Pool {
 
     /// Whether a server takes calls now.
     #[must_use]
-    pub fn is_ready(&self, now: Timestamp) -> bool {
-        let ejector = lock(&self.ejector);
-        self.servers.iter().any(|server| ejector.is_available(server.index, now))
+    pub fn is_ready(&self) -> bool {
+        lock(&self.choice).is_available()
     }
 
     /// Whether the pool's budget has a further call for a request that failed once.
     #[must_use]
     pub fn may_retry(&self, now: Timestamp) -> bool {
-        lock(&self.retries).withdraw(now)
+        lock(&self.retries).retry(now)
     }
 
-    /// The server for the next call, held until the answer ends.
+    /// The server for the next call, held until the answer ends. `tried` are
+    /// the ones that this request was at; a pool of one is tried again.
     #[must_use]
-    pub fn lease(self: &Arc<Self>, clock: &Clock) -> Option<Leased> {
+    pub fn lease(self: &Arc<Self>, clock: &Clock, tried: &[usize]) -> Option<Leased> {
         let now = clock.now();
-        lock(&self.retries).deposit(now);
-        let server = self.choose(now)?;
-        self.servers[server].in_flight.fetch_add(1, Ordering::Relaxed);
-        Some(Leased { pool: self.clone(), server, clock: clock.clone() })
-    }
-
-    /// The available server with the fewest requests in flight for its weight;
-    /// among equals they take turns.
-    fn choose(&self, now: Timestamp) -> Option<usize> {
-        let mut ejector = lock(&self.ejector);
-        let count = self.servers.len().max(1);
-        let turn = usize::try_from(self.turn.fetch_add(1, Ordering::Relaxed) % count as u64).unwrap_or(0);
-        let load = |server: &Server| {
-            u64::from(server.in_flight.load(Ordering::Relaxed)) * 1_000 / u64::from(server.weight.max(1))
-        };
-        let chosen = (0..count)
-            .map(|nth| &self.servers[(turn + nth) % count])
-            .filter(|server| ejector.is_available(server.index, now))
-            .min_by_key(|server| load(server))?
-            .index;
-        ejector.called(chosen, now);
-        Some(chosen)
+        if tried.is_empty() {
+            lock(&self.retries).request(now);
+        }
+        let random = u64::from_le_bytes(surgewall_core::random::bytes());
+        let alone = self.servers.len() == 1;
+        let is_tried = |server: usize| !alone && tried.contains(&server);
+        let server = lock(&self.choice).pick(now, random, is_tried)?;
+        Some(Leased { pool: self.clone(), server, clock: clock.clone(), ended: Ended::Unknown })
     }
 
     /// Whether an active health check is due; if so, the next one is planned.
@@ -298,39 +281,49 @@ impl Pool {
 
     /// Notes what an active check saw.
     pub fn checked(&self, server: &Server, answers: bool, now: Timestamp) {
-        let mut ejector = lock(&self.ejector);
-        if answers {
-            ejector.checked_well(server.index, now);
-        } else {
-            ejector.failed(server.index, now);
-        }
+        lock(&self.choice).set_up(server.index, now, answers);
     }
 
     /// How the servers do.
     #[must_use]
     pub fn servers_now(&self, now: Timestamp) -> Servers {
-        let ejector = lock(&self.ejector);
-        let in_flight = |server: &Server| server.in_flight.load(Ordering::Relaxed) as usize;
+        let states = lock(&self.choice).states(now);
+        let takes_calls = |state: &&pick::ServerState| {
+            state.is_up && matches!(state.standing, Standing::Available | Standing::Probe)
+        };
         Servers {
-            all: self.servers.len(),
-            available: self.servers.iter().filter(|server| ejector.is_available(server.index, now)).count(),
-            in_flight: self.servers.iter().map(in_flight).sum(),
+            all: states.len(),
+            available: states.iter().filter(takes_calls).count(),
+            in_flight: states.iter().map(|state| state.in_flight as usize).sum(),
         }
     }
 }
 
-fn server((index, (url, weight)): (usize, (String, u32))) -> Server {
-    Server { url, weight, index, in_flight: AtomicU32::new(0) }
+fn choice(servers: &[Server]) -> pick::Pool {
+    let weights: Vec<u32> = servers.iter().map(|server| server.weight).collect();
+    pick::Pool::new(&weights)
 }
 
-/// A server that is busy with one request, until this is dropped.
+fn server((index, (url, weight)): (usize, (String, u32))) -> Server {
+    Server { url, weight, index }
+}
+
+/// A server that is busy with one request, until this is dropped: then the
+/// pool learns how it did.
 pub struct Leased {
     pool: Arc<Pool>,
     server: usize,
     clock: Clock,
+    ended: Ended,
 }
 
 impl Leased {
+    /// Which server of the pool it is.
+    #[must_use]
+    pub const fn server(&self) -> usize {
+        self.server
+    }
+
     /// The address of `path` on the leased server.
     ///
     /// # Errors
@@ -340,18 +333,25 @@ impl Leased {
     }
 
     /// The server answered.
-    pub fn succeeded(&self) {
-        lock(&self.pool.ejector).succeeded(self.server, self.clock.now());
+    pub const fn succeeded(&mut self) {
+        self.ended = Ended::Good;
     }
 
     /// The server failed: a few in a row eject it for a while.
-    pub fn failed(&self) {
-        lock(&self.pool.ejector).failed(self.server, self.clock.now());
+    pub const fn failed(&mut self) {
+        self.ended = Ended::Bad;
     }
 }
 
 impl Drop for Leased {
     fn drop(&mut self) {
-        self.pool.servers[self.server].in_flight.fetch_sub(1, Ordering::Relaxed);
+        let now = self.clock.now();
+        if lock(&self.pool.choice).end(self.server, now, self.ended) {
+            tracing::warn!(
+                upstream = self.pool.name,
+                server = self.server,
+                "server ejected for a while"
+            );
+        }
     }
 }

@@ -48,14 +48,14 @@ impl Pools {
     ///
     /// # Errors
     /// A credential or an authority that cannot be read.
-    pub fn new(config: &Config, before: Option<&Self>) -> Result<Self, PoolError> {
+    pub fn new(config: &Config, before: Option<&Self>, now: Timestamp) -> Result<Self, PoolError> {
         let kept = |name: &str| before.and_then(|pools| pools.named(name));
-        let mut all = vec![kept(HANDBOOK).unwrap_or_else(|| Arc::new(Pool::handbook()))];
+        let mut all = vec![kept(HANDBOOK).unwrap_or_else(|| Arc::new(Pool::handbook(now)))];
         for section in &config.upstream {
             let same = kept(&section.name).filter(|pool| pool.is_made_from(section));
             all.push(match same {
                 Some(pool) => pool,
-                None => Arc::new(Pool::new(section)?),
+                None => Arc::new(Pool::new(section, now)?),
             });
         }
         Ok(Self { all })
@@ -78,7 +78,9 @@ impl Pools {
         let primary: Vec<Target> = self
             .all
             .iter()
-            .filter_map(|pool| pool.resolve(asked).map(|model| Target { pool: pool.clone(), model }))
+            .filter_map(|pool| {
+                pool.resolve(asked).map(|model| Target { pool: pool.clone(), model })
+            })
             .collect();
         let bound = |target: &Target| target.pool.output_max(&target.model);
         let output_max = primary.iter().filter_map(bound).min();
@@ -101,24 +103,23 @@ impl Pools {
 }
 
 impl Targets {
-    /// The pools to try: first one by weight among those that take calls, then
-    /// the others, then each one's fallbacks; no pool twice.
+    /// The pools to try: first one by weight, then the others, then each one's
+    /// fallbacks; no pool twice, and those that answer before those that do not.
     #[must_use]
-    pub fn order(&self, pools: &Pools, now: Timestamp) -> Vec<Target> {
-        let mut ready: Vec<Target> =
-            self.primary.iter().filter(|target| target.pool.is_ready(now)).cloned().collect();
-        if ready.len() > 1 {
-            let first = choose(&ready);
-            ready.swap(0, first);
+    pub fn order(&self, pools: &Pools) -> Vec<Target> {
+        let mut ordered = self.primary.clone();
+        if ordered.len() > 1 {
+            let first = choose(&ordered);
+            ordered.swap(0, first);
         }
-        let chain: Vec<Target> = self.primary.iter().flat_map(|target| self.fallbacks(pools, target)).collect();
-        for target in chain {
-            let known = ready.iter().any(|have| have.pool.name() == target.pool.name());
-            if !known && target.pool.is_ready(now) {
-                ready.push(target);
+        for target in self.primary.iter().flat_map(|target| self.fallbacks(pools, target)) {
+            if !ordered.iter().any(|have| have.pool.name() == target.pool.name()) {
+                ordered.push(target);
             }
         }
-        ready
+        // A pool that a health check found silent comes last, not never: it may be back.
+        ordered.sort_by_key(|target| !target.pool.is_ready());
+        ordered
     }
 
     /// A fallback serves the model under the name that was asked for, or under

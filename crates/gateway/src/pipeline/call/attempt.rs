@@ -11,9 +11,9 @@ use hyper::body::Incoming;
 use surgewall_core::limits::{UPSTREAM_BODY_BYTES_MAX, UPSTREAM_ERROR_BYTES_MAX};
 use surgewall_core::refusal::{Refusal, UpstreamFault};
 use surgewall_wire::answer::{self, AnswerOptions};
+use surgewall_wire::error;
 use surgewall_wire::request::{self, UpstreamOptions};
 use surgewall_wire::stream::{StreamOptions, Tally};
-use surgewall_wire::error;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Failure;
@@ -53,12 +53,12 @@ pub struct Streamed {
 ///
 /// # Errors
 /// It gave no usable answer, or refused the request itself.
-pub async fn attempt(
+pub(super) async fn attempt(
     arrival: &Arrival,
     asked: &Asked,
     reservation: &Reservation,
     target: &Target,
-    lease: Leased,
+    mut lease: Leased,
 ) -> Result<Answer, Failure> {
     let pool = &target.pool;
     let options = UpstreamOptions {
@@ -66,9 +66,15 @@ pub async fn attempt(
         output_tokens_default: reservation.output_bound().max(1),
     };
     let dialect = arrival.route.dialect;
-    let body =
-        request::for_upstream(dialect, &options, asked.endpoint, &asked.body, &asked.facts, &target.model)
-            .map_err(Failure::Final)?;
+    let body = request::for_upstream(
+        dialect,
+        &options,
+        asked.endpoint,
+        &asked.body,
+        &asked.facts,
+        &target.model,
+    )
+    .map_err(Failure::Final)?;
     let translate = translation(arrival, asked, reservation, target);
     let client = match pool.backend() {
         Backend::Handbook(handbook) => {
@@ -82,7 +88,7 @@ pub async fn attempt(
         uri: lease.uri(path).map_err(|_| retry(UpstreamFault::Connect))?,
         method: Method::POST,
         body,
-        request_id: &translate.request_id,
+        request_id: Some(&translate.request_id),
         client_headers: Some(&asked.headers),
         stream: asked.facts.stream,
     };
@@ -92,29 +98,40 @@ pub async fn attempt(
     let first_by = Instant::now() + patience;
     let head = match timeout_at(first_by, client.send(call)).await {
         Ok(Ok(head)) => head,
-        Ok(Err(fault)) => return Err(failed(&lease, fault)),
-        Err(_) => return Err(failed(&lease, UpstreamFault::Timeout)),
+        Ok(Err(fault)) => return Err(failed(&mut lease, fault)),
+        Err(_) => return Err(failed(&mut lease, UpstreamFault::Timeout)),
     };
-    let head = accept(head, pool.dialect(), &lease).await?;
+    let head = accept(head, pool.dialect(), &mut lease).await?;
     if !asked.facts.stream {
-        return whole(head, asked, translate, &lease, first_by).await;
+        return whole(head, asked, translate, &mut lease, first_by).await;
     }
-    let (first, rest) = first_bytes(head, &lease, first_by).await?;
+    let (first, rest) = first_bytes(head, &mut lease, first_by).await?;
     lease.succeeded();
     let idle_gap = times.idle_gap;
-    Ok(Answer::Streamed(Streamed { first, rest: Some((rest, lease)), options: translate, idle_gap, deadline }))
+    Ok(Answer::Streamed(Streamed {
+        first,
+        rest: Some((rest, lease)),
+        options: translate,
+        idle_gap,
+        deadline,
+    }))
 }
 
 fn retry(fault: UpstreamFault) -> Failure {
     Failure::Retry(fault)
 }
 
-fn failed(lease: &Leased, fault: UpstreamFault) -> Failure {
+fn failed(lease: &mut Leased, fault: UpstreamFault) -> Failure {
     lease.failed();
     retry(fault)
 }
 
-fn translation(arrival: &Arrival, asked: &Asked, reservation: &Reservation, target: &Target) -> StreamOptions {
+fn translation(
+    arrival: &Arrival,
+    asked: &Asked,
+    reservation: &Reservation,
+    target: &Target,
+) -> StreamOptions {
     StreamOptions {
         client: arrival.route.dialect,
         upstream: target.pool.dialect(),
@@ -131,8 +148,15 @@ fn translation(arrival: &Arrival, asked: &Asked, reservation: &Reservation, targ
 /// An answer that the door makes itself goes the same way as any other.
 fn in_process(asked: &Asked, said: &Bytes, options: StreamOptions) -> Result<Answer, Failure> {
     if asked.facts.stream {
-        let (idle_gap, deadline) = (Duration::from_secs(1), Instant::now() + Duration::from_secs(60));
-        return Ok(Answer::Streamed(Streamed { first: said.clone(), rest: None, options, idle_gap, deadline }));
+        let (idle_gap, deadline) =
+            (Duration::from_secs(1), Instant::now() + Duration::from_secs(60));
+        return Ok(Answer::Streamed(Streamed {
+            first: said.clone(),
+            rest: None,
+            options,
+            idle_gap,
+            deadline,
+        }));
     }
     translate_whole(said, options)
 }
@@ -154,7 +178,11 @@ fn translate_whole(body: &Bytes, options: StreamOptions) -> Result<Answer, Failu
 }
 
 /// Judges the head: only a plain 2xx goes on.
-async fn accept(head: Head, dialect: surgewall_core::config::schema::Dialect, lease: &Leased) -> Result<Head, Failure> {
+async fn accept(
+    head: Head,
+    dialect: surgewall_core::config::schema::Dialect,
+    lease: &mut Leased,
+) -> Result<Head, Failure> {
     let status = head.status();
     let fault = match status {
         _ if status.is_success() => return Ok(head),
@@ -194,7 +222,7 @@ async fn whole(
     head: Head,
     asked: &Asked,
     options: StreamOptions,
-    lease: &Leased,
+    lease: &mut Leased,
     by: Instant,
 ) -> Result<Answer, Failure> {
     debug_assert!(!asked.facts.stream);
@@ -209,12 +237,20 @@ async fn whole(
         Err(_) => return Err(failed(lease, UpstreamFault::Timeout)),
     };
     let answer = translate_whole(&body, options);
-    if answer.is_ok() { lease.succeeded() } else { lease.failed() }
+    if answer.is_ok() {
+        lease.succeeded()
+    } else {
+        lease.failed()
+    }
     answer
 }
 
 /// The stream's first bytes: until they are here, another server may be asked.
-async fn first_bytes(head: Head, lease: &Leased, by: Instant) -> Result<(Bytes, Incoming), Failure> {
+async fn first_bytes(
+    head: Head,
+    lease: &mut Leased,
+    by: Instant,
+) -> Result<(Bytes, Incoming), Failure> {
     let kind = head.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if !kind.starts_with("text/event-stream") {
         return Err(failed(lease, UpstreamFault::Garbage));
@@ -223,7 +259,8 @@ async fn first_bytes(head: Head, lease: &Leased, by: Instant) -> Result<(Bytes, 
     loop {
         match timeout_at(by, body.frame()).await {
             Ok(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) if !data.is_empty() => return Ok((data, body)),
+                // Blank lines say nothing: a server that sends only those has not answered.
+                Ok(data) if !data.trim_ascii().is_empty() => return Ok((data, body)),
                 _ => {}
             },
             Ok(Some(Err(_)) | None) => return Err(failed(lease, UpstreamFault::Broke)),

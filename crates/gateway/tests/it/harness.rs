@@ -1,0 +1,174 @@
+//! A door on loopback with a data directory of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use surgewall_core::clock::Clock;
+use surgewall_core::config;
+use surgewall_core::decision::{Admitted, Record, Settled};
+use surgewall_gateway::door::{Door, Parts};
+use surgewall_gateway::operate::operate;
+use surgewall_gateway::policy::Policy;
+use surgewall_gateway::serve::{Listening, Sockets};
+use surgewall_shield::quota::QuotaTable;
+use surgewall_store::admin::{KeyCreate, Reply, Request};
+use surgewall_store::datadir::DataDir;
+use surgewall_store::directory::Directory;
+use surgewall_store::ledger::read::{Verification, export, verify};
+use surgewall_store::ledger::{Ledger, LedgerOptions};
+use surgewall_store::sqlite::Sqlite;
+use surgewall_store::vault::Vault;
+use surgewall_testkit::client::Client;
+
+/// A door and everything it needs, gone when dropped.
+pub(crate) struct TestDoor {
+    listening: Option<Listening>,
+    door: Arc<Door>,
+    pub(crate) url: String,
+    pub(crate) admin_url: String,
+    data: PathBuf,
+    vault: Vault,
+    _dir: tempfile::TempDir,
+}
+
+/// The three listeners on free ports.
+pub(crate) const LISTEN: &str =
+    "[listen]\npublic=\"127.0.0.1:0\"\nadmin=\"127.0.0.1:0\"\nstatus=\"127.0.0.1:0\"\n";
+
+/// One upstream of OpenAI's dialect at `url`.
+pub(crate) fn upstream(name: &str, url: &str, more: &str) -> String {
+    format!("[[upstream]]\nname=\"{name}\"\nurl=\"{url}/v1\"\nhealth_interval_s=0\n{more}\n")
+}
+
+impl TestDoor {
+    /// A door under `text`, to which [`LISTEN`] is added.
+    pub(crate) async fn start(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let text = format!("{LISTEN}{text}");
+        let config = config::parse("test.toml", &text).unwrap();
+        let directory = DataDir::open_or_create(&data).unwrap();
+        let vault =
+            Vault::open_or_create(&directory, Some(&dir.path().join("master.key"))).unwrap();
+        let options = LedgerOptions::new(&config.ledger, Clock::System);
+        let (ledger, recovered) = Ledger::open(&directory, &vault, options).unwrap();
+        let people = Arc::new(Sqlite::open(&directory.database()).await.unwrap());
+        let mut quota = QuotaTable::default();
+        quota.restore(&recovered.counters);
+        let sockets = Sockets::bind(&config.listen).unwrap();
+        let door = Door::new(Parts {
+            clock: Clock::System,
+            policy: Policy::new(config, &text, None, Clock::System.now()).unwrap(),
+            directory: Directory::load(people.as_ref(), vault.clone()).await.unwrap(),
+            people,
+            vault: vault.clone(),
+            ledger,
+            quota,
+            connections_max: 4_096,
+        });
+        let listening = Listening::start(door.clone(), sockets).await.unwrap();
+        Self {
+            url: format!("http://{}", listening.public),
+            admin_url: format!("http://{}", listening.admin),
+            listening: Some(listening),
+            door,
+            data,
+            vault,
+            _dir: dir,
+        }
+    }
+
+    pub(crate) fn door(&self) -> &Arc<Door> {
+        &self.door
+    }
+
+    /// A client without a credential.
+    pub(crate) fn stranger(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// Carries out an operator's request.
+    pub(crate) async fn operate(&self, request: Request) -> Reply {
+        operate(&self.door, request).await.unwrap()
+    }
+
+    /// A new key.
+    pub(crate) async fn key(&self, asked: KeyCreate) -> String {
+        match self.operate(Request::KeyCreate(asked)).await {
+            Reply::KeyCreated { key: Some(key), .. } => key.0.expose().clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A client with a new key without limits.
+    pub(crate) async fn client(&self) -> Client {
+        let key = self.key(KeyCreate { name: "test".into(), ..KeyCreate::default() }).await;
+        self.stranger().with_key(&key)
+    }
+
+    /// Waits until no reservation is open.
+    pub(crate) async fn settled(&self) {
+        for _ in 0..500 {
+            if self.door.open.count() == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{} reservations are still open", self.door.open.count());
+    }
+
+    /// Stops the door and reads its ledger.
+    pub(crate) async fn stop(mut self) -> Story {
+        if let Some(listening) = self.listening.take() {
+            listening.stop().await;
+        }
+        let directory = DataDir::open(&self.data).unwrap();
+        let mut story = Story {
+            verification: verify(&directory.ledger(), Some(&self.vault)).unwrap(),
+            admitted: Vec::new(),
+            settled: Vec::new(),
+            refused: 0,
+        };
+        export(&directory.ledger(), &self.vault, |_, record| match record {
+            Record::Admitted(admitted) => story.admitted.push(*admitted),
+            Record::Settled(settled) => story.settled.push(*settled),
+            Record::Refused(refused) => story.refused += refused.count,
+            _ => {}
+        })
+        .unwrap();
+        story
+    }
+}
+
+/// What the ledger tells after a door was stopped.
+pub(crate) struct Story {
+    pub(crate) verification: Verification,
+    pub(crate) admitted: Vec<Admitted>,
+    pub(crate) settled: Vec<Settled>,
+    pub(crate) refused: u64,
+}
+
+impl Story {
+    /// The conservation law, request by request and in the sums.
+    pub(crate) fn check_conservation(&self) {
+        assert!(self.verification.findings.is_empty(), "{:?}", self.verification.findings);
+        assert_eq!(self.admitted.len(), self.settled.len(), "each admission settles once");
+        for admitted in &self.admitted {
+            let mut own = self.settled.iter().filter(|s| s.request_id == admitted.request_id);
+            let settled = own.next().unwrap_or_else(|| panic!("{admitted:?} never settled"));
+            assert!(own.next().is_none(), "{} settled twice", admitted.request_id);
+            let bound = admitted.reserved.plus(&settled.topped_up);
+            assert_eq!(bound, settled.settled.plus(&settled.refunded), "{settled:?}");
+        }
+        let v = &self.verification;
+        assert_eq!(v.open, Some(0));
+        assert_eq!(v.reserved, Some(v.settled.unwrap() + v.refunded.unwrap()));
+    }
+
+    /// The settlement of the one request that there was.
+    pub(crate) fn only(&self) -> &Settled {
+        assert_eq!(self.settled.len(), 1, "{:?}", self.settled);
+        &self.settled[0]
+    }
+}
