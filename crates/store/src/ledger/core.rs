@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::config::schema::Durability;
@@ -23,6 +24,7 @@ use super::format::Hash;
 use super::queue::{Job, Outcomes, Waiting, count_dropped};
 use super::segment::Segment;
 use super::sync::Syncer;
+use super::writer::Gauges;
 use super::{AppendError, LedgerOptions};
 use crate::vault::Vault;
 
@@ -46,6 +48,9 @@ pub(super) struct Core {
     /// Bytes of the other segments.
     pub(super) other_bytes: u64,
     pub(super) syncer: Option<Arc<Syncer>>,
+    pub(super) gauges: Arc<Gauges>,
+    /// What the disk said last, if it refused.
+    refusal: Option<AppendError>,
     kept: Vec<Job>,
     progress: HashMap<RequestId, Progress>,
     dropped: BTreeMap<String, u64>,
@@ -89,6 +94,8 @@ impl Core {
             segment: None,
             other_bytes: 0,
             syncer: None,
+            gauges: Arc::default(),
+            refusal: None,
             kept: Vec::new(),
             progress: HashMap::new(),
             dropped: BTreeMap::new(),
@@ -96,6 +103,11 @@ impl Core {
             batch: Vec::new(),
             touched: HashSet::new(),
         }
+    }
+
+    /// Whether the disk took what it was given last.
+    pub(super) fn is_writable(&self) -> bool {
+        self.refusal.is_none() && self.segment.is_some()
     }
 
     /// Whether something waits that could not be written.
@@ -123,16 +135,24 @@ impl Core {
         self.push_progress(&mut jobs);
         jobs.extend(waiting.jobs);
         self.push_dropped(&mut jobs);
+        let before = self.refusal.take();
         // While this holds, the disk was tried in this round and said no.
         let mut refused = None;
+        if before.is_some() || self.segment.is_none() {
+            refused = self.ready_segment().err();
+        }
         for job in jobs {
             match &refused {
                 Some(error) => self.put_back(job, error),
                 None => refused = self.step(job).err(),
             }
         }
-        if let Err(error) = self.flush() {
-            tracing::warn!(%error, "the ledger cannot be written");
+        // What it fails with stays in `refusal`, and what it could not write is kept.
+        self.flush().ok();
+        match (before.is_some(), &self.refusal) {
+            (false, Some(error)) => tracing::error!(%error, "the ledger cannot be written"),
+            (true, None) => tracing::info!("the ledger can be written again"),
+            _ => {}
         }
         if self.buffer.capacity() > BUFFER_KEPT_BYTES_MAX {
             self.buffer = Vec::new();
@@ -266,13 +286,13 @@ impl Core {
             (Durability::Process, None) => Ok(()),
             (Durability::Power, _) => segment.file.sync(),
         };
-        let answer = synced.map_err(|error| self.error(error));
+        let answer = synced.map_err(|error| self.refuse(error));
         self.settle_batch(batch, answer)
     }
 
     /// The write failed after `done` bytes: what is whole stays, the rest is undone.
     fn fail(&mut self, mut batch: Vec<Entry>, done: usize, error: io::Error) -> AppendError {
-        let error = self.error(error);
+        let error = self.refuse(error);
         let whole = batch.iter().take_while(|entry| entry.end <= done).count();
         let unwritten = batch.split_off(whole);
         if let (Some(first), Some(segment)) = (unwritten.first(), &self.segment) {
@@ -281,7 +301,7 @@ impl Core {
         }
         let answer = match self.options.durability {
             Durability::Process => Ok(()),
-            Durability::Power => self.sync().map_err(|error| self.error(error)),
+            Durability::Power => self.sync().map_err(|error| self.refuse(error)),
         };
         if self.settle_batch(batch, answer).is_err() {
             tracing::warn!("what was written last may not survive a power loss");
@@ -370,16 +390,20 @@ impl Core {
         self.options.clock.now()
     }
 
-    /// What an append is told about a failure of the disk.
-    pub(super) fn error(&self, error: io::Error) -> AppendError {
+    /// Notes that the disk failed; what an append is told about it.
+    pub(super) fn refuse(&mut self, error: io::Error) -> AppendError {
         let directory = self.directory.clone();
-        match error.kind() {
+        let refusal = match error.kind() {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
             | io::ErrorKind::FileTooLarge
             | io::ErrorKind::WriteZero => AppendError::Full { directory },
             _ => AppendError::Io { directory, source: Arc::new(error) },
-        }
+        };
+        // Before anybody hears of it, so that nobody reads that all is well.
+        self.gauges.writable.store(false, Ordering::Relaxed);
+        self.refusal = Some(refusal.clone());
+        refusal
     }
 }
 

@@ -215,21 +215,20 @@ impl Ledger {
         segment::prepare(path).map_err(io_error)?;
         let state = recover::recover(path, vault)?;
         let mut core = Core::new(path.to_owned(), vault.clone(), options, files, state);
-        core.open_segment().map_err(|error| core.error(error))?;
+        core.ready_segment()?;
         let open = core.fold.open();
         let crashed = |r: &Reservation| Job::Abandon(r.admitted.request_id, Outcome::Crash);
         let jobs = open.iter().map(crashed).collect();
         core.run(Waiting::of(jobs));
-        if core.has_kept() || core.segment.is_none() {
+        if core.has_kept() || !core.is_writable() {
             return Err(AppendError::Full { directory: path.to_owned() }.into());
         }
         core.sync().map_err(io_error)?;
         let now = core.now();
         let (counters, totals) = (core.fold.counters(now), core.fold.totals(now));
-        let (queue, gauges) = (Arc::new(Queue::new()), Arc::new(Gauges::default()));
+        let (queue, gauges) = (Arc::new(Queue::new()), Arc::clone(&core.gauges));
         gauges.set(&core);
-        let writer =
-            writer::start(core, Arc::clone(&queue), Arc::clone(&gauges)).map_err(io_error)?;
+        let writer = writer::start(core, Arc::clone(&queue)).map_err(io_error)?;
         let shared = Shared { queue, gauges, writer: Mutex::new(Some(writer)) };
         Ok((Self { shared: Arc::new(shared) }, Recovered { open, counters, totals }))
     }

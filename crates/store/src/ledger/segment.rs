@@ -57,9 +57,9 @@ impl Core {
         self.flush()?;
         if let Err(error) = self.sync() {
             self.abandon_segment();
-            return Err(self.error(error));
+            return Err(self.refuse(error));
         }
-        self.open_segment().map_err(|error| self.error(error))
+        self.open_segment().map_err(|error| self.refuse(error))
     }
 
     /// Opens a segment where the chain stands. On failure nothing is changed.

@@ -33,7 +33,7 @@ pub(super) struct Gauges {
 impl Gauges {
     pub(super) fn set(&self, core: &Core) {
         let (first, bytes) = core.segment.as_ref().map_or((0, 0), |s| (s.first, s.bytes));
-        self.writable.store(core.segment.is_some() && !core.has_kept(), Ordering::Relaxed);
+        self.writable.store(core.is_writable(), Ordering::Relaxed);
         self.segment.store(first, Ordering::Relaxed);
         self.sequence.store(core.chain.next - 1, Ordering::Relaxed);
         self.bytes.store(core.other_bytes + bytes, Ordering::Relaxed);
@@ -44,11 +44,7 @@ impl Gauges {
 pub(super) type Writer = JoinHandle<Result<(), AppendError>>;
 
 /// Starts the writer, and with it what makes its writes safe.
-pub(super) fn start(
-    mut core: Core,
-    queue: Arc<Queue>,
-    gauges: Arc<Gauges>,
-) -> std::io::Result<Writer> {
+pub(super) fn start(mut core: Core, queue: Arc<Queue>) -> std::io::Result<Writer> {
     if core.options.durability == Durability::Process {
         let syncer = Arc::new(Syncer::default());
         core.syncer = Some(Arc::clone(&syncer));
@@ -56,19 +52,20 @@ pub(super) fn start(
     }
     thread::Builder::new().name("ledger".to_owned()).spawn(move || {
         // Also when a step panics: nobody may wait for a writer that is gone.
-        let _closing = CloseOnExit { queue: &queue, syncer: core.syncer.clone() };
+        let gauges = Arc::clone(&core.gauges);
+        let _closing = CloseOnExit { queue: &queue, gauges: &gauges, syncer: core.syncer.clone() };
         run(&mut core, &queue, &gauges)
     })
 }
 
 fn run(core: &mut Core, queue: &Queue, gauges: &Gauges) -> Result<(), AppendError> {
     loop {
-        let idle = core.segment.is_some() && !core.has_kept();
+        let idle = core.is_writable() && !core.has_kept();
         let waiting = queue.take(if idle { None } else { Some(RETRY) }, core.kept_refusals());
         let closing = waiting.closing;
         core.run(waiting);
         // What a batch leaves behind (an admission that nobody heard of) is next.
-        if core.segment.is_some() && core.has_kept() {
+        if core.is_writable() && core.has_kept() {
             core.run(queue.take(Some(Duration::ZERO), core.kept_refusals()));
         }
         gauges.set(core);
@@ -84,7 +81,7 @@ fn finish(core: &mut Core, queue: &Queue, gauges: &Gauges) -> Result<(), AppendE
         core.run(queue.take(Some(Duration::ZERO), core.kept_refusals()));
         gauges.set(core);
         if !core.has_kept() {
-            return core.sync().map_err(|error| core.error(error));
+            return core.sync().map_err(|error| core.refuse(error));
         }
         if attempt > 0 {
             thread::sleep(RETRY);
@@ -96,12 +93,14 @@ fn finish(core: &mut Core, queue: &Queue, gauges: &Gauges) -> Result<(), AppendE
 
 struct CloseOnExit<'a> {
     queue: &'a Queue,
+    gauges: &'a Gauges,
     syncer: Option<Arc<Syncer>>,
 }
 
 impl Drop for CloseOnExit<'_> {
     fn drop(&mut self) {
         self.queue.close();
+        self.gauges.writable.store(false, Ordering::Relaxed);
         // Dropping what came too late answers those who wait.
         drop(self.queue.take(Some(Duration::ZERO), 0));
         if let Some(syncer) = &self.syncer {

@@ -12,7 +12,9 @@ use surgewall_core::quota::{CounterState, Subject};
 use surgewall_core::usage::Source;
 use surgewall_store::ledger::read::{UsageBy, UsageSubject, usage};
 
-use super::ledger_store::{START, Store, admitted, amounts, changed, progress, request, settled};
+use super::ledger_store::{
+    START, Store, admitted, amounts, changed, opening_bytes, progress, request, settled,
+};
 
 /// What a counter of the key of request `n` holds.
 fn held(counters: &[CounterState], n: u128, counter: u64) -> u64 {
@@ -154,7 +156,7 @@ async fn a_crash_while_a_start_settles_loses_and_repeats_nothing() {
     // The second segment: its opening, then three settlements. Cut it anywhere after the opening.
     let path = store.segments().pop().unwrap();
     let whole = fs::read(&path).unwrap();
-    let opening = opening_bytes(&whole, 3);
+    let opening = opening_bytes(&whole);
     for cut in opening..whole.len() {
         fs::write(&path, &whole[..cut]).unwrap();
         let (ledger, _) = store.open();
@@ -165,15 +167,6 @@ async fn a_crash_while_a_start_settles_loses_and_repeats_nothing() {
         assert_eq!(store.settlements().len(), 3, "{cut}");
         fs::remove_file(store.segments().pop().unwrap()).unwrap();
     }
-}
-
-/// The length of a segment's header and its first `records` records.
-fn opening_bytes(segment: &[u8], records: usize) -> usize {
-    let header = 72 + usize::from(u16::from_le_bytes([segment[70], segment[71]])) + 4;
-    (0..records).fold(header, |at, _| {
-        let length = u32::from_le_bytes(segment[at..at + 4].try_into().unwrap());
-        at + 8 + usize::try_from(length).unwrap()
-    })
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use surgewall_store::ledger::Ledger;
 use surgewall_store::ledger::LedgerError;
 
-use super::ledger_store::{Store, admitted, changed, settled};
+use super::ledger_store::{Store, admitted, boundaries, changed, settled};
 
 /// A ledger of two small segments.
 async fn two_segments() -> Store {
@@ -22,18 +22,6 @@ async fn two_segments() -> Store {
     }
     assert_eq!(store.verify().findings, []);
     store
-}
-
-/// Where the records of a segment begin, and its end.
-fn boundaries(segment: &[u8]) -> Vec<usize> {
-    let mut at = 72 + usize::from(u16::from_le_bytes([segment[70], segment[71]])) + 4;
-    let mut starts = vec![at];
-    while at < segment.len() {
-        let length = u32::from_le_bytes(segment[at..at + 4].try_into().unwrap());
-        at += 8 + usize::try_from(length).unwrap();
-        starts.push(at);
-    }
-    starts
 }
 
 /// The sequence and offset that a finding names.

@@ -64,6 +64,15 @@ impl Store {
         }
     }
 
+    /// The last segment loses its end: of what follows its opening, `kept` of 256 parts stay.
+    pub(crate) fn cut(&self, kept: u8) {
+        let path = self.segments().pop().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let opening = opening_bytes(&bytes);
+        let stays = opening + (bytes.len() - opening) * usize::from(kept) / 256;
+        fs::write(path, &bytes[..stays]).unwrap();
+    }
+
     pub(crate) fn segments(&self) -> Vec<PathBuf> {
         let mut paths: Vec<_> =
             fs::read_dir(self.directory.ledger()).unwrap().map(|e| e.unwrap().path()).collect();
@@ -95,6 +104,23 @@ impl Store {
         });
         settled.collect()
     }
+}
+
+/// Where the records of a segment begin, and its end.
+pub(crate) fn boundaries(segment: &[u8]) -> Vec<usize> {
+    let mut at = 72 + usize::from(u16::from_le_bytes([segment[70], segment[71]])) + 4;
+    let mut starts = vec![at];
+    while at < segment.len() {
+        let Some(length) = segment[at..].first_chunk::<4>() else { break };
+        at += 8 + usize::try_from(u32::from_le_bytes(*length)).unwrap();
+        starts.push(at);
+    }
+    starts
+}
+
+/// The length of a segment's header and opening records.
+pub(crate) fn opening_bytes(segment: &[u8]) -> usize {
+    boundaries(segment)[usize::from(segment[66])]
 }
 
 /// A directory in memory where there is one: these tests sync thousands of times.
