@@ -1,0 +1,107 @@
+"""Starts two doubles and a door, runs the SDK tours, and holds the ledger to its law.
+
+Arguments: the Python that has the SDKs, and the Node tour.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from door import SURGEWALL, Door, Double, law_holds, until  # noqa: E402
+
+CONFIG = """
+[listen]
+public = "127.0.0.1:0"
+admin = "127.0.0.1:0"
+status = "127.0.0.1:0"
+
+[[upstream]]
+name = "gpt"
+url = "{openai}/v1"
+models = ["gpt-double", "deepseek-double", "embed-double"]
+aliases = {{ "gpt-alias" = "gpt-double" }}
+
+[[upstream]]
+name = "claude"
+url = "{anthropic}/v1"
+dialect = "anthropic"
+models = ["claude-double"]
+aliases = {{ "claude-alias" = "claude-double" }}
+
+[prices."*"]
+input_per_million = "0.10"
+output_per_million = "0.20"
+currency = "USD"
+source = "an example"
+date = "2026-11-01"
+"""
+
+# Keys with room for one small request, one for each step that wants a 429.
+LIMITED = ["openai-python", "anthropic-python", "openai-node", "anthropic-node"]
+
+
+def main():
+    python, node_tour = sys.argv[1:]
+    openai = Double("models=gpt-double,deepseek-double,embed-double")
+    anthropic = Double("models=claude-double")
+    door = Door(CONFIG.format(openai=openai.url, anthropic=anthropic.url))
+    try:
+        ready_s = door.start()
+        print(f"ok sdk.ready ({ready_s:.1f} s)")
+        stand = {
+            "url": door.url,
+            "openai_double": openai.url,
+            "anthropic_double": anthropic.url,
+            "key": door.create_key("tour"),
+            "budget_key": door.create_key("budget", "--limit", "money=5.00/30d"),
+            "limited": {
+                name: door.create_key(f"limited-{name}", "--limit", "requests=1/1h")
+                for name in LIMITED
+            },
+            # Prints the ledger, one record a line.
+            "export": door.command("admin", "ledger", "export", "--format", "jsonl"),
+        }
+        environment = {**door.environment, "TOUR": json.dumps(stand), "SURGEWALL": SURGEWALL}
+        # Nothing of the caller's own accounts.
+        for name in list(environment):
+            if name.startswith(("OPENAI_", "ANTHROPIC_")) or name.lower().endswith("_proxy"):
+                del environment[name]
+        failed = False
+        for command in ([python, str(HERE / "python" / "tour.py")], ["node", node_tour]):
+            began = time.monotonic()
+            status = subprocess.run(command, env=environment, check=False).returncode
+            print(f"{os.path.basename(command[-1])}: status {status}, {time.monotonic() - began:.1f} s", flush=True)
+            failed |= status != 0
+        sums = until("every reservation is settled", lambda: settled(door), 20, 0.2)
+        law_holds(sums)
+        assert sums["admitted"] > 50, sums
+        print(f"ok sdk.ledger: {sums['admitted']} admitted, {sums['reserved']} reserved = "
+              f"{sums['settled']} settled + {sums['refunded']} refunded, none open")
+        assert door.terminate() == 0
+        print("ok sdk.stop")
+        law_holds(door.check_ledger())
+        if failed:
+            door.show_log()
+            return 1
+        return 0
+    except BaseException:
+        door.show_log()
+        raise
+    finally:
+        door.close()
+        openai.stop()
+        anthropic.stop()
+
+
+def settled(door):
+    sums = door.check_ledger()
+    return sums if sums["open"] == 0 else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
