@@ -21,6 +21,16 @@ pub(crate) struct Chunk<'a> {
     pub(crate) usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(crate) error: Option<&'a RawValue>,
+    // `error` where older vLLM fails in mid-stream, with its message beside it.
+    #[serde(borrow, default)]
+    pub(crate) object: Option<Str<'a>>,
+}
+
+impl Chunk<'_> {
+    /// Whether it is an error and no chunk.
+    pub(crate) fn is_error(&self) -> bool {
+        self.error.is_some() || self.object.as_ref().is_some_and(|object| object.0 == "error")
+    }
 }
 
 /// One choice of a chunk.

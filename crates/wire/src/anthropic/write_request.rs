@@ -199,6 +199,8 @@ fn shortest(mut content: Vec<Value>) -> Value {
 /// does not need: thinking that Anthropic did not sign.
 pub(super) fn block(part: &Part) -> Result<Option<Value>, Refusal> {
     Ok(Some(match part {
+        // The dialect refuses an empty text.
+        Part::Text(text) | Part::Refusal(text) if text.is_empty() => return Ok(None),
         Part::Text(text) | Part::Refusal(text) => json!({"type": "text", "text": text}),
         Part::Medium(Medium::Image(from)) => json!({"type": "image", "source": source(from)}),
         Part::Medium(Medium::Document { source: from, title }) => {

@@ -38,7 +38,7 @@ impl Reader {
             return Ok(());
         }
         let chunk: Chunk<'_> = serde_json::from_str(data).map_err(|_| StreamFault::Garbage)?;
-        if chunk.error.is_some() {
+        if chunk.is_error() {
             let error = read_upstream(Dialect::Openai, data.as_bytes());
             return Err(StreamFault::UpstreamError(error));
         }

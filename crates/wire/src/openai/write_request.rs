@@ -90,6 +90,13 @@ fn tool_choice(choice: &ToolChoice) -> Value {
 }
 
 fn messages(request: &Request) -> Result<Value, Refusal> {
+    // Anthropic goes on with the assistant's last words; here they would be a turn that is over.
+    let prefill = |part: &Part| matches!(part, Part::Text(_));
+    if let Some(Turn { role: Role::Assistant, parts }) = request.turns.last()
+        && parts.last().is_some_and(prefill)
+    {
+        return Err(unsupported("messages (a last one of the assistant's)"));
+    }
     let mut messages = Vec::with_capacity(request.turns.len() + 1);
     if !request.system.is_empty() {
         messages.push(json!({"role": "system", "content": request.system.join("\n\n")}));

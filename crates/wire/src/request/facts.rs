@@ -135,7 +135,11 @@ pub fn read(
     let tools = tools(&fields, limits)?;
     let mut walk = Walk::default();
     let prompts = input(endpoint, &fields, limits, &mut walk)?;
-    for name in ["system", "tools", "functions", "response_format", "output_config", "suffix"] {
+    for name in ["system", "suffix"] {
+        weigh(&fields, name, &mut walk)?;
+    }
+    walk.as_json = true;
+    for name in ["tools", "functions", "response_format", "output_config"] {
         weigh(&fields, name, &mut walk)?;
     }
     Ok(Facts {

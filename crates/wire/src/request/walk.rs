@@ -18,6 +18,8 @@ pub(super) struct Walk {
     pub(super) images: u32,
     /// Elements of the outer array.
     pub(super) elements: u32,
+    /// Whether values reach the model as JSON, names and all: schemas do.
+    pub(super) as_json: bool,
     /// What is wrong, where the walk ended early.
     pub(super) fault: Option<&'static str>,
 }
@@ -31,6 +33,8 @@ impl Walk {
 
 /// Names of fields that hold no text for the model but media, by value or address.
 const MEDIA: [&str; 6] = ["image_url", "source", "input_audio", "file", "image", "video_url"];
+/// Marks around one field of JSON that are tokens of their own; the rest merge.
+const FIELD_PUNCTUATION: u64 = 3;
 /// The fields of a message that other parsers may not read otherwise.
 const MESSAGE_FIELDS: [&str; 3] = ["role", "content", "tool_calls"];
 
@@ -196,7 +200,11 @@ impl<'de> Visitor<'de> for Text<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<Key<'_>>()? {
-            if MEDIA.contains(&key.0.as_ref()) {
+            if self.0.as_json {
+                self.0.classes.add(&key.0);
+                self.0.classes.punctuation += FIELD_PUNCTUATION;
+                map.next_value_seed(Text(self.0))?;
+            } else if MEDIA.contains(&key.0.as_ref()) {
                 map.next_value_seed(Media(self.0))?;
             } else if key.0 == "type" || key.0 == "cache_control" {
                 map.next_value::<IgnoredAny>()?;

@@ -28,7 +28,7 @@ impl Pass {
             return Ok(Seen { verdict: Verdict::Last, lone: None });
         }
         let chunk: Chunk<'d> = serde_json::from_str(data).map_err(|_| StreamFault::Garbage)?;
-        if chunk.error.is_some() {
+        if chunk.is_error() {
             let error = read_upstream(Dialect::Openai, data.as_bytes());
             return Err(StreamFault::UpstreamError(error));
         }
