@@ -260,6 +260,9 @@ impl Refusal {
                 "credential_missing",
                 Debug,
             ),
+            Self::CredentialInvalid { why: CredentialFault::Busy } => {
+                row(503, "server_error", "overloaded_error", "credential_busy", Warn)
+            }
             Self::CredentialInvalid { .. } => {
                 row(401, "authentication_error", "authentication_error", "invalid_api_key", Info)
             }
@@ -317,6 +320,9 @@ impl Refusal {
             Self::CredentialMissing => {
                 "A key is needed: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
                     .into()
+            }
+            Self::CredentialInvalid { why: CredentialFault::Busy } => {
+                "Too many keys are being checked now. Try again in a moment.".into()
             }
             Self::CredentialInvalid { .. } => {
                 "The key was not accepted: it is unknown, expired or revoked.".into()
@@ -401,7 +407,11 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::QuotaExceeded { retry_after, .. } => *retry_after,
-            Self::NetworkBusy { .. } | Self::Draining => Some(Duration::from_secs(1)),
+            Self::NetworkBusy { .. }
+            | Self::Draining
+            | Self::CredentialInvalid { why: CredentialFault::Busy } => {
+                Some(Duration::from_secs(1))
+            }
             Self::PoolUnavailable { .. } | Self::LedgerUnavailable { .. } => {
                 Some(Duration::from_secs(5))
             }

@@ -56,13 +56,11 @@ impl Tasks {
     }
 
     /// Resolves when the door begins to stop.
-    #[must_use]
     pub fn drained(&self) -> WaitForCancellationFutureOwned {
         self.draining.clone().cancelled_owned()
     }
 
     /// Resolves when running streams have to end.
-    #[must_use]
     pub fn closed(&self) -> WaitForCancellationFutureOwned {
         self.closing.clone().cancelled_owned()
     }

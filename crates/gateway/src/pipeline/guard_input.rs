@@ -22,7 +22,6 @@ pub struct Guarded {
 ///
 /// # Errors
 /// A guard that withholds the request.
-#[expect(clippy::unnecessary_wraps, reason = "guards refuse here; the step's form is the contract")]
 pub fn guard_input(parsed: Parsed) -> Result<Guarded, Refusal> {
     let Parsed { principal, slot, asked } = parsed;
     Ok(Guarded { principal, slot, asked })

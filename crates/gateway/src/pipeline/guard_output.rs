@@ -42,7 +42,6 @@ pub struct Whole {
 ///
 /// # Errors
 /// A guard that withholds all of it.
-#[expect(clippy::unnecessary_wraps, reason = "guards refuse here; the step's form is the contract")]
 pub fn guard_output(
     door: &std::sync::Arc<Door>,
     arrival: &Arrival,

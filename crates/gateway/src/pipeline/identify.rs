@@ -123,10 +123,10 @@ fn same(first: &Caller, second: &Caller) -> bool {
 /// An accepted credential takes its connection out of the network's count of
 /// unauthenticated ones, and keeps room for the network for a day.
 fn remember(door: &Door, arrival: &Arrival) {
-    if !arrival.peer.authenticated.swap(true, Ordering::Relaxed) {
-        if let Some(place) = lock(&arrival.peer.place).as_mut() {
-            lock(&door.networks).authenticated(place, arrival.at);
-        }
+    if !arrival.peer.authenticated.swap(true, Ordering::Relaxed)
+        && let Some(place) = lock(&arrival.peer.place).as_mut()
+    {
+        lock(&door.networks).authenticated(place, arrival.at);
     }
 }
 

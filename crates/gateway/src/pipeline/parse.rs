@@ -114,7 +114,9 @@ fn delegated(
     let hash = door.vault.keyed_hash("delegated user", &text);
     let mut bits = [0; 16];
     bits.copy_from_slice(&hash[..16]);
-    Ok(Some(DelegatedUser(u128::from_be_bytes(bits))))
+    let user = DelegatedUser(u128::from_be_bytes(bits));
+    door.directory.touch_user(key.id, user, arrival.at);
+    Ok(Some(user))
 }
 
 fn too_long_a_name() -> Refusal {

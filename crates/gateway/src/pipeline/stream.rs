@@ -121,9 +121,9 @@ impl AnswerBody {
             Piece::Bytes(bytes) => self.feed(&bytes),
             Piece::End => self.upstream_ended(),
             Piece::Broke(why) => {
-                self.broke(Refusal::UpstreamFailed { why }, Outcome::UpstreamBroke)
+                self.broke(&Refusal::UpstreamFailed { why }, Outcome::UpstreamBroke)
             }
-            Piece::Drained => self.broke(Refusal::Draining, Outcome::Drained),
+            Piece::Drained => self.broke(&Refusal::Draining, Outcome::Drained),
         }
     }
 
@@ -131,7 +131,7 @@ impl AnswerBody {
         self.last_bytes = Instant::now();
         if self.last_bytes >= self.deadline {
             self.broke(
-                Refusal::UpstreamFailed { why: UpstreamFault::Timeout },
+                &Refusal::UpstreamFailed { why: UpstreamFault::Timeout },
                 Outcome::UpstreamBroke,
             );
             return;
@@ -142,9 +142,8 @@ impl AnswerBody {
             Ok(Ok(())) if self.machine.is_done() => self.finish(),
             Ok(Ok(())) => self.count(),
             Ok(Err(fault)) => self.faulty(fault),
-            Err(_) => {
-                self.broke(Refusal::Internal { why: "a panic in a stream".into() }, Outcome::Failed)
-            }
+            Err(_) => self
+                .broke(&Refusal::Internal { why: "a panic in a stream".into() }, Outcome::Failed),
         }
     }
 
@@ -165,15 +164,15 @@ impl AnswerBody {
             }
             _ => Refusal::UpstreamFailed { why: UpstreamFault::Garbage },
         };
-        self.broke(refusal, Outcome::UpstreamBroke);
+        self.broke(&refusal, Outcome::UpstreamBroke);
     }
 
     /// An error event in the client's dialect, then the end: never a silent one.
-    fn broke(&mut self, refusal: Refusal, outcome: Outcome) {
+    fn broke(&mut self, refusal: &Refusal, outcome: Outcome) {
         let Some(reservation) = self.reservation.take() else { return };
         let request_id = reservation.request_id();
         tracing::info!(%request_id, reason = %refusal, ?outcome, "stream ended early");
-        let error = ErrorBody::of(self.flow.dialect, &refusal, &request_id.to_string());
+        let error = ErrorBody::of(self.flow.dialect, refusal, &request_id.to_string());
         self.machine.fail(&error, &mut self.out);
         if let Some((_, mut lease)) = self.rest.take()
             && outcome == Outcome::UpstreamBroke

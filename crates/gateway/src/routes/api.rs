@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use surgewall_core::id::RequestId;
 use surgewall_core::money::Money;
 use surgewall_core::principal::Principal;
 use surgewall_core::quota::Meter;
@@ -30,7 +31,7 @@ use crate::sync::lock;
 pub(super) async fn call(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
     let arrival = match arrive(&door, route, &request) {
         Ok(arrival) => arrival,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let served = async {
         if route.handler == Handler::Api(Endpoint::CountTokens) {
@@ -47,7 +48,7 @@ pub(super) async fn call(door: Arc<Door>, route: &'static Route, request: Reques
 pub(super) async fn models(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
     let arrival = match arrive(&door, route, &request) {
         Ok(arrival) => arrival,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let dialect = listing_dialect(route, &request);
     let (head, _) = request.into_parts();
@@ -62,7 +63,7 @@ pub(super) async fn models(door: Arc<Door>, route: &'static Route, request: Requ
 pub(super) async fn model(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
     let arrival = match arrive(&door, route, &request) {
         Ok(arrival) => arrival,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let dialect = listing_dialect(route, &request);
     let (head, _) = request.into_parts();
@@ -86,7 +87,7 @@ pub(super) async fn model(door: Arc<Door>, route: &'static Route, request: Reque
 pub(super) async fn balance(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
     let arrival = match arrive(&door, route, &request) {
         Ok(arrival) => arrival,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let (head, _) = request.into_parts();
     let balance = async {
@@ -156,11 +157,11 @@ fn listing_dialect(route: &Route, request: &Request) -> ClientDialect {
     }
 }
 
-fn arrive(door: &Door, route: &'static Route, request: &Request) -> Result<Arrival, Response> {
+fn arrive(door: &Door, route: &'static Route, request: &Request) -> Result<Arrival, Box<Response>> {
     let peer = request.extensions().get::<Arc<Peer>>().cloned();
     let peer = peer.ok_or_else(|| {
         let refusal = Refusal::Internal { why: "a request without a connection".into() };
-        refuse::answer(route.dialect, surgewall_core::id::RequestId::random(), &refusal)
+        Box::new(refuse::answer(route.dialect, RequestId::random(), &refusal))
     })?;
     Ok(Arrival::new(door, route, peer, request.headers()))
 }

@@ -52,7 +52,7 @@ pub enum PoolError {
 /// What answers behind a pool.
 pub enum Backend {
     /// Servers on the network.
-    Network(HttpClient),
+    Network(Box<HttpClient>),
     /// The built-in model.
     Handbook(HandbookModel),
 }
@@ -119,7 +119,7 @@ impl Pool {
         Ok(Self {
             name: section.name.clone(),
             dialect: section.dialect,
-            backend: Backend::Network(HttpClient::new(section)?),
+            backend: Backend::Network(Box::new(HttpClient::new(section)?)),
             listing: RwLock::new(Listing::new(&section.models, &section.aliases)),
             fallback: section.fallback.clone(),
             weight: section.weight,
