@@ -2,8 +2,8 @@
 
 pub mod admin;
 pub mod datadir;
-pub mod ledger;
 pub mod directory;
+pub mod ledger;
 pub mod people;
 pub mod sqlite;
 pub mod vault;

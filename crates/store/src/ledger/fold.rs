@@ -249,3 +249,55 @@ fn chunks<T>(items: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     }
     runs
 }
+
+#[cfg(test)]
+mod tests {
+    use surgewall_core::id::KeyId;
+    use surgewall_core::limits::LEDGER_RECORD_BYTES_MAX;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn state(key: u128, slots: u64) -> CounterState {
+        // The longest numbers there are, so that sizes are the largest.
+        let slots = (0..slots).map(|n| (u64::MAX - slots + n, u64::MAX - n)).collect();
+        let subject = Subject::Key(KeyId::from_u128(key));
+        CounterState { subject, counter: u64::MAX, window_s: u64::MAX, slots }
+    }
+
+    fn check(counters: &[CounterState]) {
+        let mut fold = Fold::default();
+        fold.apply(Record::Counters { counters: counters.to_vec() });
+        let records = fold.opening(NOW);
+        for record in &records {
+            assert!(serde_json::to_vec(record).unwrap().len() < LEDGER_RECORD_BYTES_MAX);
+        }
+        let mut again = Fold::default();
+        records.into_iter().for_each(|record| again.apply(record));
+        let total: usize = again.counters(NOW).iter().map(|state| state.slots.len()).sum();
+        assert_eq!(total, counters.iter().map(|state| state.slots.len()).sum::<usize>());
+        assert_eq!(again.counters(NOW), fold.counters(NOW));
+    }
+
+    #[test]
+    fn an_opening_carries_any_number_of_counters_in_records_within_their_limit() {
+        check(&[]);
+        for slots in [1, 4_096, 4_097, 30_000] {
+            check(&[state(1, slots)]);
+        }
+        check(&(0..20_000).map(|key| state(key, 3)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn slots_are_forgotten_once_no_window_reaches_them() {
+        let mut fold = Fold::default();
+        let at = NOW.millis();
+        let slots = vec![(at - 7_200_001, 1), (at - 7_200_000, 2), (at, 3)];
+        let counters = vec![CounterState { slots, window_s: 3_600, ..state(1, 0) }];
+        fold.apply(Record::Counters { counters });
+        assert_eq!(fold.counters(NOW)[0].slots, [(at - 7_200_000, 2), (at, 3)]);
+        let later = Timestamp::from_millis(at + 7_200_001);
+        assert_eq!(fold.counters(later), []);
+    }
+}

@@ -166,3 +166,77 @@ pub(super) fn count_dropped(dropped: &mut BTreeMap<String, u64>, code: &str, cou
     let sum = dropped.entry(code.to_owned()).or_default();
     *sum = sum.saturating_add(count);
 }
+
+#[cfg(test)]
+mod tests {
+    use surgewall_core::clock::Timestamp;
+    use surgewall_core::decision::Refused;
+
+    use super::*;
+
+    fn refused(code: &str) -> Job {
+        Job::Detached(Record::Refused(Box::new(Refused {
+            request_id: None,
+            at: Timestamp::from_millis(0),
+            who: None,
+            network: None,
+            code: code.to_owned(),
+            count: 2,
+        })))
+    }
+
+    #[tokio::test]
+    async fn appends_beyond_the_limit_wait_for_their_turn() {
+        let queue = Queue::new();
+        let mut held = Vec::new();
+        for _ in 0..APPENDS_WAITING_MAX {
+            held.push(queue.permit().await.unwrap());
+        }
+        let next = tokio::select! { biased;
+            permit = queue.permit() => permit.ok(),
+            () = tokio::task::yield_now() => None,
+        };
+        assert!(next.is_none());
+        held.pop();
+        assert!(queue.permit().await.is_ok());
+    }
+
+    #[test]
+    fn refusals_beyond_the_limit_are_counted_also_while_the_writer_holds_them() {
+        let queue = Queue::new();
+        for _ in 0..REFUSALS_WAITING_MAX {
+            queue.push(refused("quota"));
+        }
+        let taken = queue.take(Some(Duration::ZERO), 0);
+        assert_eq!((taken.jobs.len(), taken.dropped.len()), (REFUSALS_WAITING_MAX, 0));
+        queue.push(refused("quota"));
+        queue.push(refused("overload"));
+        let taken = queue.take(Some(Duration::ZERO), 0);
+        assert_eq!(taken.jobs.len(), 0);
+        assert_eq!(taken.dropped.into_values().collect::<Vec<_>>(), [2, 2]);
+        queue.push(refused("quota"));
+        assert_eq!(queue.take(Some(Duration::ZERO), 0).jobs.len(), 1);
+    }
+
+    #[test]
+    fn lost_refusals_are_counted_under_a_bounded_number_of_codes() {
+        let mut dropped = BTreeMap::new();
+        for code in 0..=DROPPED_CODES_MAX {
+            count_dropped(&mut dropped, &format!("code-{code}"), 1);
+        }
+        assert_eq!(dropped.len(), DROPPED_CODES_MAX + 1);
+        assert_eq!(dropped["other"], 1);
+        count_dropped(&mut dropped, "code-0", 1);
+        assert_eq!(dropped["code-0"], 2);
+    }
+
+    #[test]
+    fn a_closing_queue_takes_no_appends_and_keeps_the_rest() {
+        let queue = Queue::new();
+        queue.close();
+        let (ack, _answer) = oneshot::channel();
+        let Job::Detached(record) = refused("quota") else { panic!("not detached") };
+        assert!(!queue.push(Job::Append { record, ack, permit: None }));
+        assert!(queue.push(refused("quota")));
+    }
+}

