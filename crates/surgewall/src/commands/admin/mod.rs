@@ -1,0 +1,159 @@
+//! `surgewall admin`: what was typed becomes a request, the reply becomes text.
+
+mod import;
+pub(crate) mod ledger;
+mod show;
+
+use surgewall_core::id::PublicId;
+use surgewall_store::admin::{
+    Assign, Foreign, GroupCreate, GroupSet, KeyCreate, KeyList, KeySet, List, Named, Page, Reply,
+    Request, UserCreate, UserSet,
+};
+
+use self::show::{Listing, one};
+use super::office::{operate, unexpected};
+use crate::cli::{Shape, admin as typed};
+use crate::fault::{Fault, Verdict};
+use crate::place::Place;
+use crate::show::{err, out};
+
+/// Carries out an operation on people or keys.
+///
+/// # Errors
+/// Why it was not carried out.
+pub(crate) async fn people(place: &Place, asked: typed::Admin) -> Result<Verdict, Fault> {
+    match asked {
+        typed::Admin::User(asked) => user(place, asked).await?,
+        typed::Admin::Group(asked) => group(place, asked).await?,
+        typed::Admin::Key(asked) => key(place, asked).await?,
+        typed::Admin::Ledger(asked) => return ledger::ledger(place, &asked).await,
+    }
+    Ok(Verdict::Clean)
+}
+
+async fn user(place: &Place, asked: typed::User) -> Result<(), Fault> {
+    let (request, format) = match asked {
+        typed::User::List(asked) => return list(place, Listing::Users, None, asked.format).await,
+        typed::User::Show(asked) => (Request::UserShow(Named { name: asked.name }), asked.format),
+        typed::User::Create(asked) => {
+            let typed::UserCreate { email, class, group, limits } = asked;
+            let create = UserCreate { email, class, group, limits: limits.limits };
+            (Request::UserCreate(create), Shape::Text)
+        }
+        typed::User::Set(asked) => {
+            let group = asked.group.map(Assign::To).or(asked.no_group.then_some(Assign::Nothing));
+            let suspended = asked.suspend.then_some(true).or(asked.resume.then_some(false));
+            let limits = asked.limits.into_limits();
+            let set = UserSet { user: asked.user, class: asked.class, group, suspended, limits };
+            (Request::UserSet(set), Shape::Text)
+        }
+    };
+    one(operate(place, request).await?, format)
+}
+
+async fn group(place: &Place, asked: typed::Group) -> Result<(), Fault> {
+    let (request, format) = match asked {
+        typed::Group::List(asked) => return list(place, Listing::Groups, None, asked.format).await,
+        typed::Group::Show(asked) => (Request::GroupShow(Named { name: asked.name }), asked.format),
+        typed::Group::Create(asked) => {
+            let create = GroupCreate { name: asked.name, limits: asked.limits.limits };
+            return match operate(place, Request::GroupCreate(create)).await? {
+                Reply::Group(group) => {
+                    out(&format!("{}\n", group.id));
+                    Ok(())
+                }
+                _ => Err(unexpected()),
+            };
+        }
+        typed::Group::Set(asked) => {
+            let limits = asked.limits.into_limits();
+            let set = GroupSet { group: asked.group, name: asked.name, limits };
+            (Request::GroupSet(set), Shape::Text)
+        }
+    };
+    one(operate(place, request).await?, format)
+}
+
+async fn key(place: &Place, asked: typed::Key) -> Result<(), Fault> {
+    let (request, format) = match asked {
+        typed::Key::List(asked) => {
+            return list(place, Listing::Keys, asked.account, asked.format).await;
+        }
+        typed::Key::Create(asked) => return create_key(place, asked).await,
+        typed::Key::Import(asked) => return import::import(place, &asked.file).await,
+        typed::Key::Show(asked) => (Request::KeyShow(Named { name: asked.name }), asked.format),
+        typed::Key::Revoke(asked) => (Request::KeyRevoke(Named { name: asked.name }), asked.format),
+        typed::Key::Set(asked) => {
+            let scopes = asked.scopes.into();
+            let open = scopes == surgewall_core::principal::Scopes::default();
+            let scopes = (!open || asked.no_scopes).then_some(scopes);
+            let (delegates, limits) = (asked.delegates, asked.limits.into_limits());
+            (Request::KeySet(KeySet { key: asked.key, scopes, delegates, limits }), Shape::Text)
+        }
+    };
+    one(operate(place, request).await?, format)
+}
+
+async fn create_key(place: &Place, asked: typed::KeyCreate) -> Result<(), Fault> {
+    let sha256 = asked.sha256.map(Foreign::Sha256);
+    let bcrypt = asked.bcrypt.zip(asked.prefix);
+    let foreign = sha256.or(bcrypt.map(|(hash, prefix)| Foreign::Bcrypt { hash, prefix }));
+    let create = KeyCreate {
+        name: asked.name,
+        account: asked.account,
+        group: asked.group,
+        scopes: asked.scopes.into(),
+        delegates: asked.delegates,
+        expires_in: asked.expires,
+        limits: asked.limits.limits,
+        foreign,
+    };
+    match operate(place, Request::KeyCreate(create)).await? {
+        Reply::KeyCreated { id, key: Some(key) } => {
+            err(&format!("made key {id}; it is shown only this once\n"));
+            out(&format!("{}\n", key.0.expose()));
+        }
+        Reply::KeyCreated { id, key: None } => {
+            err("the other system's key is accepted from now on\n");
+            out(&format!("{id}\n"));
+        }
+        _ => return Err(unexpected()),
+    }
+    Ok(())
+}
+
+/// Prints a whole listing, page by page.
+async fn list(
+    place: &Place,
+    what: Listing,
+    account: Option<String>,
+    format: Shape,
+) -> Result<(), Fault> {
+    let mut rows = show::Rows::default();
+    let mut after = None;
+    loop {
+        let page = |after| List { after, rows_max: 0 };
+        let request = match what {
+            Listing::Users => Request::UserList(page(after)),
+            Listing::Groups => Request::GroupList(page(after)),
+            Listing::Keys => {
+                Request::KeyList(KeyList { account: account.clone(), after, rows_max: 0 })
+            }
+        };
+        let next = match operate(place, request).await? {
+            Reply::Users(page) => take(&mut rows.users, page),
+            Reply::Groups(page) => take(&mut rows.groups, page),
+            Reply::Keys(page) => take(&mut rows.keys, page),
+            _ => return Err(unexpected()),
+        };
+        match next {
+            Some(next) => after = Some(next.to_string()),
+            None => return rows.print(what, format),
+        }
+    }
+}
+
+fn take<T>(rows: &mut Vec<T>, page: Page<T>) -> Option<PublicId> {
+    rows.extend(page.rows);
+    page.next
+}

@@ -1,0 +1,207 @@
+//! `surgewall check config`: what is reachable by whom, where prompts go, and
+//! what is risky about it.
+
+use serde::Serialize;
+use surgewall_core::clock::Clock;
+use surgewall_core::config::Config;
+use surgewall_core::config::schema::{Credential, Upstream};
+use surgewall_core::finding::{Finding, Severity};
+use surgewall_gateway::listen::tls::acceptor;
+use surgewall_gateway::policy::Policy;
+
+use super::reach::{Reach, who};
+use super::{print, stored};
+use crate::cli::check::Format;
+use crate::fault::{Fault, Verdict};
+use crate::place::{Loaded, Place};
+
+/// What the check says.
+#[derive(Serialize, Default, Debug)]
+pub(super) struct Said {
+    /// Sentences.
+    pub(super) statements: Vec<String>,
+    /// Findings.
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Checks the configuration.
+///
+/// # Errors
+/// The configuration cannot be read or meant.
+pub(super) async fn check(place: &Place, format: Format) -> Result<Verdict, Fault> {
+    let said = read(place).await?;
+    let text: String = said.statements.iter().map(|line| format!("{line}\n")).collect();
+    print(format, &text, &said, &said.findings)
+}
+
+/// What there is to say about the configuration.
+///
+/// # Errors
+/// As [`check`].
+pub(super) async fn read(place: &Place) -> Result<Said, Fault> {
+    let loaded = place.load()?;
+    let mut said = Said::default();
+    said.statements.push(match &loaded.file {
+        Some(file) => format!("The configuration is {}.", file.display()),
+        None => "There is no configuration: every key has its default.".to_owned(),
+    });
+    listeners(&loaded.config, &mut said);
+    people(&loaded.config, &mut said);
+    for upstream in &loaded.config.upstream {
+        self::upstream(upstream, &mut said);
+    }
+    if loaded.config.upstream.is_empty() {
+        said.statements
+            .push("No upstream: prompts to the handbook never leave this process.".to_owned());
+    }
+    startable(&loaded, &mut said);
+    stored::read(place, &loaded.config, &mut said).await;
+    Ok(said)
+}
+
+fn listeners(config: &Config, said: &mut Said) {
+    let listen = &config.listen;
+    let scheme = if listen.tls.is_some() { "https" } else { "http" };
+    let name = listen.public_name.as_ref().map_or(String::new(), |name| format!(", as {name}"));
+    let without = match (config.accounts.anonymous, listen.public.ip().is_loopback()) {
+        (true, _) => "the models of every upstream",
+        (false, true) => "the handbook model",
+        (false, false) => "no model",
+    };
+    said.statements.push(format!(
+        "public  {scheme}://{}{name}: reachable by {}. Without a credential it answers {without}, /healthz, /readyz, \
+         /openapi.json and a short page; with one, what the key's scopes allow.",
+        listen.public,
+        who(listen.public),
+    ));
+    let metrics = match (config.telemetry.metrics, &listen.metrics_token) {
+        (false, _) => "nothing: telemetry.metrics is off",
+        (true, Some(_)) if !plain_admin(config) => "/metrics to whoever has the metrics token",
+        (true, None) if !plain_admin(config) => "nothing: /metrics wants a token, and none is set",
+        (true, _) => "/metrics to everybody who can reach it; no names, no content",
+    };
+    said.statements.push(format!(
+        "admin   http://{}: reachable by {}. It answers {metrics}.",
+        listen.admin,
+        who(listen.admin)
+    ));
+    said.statements.push(format!(
+        "status  http://{}: reachable by {}. It answers whether the door takes requests, to everybody.",
+        listen.status,
+        who(listen.status)
+    ));
+    proxies(config, said);
+}
+
+/// Whether the admin listener is plain loopback.
+fn plain_admin(config: &Config) -> bool {
+    config.listen.admin.ip().is_loopback() && config.listen.behind_proxy.is_empty()
+}
+
+fn proxies(config: &Config, said: &mut Said) {
+    let listen = &config.listen;
+    if !listen.behind_proxy.is_empty() {
+        let networks: Vec<_> = listen.behind_proxy.iter().map(ToString::to_string).collect();
+        let networks = networks.join(", ");
+        said.statements.push(format!(
+            "proxies Callers' addresses are taken from x-forwarded-for where the peer is in {networks}."
+        ));
+    }
+    for network in listen.behind_proxy.iter().filter(|network| network.prefix_len() == 0) {
+        said.findings.push(
+            Finding::new(Severity::Critical, "config.behind_proxy", "listen.behind_proxy")
+                .evidence(format!(
+                    "{network} is every address: any caller can claim to be any other."
+                ))
+                .advice("Name only the addresses of your own proxies."),
+        );
+    }
+    if config.telemetry.metrics && !plain_admin(config) && listen.metrics_token.is_none() {
+        said.findings.push(
+            Finding::new(Severity::Warning, "config.metrics_token", "listen.metrics_token")
+                .evidence("Behind a proxy /metrics answers only to a token, and none is set: nobody can read it.")
+                .advice("Set listen.metrics_token = { file = \"...\" }, or telemetry.metrics = false."),
+        );
+    }
+}
+
+fn people(config: &Config, said: &mut Said) {
+    if config.accounts.anonymous {
+        let public = !config.listen.public.ip().is_loopback();
+        let severity = if public { Severity::Critical } else { Severity::Warning };
+        said.findings.push(
+            Finding::new(severity, "config.anonymous", "accounts.anonymous")
+                .evidence(format!(
+                    "Callers without a key may use every upstream's models; the listener is reachable by {}.",
+                    who(config.listen.public)
+                ))
+                .advice("Set accounts.anonymous = false and give out keys, or limit it with [[limits.quota]] per = \"network\"."),
+        );
+    }
+    for issuer in &config.accounts.jwt {
+        said.statements.push(format!(
+            "tokens  Tokens of {} for {} are credentials; their accounts get the class {}.",
+            issuer.issuer, issuer.audience, issuer.class
+        ));
+    }
+    if config.limits.quota.is_empty() && !config.upstream.is_empty() {
+        said.findings.push(
+            Finding::new(Severity::Note, "config.quota", "limits.quota")
+                .evidence("No quota is configured: a key without a limit of its own may use as much as the upstreams give.")
+                .advice("Add [[limits.quota]] per = \"key\", limit = \"total_tokens=1000000/1d\"."),
+        );
+    }
+}
+
+fn upstream(upstream: &Upstream, said: &mut Said) {
+    let urls = upstream.url.iter().chain(upstream.servers.iter().map(|server| &server.url));
+    let credential = match &upstream.api_key {
+        None => "without a credential".to_owned(),
+        Some(Credential::Env(name)) => format!("with the credential in the variable {name}"),
+        Some(Credential::File(path)) => format!("with the credential in {}", path.display()),
+    };
+    for url in urls {
+        let reach = Reach::of_url(url);
+        let encrypted = url.starts_with("https://");
+        let wire = if encrypted { "encrypted (TLS)" } else { "not encrypted" };
+        said.statements.push(format!(
+            "prompts go to {url} ({}, `{}`), {}, {wire}, {credential}.",
+            upstream.dialect.as_str(),
+            upstream.name,
+            reach.place()
+        ));
+        let subject = format!("upstream `{}`", upstream.name);
+        if !encrypted && !matches!(reach, Reach::Loopback | Reach::Any) {
+            let severity =
+                if reach == Reach::Private { Severity::Warning } else { Severity::Critical };
+            said.findings.push(
+                Finding::new(severity, "config.upstream.plain", subject.clone())
+                    .evidence(format!("Prompts, answers and the credential cross the network to {url} in clear."))
+                    .advice("Use https://, with ca_file for an authority of your own, or an encrypted tunnel."),
+            );
+        }
+        if upstream.api_key.is_none() && reach != Reach::Loopback {
+            said.findings.push(
+                Finding::new(Severity::Note, "config.upstream.open", subject)
+                    .evidence(format!("{url} is asked without a credential: whoever reaches it can go around the door."))
+                    .advice("Let the server ask for a key (api_key), or only this machine reach it."),
+            );
+        }
+    }
+}
+
+/// What `serve` would refuse to start for.
+fn startable(loaded: &Loaded, said: &mut Said) {
+    let refused = |rule: &str, subject: &str, what: &dyn std::fmt::Display| {
+        Finding::new(Severity::Critical, rule, subject)
+            .evidence(format!("{what}."))
+            .advice("`surgewall serve` refuses to start until this is repaired.")
+    };
+    if let Err(error) = Policy::new(loaded.config.clone(), &loaded.text, None, Clock::System.now())
+    {
+        said.findings.push(refused("config.refused", "configuration", &error));
+    }
+    if let Some(Err(error)) = loaded.config.listen.tls.as_ref().map(acceptor) {
+        said.findings.push(refused("config.tls", "listen.tls", &error));
+    }
+}

@@ -1,0 +1,46 @@
+//! What each command does.
+
+mod admin;
+mod check;
+mod init;
+mod office;
+mod report;
+mod serve;
+mod status;
+mod stored;
+
+use std::future::Future;
+
+use surgewall_core::config::schema::LogFormat;
+
+use crate::cli::admin::Admin;
+use crate::cli::report::Report;
+use crate::cli::{Cli, Command};
+use crate::fault::{Fault, Verdict};
+use crate::logs;
+
+/// Carries out what was typed.
+///
+/// # Errors
+/// It was not carried out.
+pub(crate) fn run(cli: Cli) -> Result<Verdict, Fault> {
+    let Cli { place, command } = cli;
+    if !matches!(command, Command::Serve) {
+        logs::start(LogFormat::Text, "warn")?;
+    }
+    match command {
+        Command::Serve => serve::serve(&place),
+        Command::Init(asked) => block_on(init::init(&place, &asked)),
+        Command::Status(asked) => block_on(status::status(&place, &asked)),
+        Command::Admin(Admin::Ledger(asked)) => block_on(admin::ledger::ledger(&place, &asked)),
+        Command::Admin(asked) => block_on(admin::people(&place, asked)),
+        Command::Check(asked) => block_on(check::check(&place, &asked)),
+        Command::Report(Report::Usage(asked)) => block_on(report::usage(&place, &asked)),
+    }
+}
+
+/// Runs a command that does one thing at a time.
+fn block_on(command: impl Future<Output = Result<Verdict, Fault>>) -> Result<Verdict, Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(command)
+}

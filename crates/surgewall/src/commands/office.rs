@@ -1,0 +1,104 @@
+//! Operations on people and keys: through the running door, or on the data
+//! directory itself where none runs.
+
+use surgewall_core::clock::Clock;
+use surgewall_gateway::control::{self, Answer, Question};
+use surgewall_gateway::operate::LedgerAudit;
+use surgewall_store::admin::{self, Office, Reply, Request};
+use surgewall_store::datadir::DataDir;
+use surgewall_store::directory::Directory;
+use surgewall_store::ledger::{Ledger, LedgerOptions};
+use surgewall_store::sqlite::Sqlite;
+use surgewall_store::vault::Vault;
+
+use crate::fault::Fault;
+use crate::place::{Place, key_file, lock};
+use crate::show;
+
+/// Carries out `request`, by the running door if there is one.
+///
+/// # Errors
+/// Why it was not carried out.
+pub(crate) async fn operate(place: &Place, request: Request) -> Result<Reply, Fault> {
+    let data = data_for(place, &request)?;
+    let question = Question::Admin(Box::new(request));
+    if let Some(answer) = control::ask(&data.control_socket(), &question).await.map_err(broken)? {
+        return match answer {
+            Answer::Admin(reply) => Ok(*reply),
+            Answer::Error { message } => Err(Fault::new(message)),
+            Answer::Status(_) => Err(unexpected()),
+        };
+    }
+    let Question::Admin(request) = question else { return Err(unexpected()) };
+    operate_offline(place, &data, *request).await
+}
+
+/// The data directory; what makes something may make it too.
+fn data_for(place: &Place, request: &Request) -> Result<DataDir, Fault> {
+    let makes = matches!(
+        request,
+        Request::UserCreate(_)
+            | Request::GroupCreate(_)
+            | Request::KeyCreate(_)
+            | Request::KeyImport(_)
+    );
+    if !makes || place.data_dir.join("store").exists() {
+        return place.data();
+    }
+    let data = DataDir::open_or_create(&place.data_dir)?;
+    show::err(&format!("made a new data directory: {}\n", data.path().display()));
+    Ok(data)
+}
+
+async fn operate_offline(place: &Place, data: &DataDir, request: Request) -> Result<Reply, Fault> {
+    let config = place.load()?.config;
+    let _lock = lock(data, &format!("admin {}", request.action()))?;
+    let vault = Vault::open_or_create(data, key_file(&config))?;
+    let people = Sqlite::open(&data.database()).await?;
+    let directory = Directory::load(&people, vault.clone()).await?;
+    let office = Office {
+        people: &people,
+        directory: &directory,
+        vault: &vault,
+        clock: &Clock::System,
+        config: &config,
+    };
+    let reply = if request.changes() {
+        let options = LedgerOptions::new(&config.ledger, Clock::System);
+        let (ledger, _) = Ledger::open(data, &vault, options)?;
+        let reply = admin::execute(&office, &LedgerAudit(&ledger), request).await;
+        let closed = ledger.shutdown().await;
+        let reply = reply?;
+        closed?;
+        reply
+    } else {
+        admin::execute(&office, &NoAudit, request).await?
+    };
+    people.close().await;
+    Ok(reply)
+}
+
+/// For requests that change nothing, and so record nothing.
+pub(crate) struct NoAudit;
+
+impl admin::Audit for NoAudit {
+    async fn record(
+        &self,
+        changed: surgewall_core::decision::Changed,
+    ) -> Result<(), admin::AuditError> {
+        Err(admin::AuditError(format!("{} is no reading", changed.action)))
+    }
+}
+
+/// The conversation with a door broke off.
+pub(crate) fn broken(error: std::io::Error) -> Fault {
+    Fault::from(error)
+        .during("the running door did not answer on its control socket")
+        .hint("only the user who runs the door may speak to it; see its log")
+}
+
+/// The door answered something else than what was asked.
+pub(crate) fn unexpected() -> Fault {
+    Fault::new("the running door gave an answer that this version does not understand")
+        .hint("use the same version of surgewall as the one that runs")
+}

@@ -1,0 +1,139 @@
+//! From a configuration to a door that listens: each step may refuse, and says
+//! why.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use surgewall_core::clock::Clock;
+use surgewall_core::config::Config;
+use surgewall_gateway::control;
+use surgewall_gateway::door::{Door, Parts};
+use surgewall_gateway::listen::raise_descriptor_limit;
+use surgewall_gateway::listen::tls::acceptor;
+use surgewall_gateway::policy::Policy;
+use surgewall_gateway::serve::{ListenError, Listening, Sockets};
+use surgewall_shield::quota::{COUNTERS_MAX, QuotaTable};
+use surgewall_store::admin::Office;
+use surgewall_store::datadir::{DataDir, DirLock};
+use surgewall_store::directory::Directory;
+use surgewall_store::ledger::{Ledger, LedgerOptions, Recovered};
+use surgewall_store::people::sealed::keep_config;
+use surgewall_store::sqlite::Sqlite;
+use surgewall_store::vault::Vault;
+
+use crate::commands::stored::first_unpriced;
+use crate::fault::Fault;
+use crate::place::{Loaded, Place, key_file, lock};
+
+/// A door that listens, and what has to be closed after it.
+pub(super) struct Started {
+    /// The door.
+    pub(super) listening: Listening,
+    /// Its database.
+    pub(super) people: Arc<Sqlite>,
+    /// Its control socket.
+    pub(super) socket: PathBuf,
+    /// The lock on its data directory, held to the end.
+    pub(super) lock: DirLock,
+}
+
+/// Starts the door.
+///
+/// # Errors
+/// Why it refuses to start.
+pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Fault> {
+    let Loaded { config, text, file } = loaded;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config = %file.map_or_else(|| "defaults".to_owned(), |file| file.display().to_string()),
+        data = %place.data_dir.display(),
+        "starting"
+    );
+    let connections_max = connections(&config);
+    // What the configuration alone can refuse comes before anything is made.
+    let policy = Policy::new(config.clone(), &text, None, Clock::System.now())?;
+    config.listen.tls.as_ref().map(acceptor).transpose().map_err(ListenError::from)?;
+    let data = DataDir::open_or_create(&place.data_dir)?;
+    let lock = lock(&data, "serve")?;
+    let vault = Vault::open_or_create(&data, key_file(&config))?;
+    let sockets = Sockets::bind(&config.listen).map_err(|error| {
+        Fault::from(error).hint(
+            "another program listens there, or the address is not this machine's; change [listen]",
+        )
+    })?;
+    let people = Arc::new(Sqlite::open(&data.database()).await?);
+    let directory = Directory::load(people.as_ref(), vault.clone()).await?;
+    refuse_unpriced(&people, &directory, &vault, &config).await?;
+    let (ledger, recovered) =
+        Ledger::open(&data, &vault, LedgerOptions::new(&config.ledger, Clock::System))?;
+    say_recovered(&recovered);
+    let mut quota = QuotaTable::new(COUNTERS_MAX);
+    quota.restore(&recovered.counters);
+    keep_config(people.as_ref(), &vault, &policy.hash, &text, Clock::System.now()).await?;
+    let clock = Clock::System;
+    let door = Door::new(Parts {
+        clock,
+        policy,
+        directory,
+        people: people.clone(),
+        vault,
+        ledger,
+        quota,
+        connections_max,
+    });
+    door.record_change("door.start", None).await?;
+    let listening = Listening::start(door.clone(), sockets).await?;
+    let socket = data.control_socket();
+    door.tasks.background(control::listen(door.clone(), control::open(&socket)?));
+    Ok(Started { listening, people, socket, lock })
+}
+
+/// How many connections the door may hold, from the descriptor limit unless
+/// the configuration says it.
+fn connections(config: &Config) -> u32 {
+    let (descriptors, derived) = raise_descriptor_limit();
+    let (connections_max, from) = match config.limits.connections_max {
+        0 => (derived, "the descriptor limit"),
+        configured => (configured, "limits.connections_max"),
+    };
+    if connections_max > derived {
+        tracing::warn!(
+            connections_max,
+            descriptors,
+            "limits.connections_max is more than the descriptors allow: raise LimitNOFILE or ulimit -n"
+        );
+    }
+    tracing::info!(descriptors, connections_max, from, "connection limit");
+    connections_max
+}
+
+/// Refuses money limits that nothing could count.
+async fn refuse_unpriced(
+    people: &Sqlite,
+    directory: &Directory,
+    vault: &Vault,
+    config: &Config,
+) -> Result<(), Fault> {
+    let office = Office { people, directory, vault, clock: &Clock::System, config };
+    match first_unpriced(&office).await? {
+        None => Ok(()),
+        Some(unpriced) => Err(unpriced.fault()),
+    }
+}
+
+fn say_recovered(recovered: &Recovered) {
+    let open = recovered.open.len();
+    if open > 0 {
+        tracing::warn!(
+            requests = open,
+            "the last door died with requests open: each is settled at its last checkpoint"
+        );
+    }
+    let totals = &recovered.totals;
+    tracing::info!(
+        admitted = totals.admitted,
+        settled = totals.settled,
+        counters = recovered.counters.len(),
+        "ledger opened"
+    );
+}
