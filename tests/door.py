@@ -44,6 +44,8 @@ def first_line(process, what):
     """The first line of a program's standard output."""
     ready, _, _ = select.select([process.stdout], [], [], READY_S)
     line = process.stdout.readline() if ready else ""
+    if not line and ready:
+        raise AssertionError(f"{what} ended with status {process.wait()} before it was ready")
     if not line:
         raise AssertionError(f"{what} said nothing within {READY_S} s")
     return line.strip()
