@@ -235,9 +235,14 @@ impl Core {
         Ok(())
     }
 
-    /// Forwards an event that differs from the last one in its text alone.
+    /// Takes an event that differs from one before it in its text alone.
     fn short_way(&mut self, raw: &[u8], out: &mut BytesMut) -> bool {
         let Some(text) = self.template.text_of(raw) else { return false };
+        if let Path::Translated(translation) = &mut self.path {
+            let taken = translation.text(text, &self.options, &mut self.tally, out);
+            self.tally.events += u64::from(taken);
+            return taken;
+        }
         self.tally.events += 1;
         self.tally.output.add(text);
         match &self.template.rename {
@@ -274,11 +279,22 @@ impl Core {
             }
             Path::Translated(translation) => {
                 let (options, tally) = (&self.options, &mut self.tally);
-                self.done = translation.event(block.name(), data, options, tally, out)?;
+                let seen = translation.event(block.name(), data, options, tally, out)?;
+                self.done = seen.last;
+                if let Some(text) = seen.lone {
+                    self.keep(block, text, None);
+                }
                 return Ok(());
             }
         };
-        self.keep(block, data, &seen);
+        if let Some(text) = seen.lone {
+            let text = crate::json::span(data, text);
+            match &seen.verdict {
+                Verdict::Forward => self.keep(block, text, None),
+                Verdict::Rename(span) => self.keep(block, text, Some(span.clone())),
+                Verdict::Swallow | Verdict::Last => {}
+            }
+        }
         match seen.verdict {
             Verdict::Forward => self.forward(block, out),
             Verdict::Swallow => {}
@@ -292,15 +308,11 @@ impl Core {
     }
 
     /// Keeps an event that those after it may differ from in its text alone.
-    fn keep(&mut self, block: &Block<'_>, data: &str, seen: &Seen<'_>) {
-        let (Some(at), Some(text)) = (block.data_at(), seen.lone) else { return };
-        let shifted = |span: &Range<usize>| at + span.start..at + span.end;
-        let rename = match &seen.verdict {
-            Verdict::Rename(span) => Some(shifted(span)),
-            Verdict::Forward => None,
-            Verdict::Swallow | Verdict::Last => return,
-        };
-        self.template.keep(block.raw, shifted(&crate::json::span(data, text)), rename);
+    /// The spans are those of its data.
+    fn keep(&mut self, block: &Block<'_>, text: Range<usize>, rename: Option<Range<usize>>) {
+        let Some(at) = block.data_at() else { return self.template.clear() };
+        let shifted = |span: Range<usize>| at + span.start..at + span.end;
+        self.template.keep(block.raw, shifted(text), rename.map(shifted));
     }
 
     fn forward(&mut self, block: &Block<'_>, out: &mut BytesMut) {

@@ -28,13 +28,18 @@ pub(super) struct Template {
 impl Template {
     /// Keeps an event whose only meaning is the text at `text`.
     pub(super) fn keep(&mut self, raw: &[u8], text: Range<usize>, rename: Option<Range<usize>>) {
-        self.raw.clear();
+        self.clear();
         let ahead = rename.as_ref().is_none_or(|rename| rename.end <= text.start);
         if raw.len() <= TEMPLATE_BYTES_MAX && ahead {
             self.raw.extend_from_slice(raw);
             self.text = text;
             self.rename = rename;
         }
+    }
+
+    /// Keeps none.
+    pub(super) fn clear(&mut self) {
+        self.raw.clear();
     }
 
     /// The text of an event that differs from the kept one in it alone.

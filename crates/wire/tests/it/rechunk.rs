@@ -105,6 +105,33 @@ proptest! {
         prop_assert_eq!(whole.tally.events, texts.len() as u64);
     }
 
+    /// The same for a translation; a field of its own in each event bars the short way.
+    #[test]
+    fn the_short_way_translates_the_same(
+        texts in prop::collection::vec("[a-z \"\\\\\n\u{1}é今🌞{}:,]{0,8}", 1..30),
+        fields in prop::collection::vec(0..4_usize, 30),
+        upstream in prop::sample::select(vec![Dialect::Openai, Dialect::Anthropic]),
+    ) {
+        let client = if upstream == Dialect::Openai { ClientDialect::Anthropic } else { ClientDialect::OpenAi };
+        let mut options = stream_options(client, &golden("stream")[0]);
+        options.upstream = upstream;
+        let stream = |bar: bool| {
+            let events = texts.iter().zip(&fields).enumerate();
+            let mut out = String::new();
+            for (i, (text, field)) in events {
+                let mut event = event(upstream, *field, text);
+                if bar {
+                    event["bar"] = i.into();
+                }
+                out.push_str(&format!("data: {event}\n\n"));
+            }
+            out
+        };
+        let short = run(&options, [head(upstream).as_bytes(), stream(false).as_bytes()]);
+        let long = run(&options, [head(upstream).as_bytes(), stream(true).as_bytes()]);
+        prop_assert_eq!(short, long);
+    }
+
     #[test]
     fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), client in 0..3_usize) {
         for golden in golden("stream").iter().filter(|golden| golden.name.starts_with("plain")) {
@@ -113,5 +140,39 @@ proptest! {
             let (head, tail) = golden.bytes.split_at(at);
             let _ = run(&options, [head, &bytes, tail]);
         }
+    }
+}
+
+/// The beginning of a stream, with a tool call begun.
+fn head(upstream: Dialect) -> &'static str {
+    if upstream == Dialect::Anthropic {
+        "data: {\"type\":\"message_start\",\"message\":{\"model\":\"m\"}}\n\n\
+         data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\"}}\n\n"
+    } else {
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"t\",\"function\":{\"name\":\"f\"}}]}}]}\n\n"
+    }
+}
+
+/// An event with a text of one of four kinds.
+fn event(upstream: Dialect, kind: usize, text: &str) -> serde_json::Value {
+    if upstream == Dialect::Anthropic {
+        let delta = match kind {
+            0 => serde_json::json!({"type": "text_delta", "text": text}),
+            1 => serde_json::json!({"type": "thinking_delta", "thinking": text}),
+            2 => serde_json::json!({"type": "input_json_delta", "partial_json": text}),
+            _ => serde_json::json!({"type": "signature_delta", "signature": text}),
+        };
+        serde_json::json!({"type": "content_block_delta", "index": 0, "delta": delta})
+    } else {
+        let delta = match kind {
+            0 => serde_json::json!({"content": text}),
+            1 => serde_json::json!({"reasoning_content": text}),
+            2 => {
+                let call = serde_json::json!({"index": 0, "function": {"arguments": text}});
+                serde_json::json!({"tool_calls": [call]})
+            }
+            _ => serde_json::json!({"refusal": text}),
+        };
+        serde_json::json!({"model": "m", "choices": [{"index": 0, "delta": delta}]})
     }
 }
