@@ -7,6 +7,7 @@
 //! writes it with one call; an append is answered when its record is as durable
 //! as the configuration asks.
 
+mod commit;
 mod core;
 mod encode;
 mod file;
