@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod check;
+pub(crate) mod drill;
 pub(crate) mod init;
 pub(crate) mod report;
 
@@ -62,6 +63,9 @@ refused in the log and the old one stays. SURGEWALL_LOG chooses the log lines.")
     Admin(admin::Admin),
     /// Look for what should be changed
     Check(check::Check),
+    /// Rehearse against a door on loopback
+    #[command(subcommand)]
+    Drill(drill::Drill),
     /// Tell who used what
     #[command(subcommand)]
     Report(report::Report),

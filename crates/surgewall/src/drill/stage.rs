@@ -1,0 +1,152 @@
+//! The stage: a door of its own as a child process, before a double of a
+//! model server, on loopback, in a directory that is gone afterwards.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use surgewall_core::decision::Record;
+use surgewall_store::datadir::DataDir;
+use surgewall_store::ledger::read::{Verification, export, verify};
+use surgewall_store::vault::Vault;
+use surgewall_testkit::client::Client;
+use surgewall_testkit::{Behaviour, Double};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::fault::Fault;
+
+/// For the door to say that it is ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The upstream's name in the drill's configuration: a leaked directory must not tell it.
+pub(crate) const UPSTREAM: &str = "planted-upstream-kestrel";
+
+/// A door, the double behind it, and where both keep their things.
+pub(crate) struct Stage {
+    dir: tempfile::TempDir,
+    /// The model server's double.
+    pub(crate) double: Double,
+    door: Option<Child>,
+    url: String,
+}
+
+impl Stage {
+    /// Sets the stage and starts the door.
+    pub(crate) async fn open() -> Result<Self, Fault> {
+        let dir = tempfile::tempdir()?;
+        let double = Double::start(Behaviour::default());
+        let config = format!(
+            "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nstatus = \"127.0.0.1:0\"\n\
+             [[upstream]]\nname = \"{UPSTREAM}\"\nurl = \"{}/v1\"\nmodels = [\"double\"]\n\
+             [vault]\nkey_file = \"{}\"\n",
+            double.url(),
+            dir.path().join("master.key").display(),
+        );
+        std::fs::write(dir.path().join("surgewall.toml"), config)?;
+        let mut stage = Self { dir, double, door: None, url: String::new() };
+        stage.start().await?;
+        Ok(stage)
+    }
+
+    /// The data directory.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// What the door wrote on stderr, over all of its lives.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.dir.path().join("door.log")
+    }
+
+    fn command(&self) -> Result<Command, Fault> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--config").arg(self.dir.path().join("surgewall.toml"));
+        command.arg("--data-dir").arg(self.data_dir());
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// Starts the door and waits until it is ready.
+    pub(crate) async fn start(&mut self) -> Result<(), Fault> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file())?;
+        let mut child = self.command()?.arg("serve").stdout(Stdio::piped()).stderr(log).spawn()?;
+        let stdout = child.stdout.take().ok_or_else(|| Fault::new("the door has no stdout"))?;
+        let mut lines = BufReader::new(stdout).lines();
+        let ready = timeout(READY_TIMEOUT, lines.next_line()).await;
+        let Ok(Ok(Some(line))) = ready else {
+            return Err(Fault::new("the drill's door did not start")
+                .hint(format!("see {}", self.log_file().display())));
+        };
+        let public = line.split_whitespace().find_map(|word| word.strip_prefix("public="));
+        public
+            .ok_or_else(|| Fault::new("the door's ready line names no public listener"))?
+            .clone_into(&mut self.url);
+        self.door = Some(child);
+        Ok(())
+    }
+
+    /// Kills the door: no time to write anything down.
+    pub(crate) async fn kill(&mut self) -> Result<(), Fault> {
+        if let Some(mut door) = self.door.take() {
+            door.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// Stops the door by SIGTERM and waits for its end.
+    pub(crate) async fn stop(&mut self) -> Result<(), Fault> {
+        let Some(mut door) = self.door.take() else { return Ok(()) };
+        let id = door.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(id) = id {
+            kill_process(id, Signal::TERM)?;
+        }
+        door.wait().await?;
+        Ok(())
+    }
+
+    /// Runs `surgewall ARGS` against the running door; what it prints.
+    pub(crate) async fn surgewall(&self, args: &[&str]) -> Result<String, Fault> {
+        let output = self.command()?.args(args).output().await?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(Fault::new(format!("surgewall {}: {said}", args.join(" "))));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// A new key of this name.
+    pub(crate) async fn key(&self, name: &str, more: &[&str]) -> Result<String, Fault> {
+        self.surgewall(&[&["admin", "key", "create", "--name", name], more].concat()).await
+    }
+
+    /// A client without a credential.
+    pub(crate) fn stranger(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    fn vault(&self) -> Result<(DataDir, Vault), Fault> {
+        let directory = DataDir::open(&self.data_dir())?;
+        let vault = Vault::open(&directory, Some(&self.dir.path().join("master.key")))?;
+        Ok((directory, vault))
+    }
+
+    /// What `check ledger` says.
+    pub(crate) fn verify(&self) -> Result<Verification, Fault> {
+        let (directory, vault) = self.vault()?;
+        Ok(verify(&directory.ledger(), Some(&vault))?)
+    }
+
+    /// The requests that the ledger admitted.
+    pub(crate) fn admitted(&self) -> Result<std::collections::HashSet<String>, Fault> {
+        let (directory, vault) = self.vault()?;
+        let mut ids = std::collections::HashSet::new();
+        export(&directory.ledger(), &vault, |_, record| {
+            if let Record::Admitted(admitted) = record {
+                ids.insert(admitted.request_id.to_string());
+            }
+        })?;
+        Ok(ids)
+    }
+}
