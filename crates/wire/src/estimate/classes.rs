@@ -205,12 +205,14 @@ mod tests {
     #[test]
     fn a_piece_of_an_answer_is_at_least_a_token() {
         let mut answer = ByteClasses::default();
-        for piece in ["a", "", "b", "c", "d", "e"] {
+        for piece in [",", "", ",", ",", ",", ","] {
             answer.add(piece);
         }
-        let half = Correction::default();
-        assert_eq!((answer.pieces, answer.answer_tokens(&half)), (5, 5));
-        assert_eq!(ByteClasses::of("1234567890").answer_tokens(&half), 5);
+        let none = Correction::default();
+        assert_eq!(answer.pieces, 5);
+        assert!(answer.answer_tokens(&none) >= 5);
+        let whole = ByteClasses::of("The quick brown fox jumps over the lazy dog.");
+        assert_eq!(whole.answer_tokens(&none), whole.tokens(&none));
     }
 
     #[test]
