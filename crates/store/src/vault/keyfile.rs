@@ -91,23 +91,15 @@ pub(super) fn exists(path: &Path) -> bool {
 pub(super) fn create(path: &Path, store: Uuid) -> Result<Secret<[u8; 32]>, VaultError> {
     let failed = |source| io_error(path, source);
     let parent = path.parent().unwrap_or(Path::new("."));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(parent)
-        .map_err(failed)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
     let key = random_key();
     let mut text = Zeroizing::new(format!("{HEADER}{VERSION} {store}\n"));
     for byte in key.expose() {
         text.push_str(&format!("{byte:02x}"));
     }
     text.push('\n');
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     sync_dir(parent).map_err(failed)?;
@@ -118,18 +110,13 @@ pub(super) fn create(path: &Path, store: Uuid) -> Result<Secret<[u8; 32]>, Vault
 pub(super) fn read(path: &Path, store: Uuid) -> Result<Secret<[u8; 32]>, VaultError> {
     let failed = |source| io_error(path, source);
     let metadata = fs::metadata(path).map_err(failed)?;
-    let malformed = || VaultError::KeyMalformed {
-        path: path.to_owned(),
-    };
+    let malformed = || VaultError::KeyMalformed { path: path.to_owned() };
     if !metadata.is_file() {
         return Err(malformed());
     }
     let mode = metadata.mode() & 0o7777;
     if mode & 0o077 != 0 {
-        return Err(VaultError::KeyExposed {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(VaultError::KeyExposed { path: path.to_owned(), mode });
     }
     let text = match read_text(path, KEY_FILE_BYTES_MAX) {
         Ok(text) => Zeroizing::new(text),
@@ -138,21 +125,14 @@ pub(super) fn read(path: &Path, store: Uuid) -> Result<Secret<[u8; 32]>, VaultEr
         Err(error) => return Err(failed(error)),
     };
     let (header, hex) = text.split_once('\n').ok_or_else(malformed)?;
-    let (version, id) = header
-        .strip_prefix(HEADER)
-        .and_then(|rest| rest.split_once(' '))
-        .ok_or_else(malformed)?;
+    let (version, id) =
+        header.strip_prefix(HEADER).and_then(|rest| rest.split_once(' ')).ok_or_else(malformed)?;
     let found: u16 = version.parse().map_err(|_| malformed())?;
     if found > VERSION {
-        return Err(VaultError::Newer {
-            path: path.to_owned(),
-            found,
-        });
+        return Err(VaultError::Newer { path: path.to_owned(), found });
     }
     if Uuid::try_parse(id).map_err(|_| malformed())? != store {
-        return Err(VaultError::WrongKey {
-            path: path.to_owned(),
-        });
+        return Err(VaultError::WrongKey { path: path.to_owned() });
     }
     decode_hex(hex.trim_end()).ok_or_else(malformed)
 }
@@ -171,10 +151,7 @@ fn decode_hex(hex: &str) -> Option<Secret<[u8; 32]>> {
 }
 
 fn io_error(path: &Path, source: io::Error) -> VaultError {
-    VaultError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    VaultError::Io { path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -186,18 +163,9 @@ mod tests {
         let id = Uuid::from_u128(7);
         let place = |xdg, home| default_key_file(id, xdg, home).ok();
         let name = format!("surgewall/{id}.key");
-        assert_eq!(
-            place(Some("/x"), Some("/h")),
-            Some(Path::new("/x").join(&name))
-        );
-        assert_eq!(
-            place(None, Some("/h")),
-            Some(Path::new("/h/.config").join(&name))
-        );
-        assert_eq!(
-            place(Some("rel"), Some("/h")),
-            Some(Path::new("/h/.config").join(&name))
-        );
+        assert_eq!(place(Some("/x"), Some("/h")), Some(Path::new("/x").join(&name)));
+        assert_eq!(place(None, Some("/h")), Some(Path::new("/h/.config").join(&name)));
+        assert_eq!(place(Some("rel"), Some("/h")), Some(Path::new("/h/.config").join(&name)));
         assert_eq!(place(Some(""), None), None);
     }
 
@@ -205,12 +173,7 @@ mod tests {
     fn hex_is_exactly_64_digits() {
         let hex = "0f".repeat(32);
         assert_eq!(decode_hex(&hex).unwrap().expose(), &[0x0f; 32]);
-        for bad in [
-            &hex[..63],
-            &format!("{hex}0"),
-            &"0g".repeat(32),
-            &"é".repeat(32),
-        ] {
+        for bad in [&hex[..63], &format!("{hex}0"), &"0g".repeat(32), &"é".repeat(32)] {
             assert!(decode_hex(bad).is_none());
         }
     }

@@ -58,28 +58,19 @@ pub(super) fn open(
     key_file: &Path,
 ) -> Result<Keyring, VaultError> {
     let path = directory.keys();
-    let damaged = || VaultError::KeysDamaged {
-        path: directory.keys(),
-    };
+    let damaged = || VaultError::KeysDamaged { path: directory.keys() };
     let bytes = read_bounded(&path, KEYS_BYTES_MAX).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::FileTooLarge => damaged(),
-        _ => VaultError::Io {
-            path: path.clone(),
-            source: error,
-        },
+        _ => VaultError::Io { path: path.clone(), source: error },
     })?;
     let fields = Fields::parse(&bytes, &path)?;
     let store = directory.store_id().into_bytes();
     let key = |name: &str| {
         let wrapped = fields.find(name).ok_or_else(damaged)?;
-        unwrap_with(master, &store, name, wrapped).map_err(|_| VaultError::WrongKey {
-            path: key_file.to_owned(),
-        })
+        unwrap_with(master, &store, name, wrapped)
+            .map_err(|_| VaultError::WrongKey { path: key_file.to_owned() })
     };
-    Ok(Keyring {
-        column: key(COLUMN)?,
-        pepper: key(PEPPER)?,
-    })
+    Ok(Keyring { column: key(COLUMN)?, pepper: key(PEPPER)? })
 }
 
 /// The entries of a `keys` file whose checksum holds.
@@ -89,9 +80,7 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn parse(bytes: &'a [u8], path: &Path) -> Result<Self, VaultError> {
-        let damaged = || VaultError::KeysDamaged {
-            path: path.to_owned(),
-        };
+        let damaged = || VaultError::KeysDamaged { path: path.to_owned() };
         let (body, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
         if crc32c::crc32c(body).to_le_bytes() != *crc {
             return Err(damaged());
@@ -100,10 +89,7 @@ impl<'a> Fields<'a> {
         let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(damaged)?;
         let found = u16::from_le_bytes(*version);
         if found > VERSION {
-            return Err(VaultError::Newer {
-                path: path.to_owned(),
-                found,
-            });
+            return Err(VaultError::Newer { path: path.to_owned(), found });
         }
         let (count, mut rest) = rest.split_first().ok_or_else(damaged)?;
         let mut entries = Vec::new();
@@ -112,18 +98,11 @@ impl<'a> Fields<'a> {
             let wrapped = take(&mut rest).ok_or_else(damaged)?;
             entries.push((name, wrapped));
         }
-        if rest.is_empty() {
-            Ok(Self { entries })
-        } else {
-            Err(damaged())
-        }
+        if rest.is_empty() { Ok(Self { entries }) } else { Err(damaged()) }
     }
 
     fn find(&self, name: &str) -> Option<&'a [u8]> {
-        self.entries
-            .iter()
-            .find(|(known, _)| *known == name.as_bytes())
-            .map(|(_, key)| *key)
+        self.entries.iter().find(|(known, _)| *known == name.as_bytes()).map(|(_, key)| *key)
     }
 }
 

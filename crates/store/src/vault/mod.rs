@@ -165,17 +165,13 @@ impl Vault {
             pepper: hmac::Key::new(hmac::HMAC_SHA256, ring.pepper.expose()),
             store: directory.store_id().into_bytes(),
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// `key` under the master key. `purpose` must be the same to open it again.
     #[must_use]
     pub fn wrap_key(&self, purpose: &str, key: &[u8; 32]) -> Vec<u8> {
-        self.inner
-            .master
-            .seal(&aad("wrap", &self.inner.store, purpose), key)
+        self.inner.master.seal(&aad("wrap", &self.inner.store, purpose), key)
     }
 
     /// The key that [`Vault::wrap_key`] wrapped.
@@ -195,9 +191,7 @@ impl Vault {
     /// probability of 2^-33 (NIST SP 800-38D, 8.3).
     #[must_use]
     pub fn seal(&self, context: &str, plain: &[u8]) -> Vec<u8> {
-        self.inner
-            .column
-            .seal(&aad("column", &self.inner.store, context), plain)
+        self.inner.column.seal(&aad("column", &self.inner.store, context), plain)
     }
 
     /// What [`Vault::seal`] sealed for the same `context`.
@@ -206,10 +200,7 @@ impl Vault {
     /// [`VaultError::Sealed`].
     pub fn open_sealed(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, VaultError> {
         let aad = aad("column", &self.inner.store, context);
-        self.inner
-            .column
-            .open(&aad, sealed)
-            .ok_or(VaultError::Sealed)
+        self.inner.column.open(&aad, sealed).ok_or(VaultError::Sealed)
     }
 
     /// HMAC-SHA-256 of `data` under the store's random pepper; hashes for
@@ -246,9 +237,7 @@ fn unwrap_with(
     purpose: &str,
     wrapped: &[u8],
 ) -> Result<Secret<[u8; 32]>, VaultError> {
-    let plain = master
-        .open(&aad("wrap", store, purpose), wrapped)
-        .ok_or(VaultError::Sealed)?;
+    let plain = master.open(&aad("wrap", store, purpose), wrapped).ok_or(VaultError::Sealed)?;
     let plain = Secret::new(plain);
     let key = <[u8; 32]>::try_from(plain.expose().as_slice()).map_err(|_| VaultError::Sealed)?;
     Ok(Secret::new(key))

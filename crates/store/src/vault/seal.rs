@@ -17,9 +17,7 @@ impl SealKey {
     pub(super) fn new(key: &[u8; 32]) -> Self {
         // It fails for a wrong length only, and the type has the right one: with
         // no key there is nothing to go on with.
-        let Ok(key) = UnboundKey::new(&AES_256_GCM, key) else {
-            std::process::abort()
-        };
+        let Ok(key) = UnboundKey::new(&AES_256_GCM, key) else { std::process::abort() };
         Self(LessSafeKey::new(key))
     }
 
@@ -33,9 +31,7 @@ impl SealKey {
         let aad = Aad::from(aad);
         let nonce = Nonce::assume_unique_for_key(nonce);
         // It fails past 64 GiB only; a value that cannot be sealed must not go on in clear.
-        let Ok(tag) = self
-            .0
-            .seal_in_place_separate_tag(nonce, aad, &mut sealed[HEAD_BYTES..])
+        let Ok(tag) = self.0.seal_in_place_separate_tag(nonce, aad, &mut sealed[HEAD_BYTES..])
         else {
             std::process::abort()
         };
@@ -52,11 +48,7 @@ impl SealKey {
         }
         let mut plain = rest.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let len = self
-            .0
-            .open_in_place(nonce, Aad::from(aad), &mut plain)
-            .ok()?
-            .len();
+        let len = self.0.open_in_place(nonce, Aad::from(aad), &mut plain).ok()?.len();
         plain.truncate(len);
         Some(plain)
     }
