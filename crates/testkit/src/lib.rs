@@ -1,11 +1,12 @@
 //! What tests, drills and benchmarks share: a model-server double that can
-//! misbehave in every way a real one does, a small HTTP/1 and SSE client, a
+//! misbehave in every way a real one does, a small HTTP/1 and SSE client, load, a
 //! seeded random source and schedules of requests with faults.
 //!
 //! A development crate: no shipped crate depends on it.
 
 pub mod client;
 pub mod double;
+pub mod load;
 pub mod rng;
 pub mod schedule;
 
