@@ -33,6 +33,10 @@ fn ask(question: &str) -> Answer {
 const QUESTIONS: &[(&str, &str)] = &[
     ("How do I revoke a key?", "docs/keys.md#how-do-i-revoke-delete-a-key"),
     ("i want to delete an api key", "docs/keys.md#how-do-i-revoke-delete-a-key"),
+    ("How do I make a key?", "docs/keys.md#how-do-i-make-create-a-key"),
+    ("create key", "docs/keys.md#how-do-i-make-create-a-key"),
+    // What the README asks.
+    ("How do I make a key?", "docs/keys.md#how-do-i-make-create-a-key"),
     ("How can I make a key for my colleague?", "docs/keys.md"),
     (
         "What happens when the disk is full?",

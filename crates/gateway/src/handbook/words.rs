@@ -10,15 +10,16 @@ const TERM_BYTES_MAX: usize = 48;
 /// Words that say nothing about the subject of a question.
 const STOP_WORDS: &str = " a about after all also am an and any anything are as at be been before but by can \
 cant could did do does doesn doing don each else explain for from get gets give given go goes had \
-happen happens has have how hows i if im in into is isn it its just know let like made make \
-makes may me might more most must my need no not now of off on one only or other our out \
+happen happens has have how hows i if im in into is isn it its just know let like made may me might more most must my need no not now of off on one only or other our out \
 over own please possible put same say should so some such support supported supports tell \
 than that the their them then there these they thing this those to too up us use used uses \
 using very want was way we were what whats when where which while who whom whose why will \
 with work working works would you your ";
 
 /// Pairs of words that people use for the same thing here, both ways.
-const SYNONYMS: [(&str, &str); 22] = [
+const SYNONYMS: [(&str, &str); 24] = [
+    ("make", "create"),
+    ("generate", "create"),
     ("delete", "revoke"),
     ("disable", "revoke"),
     ("cancel", "revoke"),

@@ -55,7 +55,7 @@ pub fn measure(
 ) -> (Usage, Source) {
     let own = Usage {
         input: reservation.input_estimate(),
-        output: tally.output.tokens(&door.estimates.correction(model)),
+        output: tally.output.answer_tokens(&door.estimates.correction(model)),
         ..Usage::default()
     };
     let Some(reported) = tally.reported else { return (own, Source::Estimated) };

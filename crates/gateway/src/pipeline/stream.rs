@@ -201,7 +201,7 @@ impl AnswerBody {
 
     /// What was used so far, by the door's own count.
     fn so_far(&self) -> Usage {
-        let output = self.machine.tally().output.tokens(&self.correction);
+        let output = self.machine.tally().output.answer_tokens(&self.correction);
         Usage { input: self.input_tokens, output, ..Usage::default() }
     }
 }
