@@ -98,8 +98,15 @@ pub struct Remaining {
 /// All counters.
 pub struct QuotaTable {
     counters: Counters,
-    /// Positions found by the check, for the charge that follows it.
-    found: Vec<Option<u32>>,
+    /// What the check found for each limit that applies, for the charge that follows it.
+    found: Vec<Option<Found>>,
+}
+
+/// A limit's counter and its position, if it has one yet.
+#[derive(Clone, Copy)]
+struct Found {
+    counter: u64,
+    place: Option<u32>,
 }
 
 impl Default for QuotaTable {
@@ -143,7 +150,7 @@ impl QuotaTable {
         }
         self.counters.prune(now, PRUNED_PER_RESERVATION);
         let shadow = self.check(now, limits, model, amounts)?;
-        let charges = self.charge(now, limits, model, amounts);
+        let charges = self.charge(now, limits, amounts);
         Ok(Grant { charges, shadow })
     }
 
@@ -159,9 +166,9 @@ impl QuotaTable {
         let (mut shadow, mut worst, mut missing) = (Vec::new(), None, 0);
         for limit in limits {
             let applies = applies(limit.spec, model);
-            let place =
-                applies.then(|| self.counters.find(&limit.subject, limit.spec.counter())).flatten();
-            self.found.push(place);
+            let found = applies.then(|| self.found(limit));
+            let place = found.and_then(|found| found.place);
+            self.found.push(found);
             missing += usize::from(applies && place.is_none());
             if !applies {
                 continue;
@@ -178,6 +185,11 @@ impl QuotaTable {
             worst = self.make_room(now, limits, model, missing);
         }
         worst.map_or(Ok(shadow), Err)
+    }
+
+    fn found(&self, limit: &Limit<'_>) -> Found {
+        let counter = limit.spec.counter();
+        Found { counter, place: self.counters.find(&limit.subject, counter) }
     }
 
     fn exceeded(
@@ -205,25 +217,18 @@ impl QuotaTable {
         Some(Exceeded { subject: limit.subject, meter, max, window_s, retry_after })
     }
 
-    /// Charges every limit that applies, once for each counter.
-    fn charge(
-        &mut self,
-        now: Timestamp,
-        limits: &[Limit<'_>],
-        model: &str,
-        amounts: &Amounts,
-    ) -> Vec<Charge> {
+    /// Charges every limit that the check found to apply, once for each counter.
+    fn charge(&mut self, now: Timestamp, limits: &[Limit<'_>], amounts: &Amounts) -> Vec<Charge> {
         let mut charges: Vec<Charge> = Vec::with_capacity(limits.len());
-        for (position, limit) in limits.iter().enumerate() {
-            let counter = limit.spec.counter();
+        for (limit, found) in limits.iter().zip(&self.found) {
+            let Some(Found { counter, place }) = *found else { continue };
             // Two limits of the same kind share a counter: it is charged once.
             let is_charged = |c: &Charge| c.counter == counter && c.subject == limit.subject;
-            if !applies(limit.spec, model) || charges.iter().any(is_charged) {
+            if charges.iter().any(is_charged) {
                 continue;
             }
-            let found = self.found.get(position).copied().flatten();
             let window_s = window_s(limit.spec);
-            let place = found
+            let place = place
                 .unwrap_or_else(|| self.counters.insert(now, &limit.subject, counter, window_s));
             let amount = amounts.on(limit.spec.meter);
             let slot_ms = self.counters.at_mut(place).map_or(0, |counter| {
@@ -343,11 +348,11 @@ impl QuotaTable {
         self.found.clear();
         let mut without = None;
         for limit in limits {
-            let place = self.counters.find(&limit.subject, limit.spec.counter());
-            if place.is_none() && applies(limit.spec, model) {
+            let found = applies(limit.spec, model).then(|| self.found(limit));
+            if found.is_some_and(|found| found.place.is_none()) {
                 without = Some(limit);
             }
-            self.found.push(place);
+            self.found.push(found);
         }
         if self.counters.has_room(missing) {
             return None;
