@@ -2,7 +2,7 @@
 //! misbehave in every way a real one does, a small HTTP/1 and SSE client, load, a
 //! seeded random source and schedules of requests with faults.
 //!
-//! A development crate: no shipped crate depends on it.
+//! A development crate: of what is shipped, only `surgewall drill` uses it.
 
 pub mod client;
 pub mod double;
