@@ -50,7 +50,9 @@ pub struct AnswerBody {
     out: BytesMut,
     idle_gap: Duration,
     deadline: Instant,
-    last_bytes: Instant,
+    /// When the upstream has been silent for too long: comments do not count.
+    patient_until: Instant,
+    events: u64,
     timer: Pin<Box<Sleep>>,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
 }
@@ -64,8 +66,8 @@ impl AnswerBody {
         flow: Flow,
     ) -> Self {
         reservation.first_byte(settle::OK);
-        let now = Instant::now();
-        let Streamed { first, rest, options, idle_gap, deadline } = streamed;
+        let Streamed { first, rest, options, first_by, idle_gap, deadline } = streamed;
+        let patient_until = deadline.min(first_by);
         Self {
             machine: AnswerStream::new(options),
             first: Some(first),
@@ -76,8 +78,9 @@ impl AnswerBody {
             out: BytesMut::new(),
             idle_gap,
             deadline,
-            last_bytes: now,
-            timer: Box::pin(sleep_until(deadline.min(now + idle_gap))),
+            patient_until,
+            events: 0,
+            timer: Box::pin(sleep_until(patient_until)),
             closed: Box::pin(door.tasks.closed()),
             door,
             flow,
@@ -86,6 +89,9 @@ impl AnswerBody {
 
     /// The next bytes of the upstream, or why there are none.
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
+        if self.door.tasks.is_closing() {
+            return Poll::Ready(Piece::Drained);
+        }
         if let Some(first) = self.first.take() {
             return Poll::Ready(Piece::Bytes(first));
         }
@@ -106,11 +112,11 @@ impl AnswerBody {
             return Poll::Ready(Piece::Drained);
         }
         while self.timer.as_mut().poll(cx).is_ready() {
-            let until = self.deadline.min(self.last_bytes + self.idle_gap);
-            if until <= Instant::now() {
+            if self.patient_until <= Instant::now() {
                 return Poll::Ready(Piece::Broke(UpstreamFault::Timeout));
             }
-            // Bytes came since the timer was set: it is moved only when it fires.
+            // Events came since the timer was set: it is moved only when it fires.
+            let until = self.patient_until;
             self.timer.as_mut().reset(until);
         }
         Poll::Pending
@@ -128,12 +134,9 @@ impl AnswerBody {
     }
 
     fn feed(&mut self, bytes: &[u8]) {
-        self.last_bytes = Instant::now();
-        if self.last_bytes >= self.deadline {
-            self.broke(
-                &Refusal::UpstreamFailed { why: UpstreamFault::Timeout },
-                Outcome::UpstreamBroke,
-            );
+        if Instant::now() >= self.deadline {
+            let refusal = Refusal::UpstreamFailed { why: UpstreamFault::Timeout };
+            self.broke(&refusal, Outcome::UpstreamBroke);
             return;
         }
         let (machine, out) = (&mut self.machine, &mut self.out);
@@ -193,6 +196,11 @@ impl AnswerBody {
     }
 
     fn count(&mut self) {
+        let events = self.machine.tally().events;
+        if events > self.events {
+            self.events = events;
+            self.patient_until = self.deadline.min(Instant::now() + self.idle_gap);
+        }
         let usage = self.so_far();
         if let Some(reservation) = &mut self.reservation {
             reservation.count(usage);
