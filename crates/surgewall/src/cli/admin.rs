@@ -11,8 +11,8 @@ use super::Shape;
 /// `admin`.
 #[derive(Subcommand, Debug)]
 #[command(after_help = "\
-With a door running on the data directory, an effect holds for its next request; else the data directory is opened
-itself. Users are named by id or e-mail, groups and keys by id or name.")]
+With a door running on the data directory, an effect holds for its next request; else the data
+directory itself is opened. Users are named by id or e-mail, groups and keys by id or name.")]
 pub(crate) enum Admin {
     /// People and services that may have keys
     #[command(subcommand)]
@@ -230,7 +230,8 @@ The new key is printed alone on stdout; everything else goes to stderr. It canno
 
 Examples:
   surgewall admin key create --name laptop
-  surgewall admin key create --name ada --account ada@example.org --expires 90d --limit total_tokens=100000/1d
+  surgewall admin key create --name ada --account ada@example.org --expires 90d
+  surgewall admin key create --name lab --limit total_tokens=100000/1d --limit concurrency=4
   KEY=$(surgewall admin key create --name ci --models 'llama-*' --routes chat)
   surgewall admin key create --name old --sha256 \"$(printf %s \"$OLD_KEY\" | sha256sum | cut -c1-64)\"")]
 pub(crate) struct KeyCreate {
@@ -267,9 +268,9 @@ pub(crate) struct KeyCreate {
 /// `admin key import`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-FILE holds one JSON object a line, or comma-separated values with a head line; the fields are name, sha256 or bcrypt
-and prefix, and if wanted account, group, models, routes, networks, expires, delegates, limits. In CSV the lists are
-separated by spaces. `-` reads standard input.
+FILE holds one JSON object a line, or comma-separated values with a head line. The fields are
+name, sha256 or bcrypt and prefix, and if wanted account, group, models, routes, networks,
+expires, delegates, limits. In CSV the lists are separated by spaces. `-` reads standard input.
 
 Example:
   {\"name\":\"lab-1\",\"sha256\":\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"}")]

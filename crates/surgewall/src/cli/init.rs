@@ -3,8 +3,8 @@
 /// `init`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-Looks for Ollama (11434), vLLM (8000), llama.cpp (8080) and LM Studio (1234) on 127.0.0.1, at most two requests each,
-and asks nothing else. Writes the file that --config names, else ./surgewall.toml.
+Looks for Ollama (11434), vLLM (8000), llama.cpp (8080) and LM Studio (1234) on 127.0.0.1, with at
+most two requests each. Writes the file that --config names, else ./surgewall.toml.
 
 Examples:
   surgewall init

@@ -20,14 +20,14 @@ const STYLES: Styles = Styles::styled()
 
 /// The front door of an AI service.
 ///
-/// Surgewall stands between strangers and a model server: it lets the right ones in, counts what they use, and
-/// writes down what it decided.
+/// Surgewall stands between strangers and a model server: it lets the right ones in, counts what
+/// they use, and writes down what it decided.
 #[derive(Parser, Debug)]
-#[command(name = "surgewall", version, propagate_version = true, styles = STYLES, max_term_width = 100)]
+#[command(name = "surgewall", version, styles = STYLES, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
-  surgewall serve                             start the door on this machine; no configuration is needed
-  surgewall init                              find model servers here and write surgewall.toml
+  surgewall serve                             start the door; no configuration is needed
+  surgewall init                              find model servers here, write surgewall.toml
   surgewall admin key create --name laptop    make a key
   surgewall check                             look for what should be changed
 
@@ -48,19 +48,19 @@ pub(crate) enum Command {
     Init(init::Init),
     /// Run the door
     #[command(after_help = "\
-Without a configuration the door listens on loopback only, keeps its data in ./surgewall-data and serves the built-in
-`handbook` model. When everything listens it prints one line on stdout:
+Without a configuration the door listens on loopback only, keeps its data in ./surgewall-data and
+serves the built-in `handbook` model. When everything listens it prints one line on stdout:
 
   ready public=http://127.0.0.1:7070 admin=http://127.0.0.1:7071 status=http://127.0.0.1:7072
 
-SIGTERM or SIGINT drains and stops, a second one stops at once. SIGHUP reads the configuration again; a bad one is
-refused in the log and the old one stays. SURGEWALL_LOG chooses the log lines.")]
+SIGTERM or SIGINT drains and stops, a second one stops at once. SIGHUP reads the configuration
+again; a bad one is refused in the log and the old one stays. SURGEWALL_LOG chooses the log lines.")]
     Serve,
     /// Show how a running door does
     Status(Status),
     /// Manage people, keys and the ledger
     #[command(subcommand)]
-    Admin(admin::Admin),
+    Admin(Box<admin::Admin>),
     /// Look for what should be changed
     Check(check::Check),
     /// Rehearse against a door on loopback

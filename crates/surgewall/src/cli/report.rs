@@ -8,8 +8,8 @@ use surgewall_store::ledger::read::UsageBy;
 pub(crate) enum Report {
     /// Who used what, and what it cost
     #[command(after_help = "\
-Counts requests that ended in the period, as far back as the ledger is kept. D is a day in UTC (2026-11-01), an instant
-(2026-11-01T12:00:00Z) or a time before now (7d).
+Counts requests that ended in the period, as far back as the ledger is kept. D is a day in UTC
+(2026-11-01), an instant (2026-11-01T12:00:00Z) or a time before now (7d).
 
 Examples:
   surgewall report usage --by account

@@ -13,7 +13,6 @@ use std::future::Future;
 
 use surgewall_core::config::schema::LogFormat;
 
-use crate::cli::admin::Admin;
 use crate::cli::drill::Drill;
 use crate::cli::report::Report;
 use crate::cli::{Cli, Command};
@@ -33,8 +32,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Fault> {
         Command::Serve => serve::serve(&place),
         Command::Init(asked) => block_on(init::init(&place, &asked)),
         Command::Status(asked) => block_on(status::status(&place, &asked)),
-        Command::Admin(Admin::Ledger(asked)) => block_on(admin::ledger::ledger(&place, &asked)),
-        Command::Admin(asked) => block_on(admin::people(&place, asked)),
+        Command::Admin(asked) => block_on(admin::admin(&place, *asked)),
         Command::Check(asked) => block_on(check::check(&place, &asked)),
         Command::Drill(Drill::Deepseek(asked)) => block_on(crate::drill::deepseek(&asked)),
         Command::Report(Report::Usage(asked)) => block_on(report::usage(&place, &asked)),

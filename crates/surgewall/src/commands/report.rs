@@ -34,7 +34,7 @@ struct Report {
 }
 
 /// One row.
-#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Debug, PartialEq, Eq)]
 struct Row {
     /// The public id; of a model, its name.
     id: String,
@@ -78,7 +78,7 @@ pub(crate) async fn usage(place: &Place, asked: &Usage) -> Result<Verdict, Fault
     let verdict = Verdict::over(&findings);
     print(
         asked,
-        Report {
+        &Report {
             by: asked.by.as_str(),
             since: since.map(|at| at.to_string()),
             until: until.map(|at| at.to_string()),
@@ -208,9 +208,9 @@ fn shown(row: &UsageRow, names: &Names, currency: Option<&String>) -> Row {
     }
 }
 
-fn print(asked: &Usage, report: Report) -> Result<(), Fault> {
+fn print(asked: &Usage, report: &Report) -> Result<(), Fault> {
     if asked.format == Sheet::Json {
-        return show::json(&report);
+        return show::json(report);
     }
     match asked.format {
         Sheet::Csv => show::out(&as_csv(&report.rows)),
@@ -321,7 +321,7 @@ mod tests {
         };
         insta::assert_snapshot!(format!(
             "{}\n{}",
-            as_text(By::Key, &[row.clone()]),
+            as_text(By::Key, std::slice::from_ref(&row)),
             as_csv(&[row])
         ));
     }

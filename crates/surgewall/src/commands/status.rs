@@ -73,17 +73,17 @@ fn text(door: &Door) -> String {
     let _ = write!(
         text,
         "door        {state}, process {}, configuration {}\n\
-         requests    {} in flight, {} connections\n\
-         ledger      {ledger}; {} records, {}\n\
-         people      {} keys, {} accounts\n\n",
+         requests    {} in flight, {}\n\
+         ledger      {ledger}; {}, {}\n\
+         people      {}, {}\n\n",
         door.pid,
         door.config,
         door.open_requests,
-        door.connections,
-        door.ledger_sequence,
+        show::count(door.connections as u64, "connection"),
+        show::count(door.ledger_sequence, "record"),
         bytes(door.ledger_bytes),
-        door.keys,
-        door.accounts,
+        show::count(door.keys as u64, "key"),
+        show::count(door.accounts as u64, "account"),
     );
     let rows = door.upstreams.iter().map(|(name, servers)| {
         let state = match servers.available {
@@ -109,7 +109,7 @@ fn bytes(bytes: u64) -> String {
         return format!("{bytes} bytes");
     }
     let at = (usize::try_from(bytes.ilog2()).unwrap_or(0) / 10).clamp(1, UNITS.len());
-    let tenths = u128::from(bytes) * 10 >> (10 * at);
+    let tenths = (u128::from(bytes) * 10) >> (10 * at);
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[at - 1])
 }
 

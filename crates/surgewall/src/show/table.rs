@@ -23,9 +23,10 @@ pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     for row in rows {
         table.add_row(row.iter().map(|cell| super::plain(cell)).collect::<Vec<_>>());
     }
-    for (at, column) in columns.iter().enumerate() {
-        if let (Column::Right(_), Some(column)) = (column, table.column_mut(at)) {
-            column.set_cell_alignment(CellAlignment::Right);
+    for (shown, column) in table.column_iter_mut().zip(columns) {
+        shown.set_padding((0, 2));
+        if let Column::Right(_) = column {
+            shown.set_cell_alignment(CellAlignment::Right);
         }
     }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
@@ -39,6 +40,6 @@ mod tests {
     fn numbers_stand_right_and_control_characters_are_shown() {
         let rows = vec![vec!["a\x1b[2J".to_owned(), "1".to_owned()]];
         let shown = table(&[Column::Left("name"), Column::Right("tokens")], rows);
-        assert_eq!(shown, " name    tokens\n a\u{fffd}[2J       1\n");
+        assert_eq!(shown, "name   tokens\na\u{fffd}[2J       1\n");
     }
 }

@@ -1,3 +1,9 @@
 //! Integration tests of the binary, and the rules of the repository.
 
+mod help;
+mod init;
+mod offline;
+mod refusals;
+mod serving;
+mod site;
 mod tidy;

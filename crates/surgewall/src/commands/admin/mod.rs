@@ -1,7 +1,7 @@
 //! `surgewall admin`: what was typed becomes a request, the reply becomes text.
 
 mod import;
-pub(crate) mod ledger;
+mod ledger;
 mod show;
 
 use surgewall_core::id::PublicId;
@@ -17,11 +17,11 @@ use crate::fault::{Fault, Verdict};
 use crate::place::Place;
 use crate::show::{err, out};
 
-/// Carries out an operation on people or keys.
+/// Carries out an operation on people, keys or the ledger.
 ///
 /// # Errors
 /// Why it was not carried out.
-pub(crate) async fn people(place: &Place, asked: typed::Admin) -> Result<Verdict, Fault> {
+pub(crate) async fn admin(place: &Place, asked: typed::Admin) -> Result<Verdict, Fault> {
     match asked {
         typed::Admin::User(asked) => user(place, asked).await?,
         typed::Admin::Group(asked) => group(place, asked).await?,

@@ -9,10 +9,13 @@ use crate::fault::{Fault, Verdict};
 use crate::place::Place;
 use crate::show::rows::ROWS;
 
-/// Rows that `check config` speaks to: an open store, and weak authentication.
-const CONFIG_ROWS: [usize; 2] = [4, 14];
-/// Rows that `check ledger` speaks to: can it be told afterwards what happened?
-const LEDGER_ROWS: [usize; 1] = [3];
+/// The row of the store that was left open: keys and the ledger, as far as they are checked.
+const STORE_ROW: usize = 4;
+/// The row of weak authentication: who reaches what, and with which credential.
+const ACCESS_ROW: usize = 14;
+
+/// What a check says that could not be made.
+const NO_ANSWER: &str = "could not tell";
 
 /// What all checks say.
 #[derive(Serialize, Debug)]
@@ -27,9 +30,9 @@ struct All {
 struct Row {
     row: usize,
     what: &'static str,
-    /// The check that speaks to it.
-    check: Option<&'static str>,
-    /// `clean`, `findings`, `could not tell` or `not built`.
+    /// The checks that speak to it, and what is missing.
+    checks: &'static str,
+    /// `clean`, `findings`, `nothing yet`, `could not tell` or `not built`.
     result: &'static str,
 }
 
@@ -42,30 +45,32 @@ pub(super) async fn check(place: &Place, format: Format) -> Result<Verdict, Faul
     let ledger =
         if place.data_dir.exists() { Some(super::ledger::read(place, None)) } else { None };
     let config_result = result(&config.findings);
-    let (ledger_result, mut notes, ledger_findings) = match ledger {
-        None => (
-            "could not tell",
-            vec!["there is no data directory yet: no ledger to check".to_owned()],
-            Vec::new(),
-        ),
+    let failed = matches!(ledger, Some(Err(_)));
+    let (ledger_result, notes, ledger_findings) = match ledger {
+        None => {
+            let note = "there is no data directory yet: no ledger to check";
+            ("nothing yet", vec![note.to_owned()], Vec::new())
+        }
         Some(Ok(read)) => (result(&read.findings), read.notes, read.findings),
-        Some(Err(fault)) => ("could not tell", vec![fault.message().to_owned()], Vec::new()),
+        Some(Err(fault)) => (NO_ANSWER, vec![fault.message().to_owned()], Vec::new()),
     };
     let rows = ROWS.iter().enumerate().map(|(at, what)| {
-        let row = at + 1;
-        let (check, result) = match row {
-            row if CONFIG_ROWS.contains(&row) => (Some("config"), config_result),
-            row if LEDGER_ROWS.contains(&row) => (Some("ledger"), ledger_result),
-            _ => (None, "not built"),
+        let (checks, result) = match at + 1 {
+            STORE_ROW => ("ledger; exposure is not built", ledger_result),
+            ACCESS_ROW => ("config", config_result),
+            _ => ("", "not built"),
         };
-        Row { row, what, check, result }
+        Row { row: at + 1, what, checks, result }
     });
     let rows: Vec<_> = rows.collect();
     let mut findings = config.findings;
     findings.extend(ledger_findings);
-    notes.push("the rows say what `check` looks at here; `surgewall check config` and `check ledger` say it in full".to_owned());
     let text = text(&rows, &notes);
-    print(format, &text, &All { rows, notes, findings: findings.clone() }, &findings)
+    let all = All { rows, notes, findings: findings.clone() };
+    match print(format, &text, &all, &findings)? {
+        Verdict::Clean if failed => Ok(Verdict::CouldNotTell),
+        verdict => Ok(verdict),
+    }
 }
 
 fn result(findings: &[Finding]) -> &'static str {
@@ -74,8 +79,9 @@ fn result(findings: &[Finding]) -> &'static str {
 
 fn text(rows: &[Row], notes: &[String]) -> String {
     let row = |row: &Row| {
-        let check = row.check.map_or(String::new(), |check| format!(" (check {check})"));
-        format!("{:>2}  {:<32}  {}{check}\n", row.row, row.what, row.result)
+        let checks =
+            if row.checks.is_empty() { String::new() } else { format!(" (check {})", row.checks) };
+        format!("{:>2}  {:<32}  {}{checks}\n", row.row, row.what, row.result)
     };
     let notes = notes.iter().map(|note| format!("note: {note}\n"));
     rows.iter().map(row).chain(std::iter::once("\n".to_owned())).chain(notes).collect()

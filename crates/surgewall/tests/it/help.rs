@@ -1,0 +1,51 @@
+//! The words of the command line: help, and how it is told that it was used wrongly.
+
+use crate::site::Site;
+
+#[test]
+fn help_is_the_same_as_it_was() {
+    let site = Site::new();
+    for words in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["init", "--help"],
+        &["status", "--help"],
+        &["admin", "--help"],
+        &["admin", "user", "create", "--help"],
+        &["admin", "key", "create", "--help"],
+        &["admin", "key", "import", "--help"],
+        &["check", "--help"],
+        &["check", "ledger", "--help"],
+        &["report", "usage", "--help"],
+    ] {
+        let name = format!("help_{}", words[..words.len() - 1].join("_"));
+        insta::assert_snapshot!(name, site.shown(words));
+    }
+}
+
+#[test]
+fn bad_usage_is_status_2() {
+    let site = Site::new();
+    for (name, words) in [
+        ("usage_no_command", &[][..]),
+        ("usage_unknown_command", &["swerve"]),
+        ("usage_unknown_option", &["serve", "--prot", "1"]),
+        ("usage_no_name", &["admin", "key", "create"]),
+        ("usage_bad_class", &["admin", "user", "create", "--email", "a@b.c", "--class", "old"]),
+        ("usage_bad_network", &["admin", "key", "create", "--name", "a", "--networks", "here"]),
+        (
+            "usage_two_hashes",
+            &[
+                "admin", "key", "create", "--name", "a", "--sha256", "x", "--bcrypt", "y",
+                "--prefix", "z",
+            ],
+        ),
+        ("usage_bad_public_name", &["init", "--public-name", "https://x"]),
+        ("usage_bad_since", &["report", "usage", "--by", "key", "--since", "then"]),
+    ] {
+        let output = site.run(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+        insta::assert_snapshot!(name, site.shown(words));
+    }
+}
