@@ -41,6 +41,9 @@ source = "an example"
 date = "2026-11-01"
 """
 
+# Parts of prompts and answers of the tours.
+CONTENT = ["Be short.", "the weather", "call the tool", "say 500", "tok1 tok2", "Paris"]
+
 # Keys with room for one small request, one for each step that wants a 429.
 LIMITED = ["openai-python", "anthropic-python", "openai-node", "anthropic-node"]
 
@@ -84,6 +87,8 @@ def main():
               f"{sums['settled']} settled + {sums['refunded']} refunded, none open")
         assert door.terminate() == 0
         print("ok sdk.stop")
+        betrays_nothing(door, [stand["key"], stand["budget_key"], *stand["limited"].values(), *CONTENT])
+        print("ok sdk.betrays-nothing")
         law_holds(door.check_ledger())
         if failed:
             door.show_log()
@@ -96,6 +101,16 @@ def main():
         door.close()
         openai.stop()
         anthropic.stop()
+
+
+def betrays_nothing(door, secrets):
+    """No key, prompt or answer stands in the log or in the data directory."""
+    files = [door.log, *(path for path in door.data_dir.rglob("*") if path.is_file())]
+    assert any(path.suffix == ".seg" for path in files), files
+    for path in files:
+        data = path.read_bytes()
+        for secret in secrets:
+            assert secret.encode() not in data, f"{path} holds {secret!r}"
 
 
 def settled(door):

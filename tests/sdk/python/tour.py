@@ -606,7 +606,8 @@ def _():
     for model in ("claude-double", "gpt-double"):
         few = claude.messages.count_tokens(model=model, messages=user("one two"))
         many = claude.messages.count_tokens(model=model, messages=user(words))
-        assert 1 <= few.input_tokens < 40 < many.input_tokens < 400, (model, few, many)
+        assert 1 <= few.input_tokens < 20, (model, few)
+        assert few.input_tokens * 4 < many.input_tokens < 400, (model, few, many)
 
 
 @step("anthropic-python models")
@@ -650,8 +651,6 @@ def _():
     refused(anthropic.NotFoundError, 404, None, lambda: claude.models.retrieve("no-such"))
     error = refused(anthropic.BadRequestError, 400, None, ask(claude, messages="no list"))
     same(kind(error), "invalid_request_error")
-    both = claude.with_options(default_headers={"authorization": "Bearer " + STAND["budget_key"]})
-    same(kind(refused(anthropic.BadRequestError, 400, None, ask(both))), "invalid_request_error")
 
 
 @step("anthropic-python quota")
