@@ -5,7 +5,7 @@
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
-stages=(format lint test docs sdk faults drill)
+stages=(format lint test docs readme sdk faults drill)
 # Everything that is made goes under target/, which git ignores.
 [[ -d "${CARGO_HOME:-$HOME/.cargo}/bin" ]] && PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -45,6 +45,14 @@ programs() {
   cargo build --locked --quiet --package surgewall --package surgewall-testkit --bins
   export SURGEWALL="$CARGO_TARGET_DIR/debug/surgewall"
   export MODEL_DOUBLE="$CARGO_TARGET_DIR/debug/model-double"
+}
+
+# What the README tells a new user to do.
+stage_readme() {
+  need python3 python3
+  need curl curl
+  programs
+  python3 tests/first_steps.py
 }
 
 # The official SDKs of OpenAI and Anthropic, in Python and Node, against a door.
