@@ -13,8 +13,9 @@ use surgewall_core::quota::{Amounts, LimitSpec, Subject};
 use surgewall_shield::quota::{Enforcement, Limit, QuotaTable};
 
 const KEYS: u64 = 1_000_000;
-const BATCHES: usize = 200;
-const BATCH: u64 = 10_000;
+const BATCHES: usize = 2_000;
+/// Decisions in a batch: shorter than a time slice, so that most batches run whole.
+const BATCH: u64 = 1_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let limits: [LimitSpec; 2] =
@@ -34,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for count in [1, 2] {
         let (mut reserved, mut settled) = (Vec::new(), Vec::new());
         for batch in 0..BATCHES {
-            let now = start.plus(Duration::from_millis(u64::try_from(batch)? * 100));
+            let now = start.plus(Duration::from_millis(u64::try_from(batch)? * 10));
             let keys: Vec<u64> = (0..BATCH).map(|_| next(&mut random) % KEYS).collect();
             let mut grants = Vec::with_capacity(keys.len());
             let begin = clock.monotonic();
