@@ -108,6 +108,12 @@ pub enum Refusal {
         /// How, for the operator.
         why: UpstreamFault,
     },
+    /// The upstream's stream broke off after its first byte.
+    #[error("stream broke: {why}")]
+    StreamBroke {
+        /// How, for the operator.
+        why: UpstreamFault,
+    },
     /// The upstream refused the request itself; its words are passed on.
     #[error("upstream answered {status}")]
     UpstreamRejected {
@@ -279,7 +285,11 @@ impl Refusal {
             Self::PoolUnavailable { .. } => {
                 row(503, "server_error", "overloaded_error", "upstream_unavailable", Warn)
             }
-            Self::UpstreamFailed { why } => upstream_row(*why),
+            Self::UpstreamFailed { why } | Self::StreamBroke { why } => upstream_row(*why),
+            // An error in mid-stream: the upstream's words, under the row of its failure.
+            Self::UpstreamRejected { status, .. } if *status >= 500 => {
+                upstream_row(UpstreamFault::ServerError)
+            }
             Self::UpstreamRejected { status, .. } => {
                 row(*status, INVALID, INVALID, "upstream_rejected", Info)
             }
@@ -338,6 +348,9 @@ impl Refusal {
             }
             Self::UpstreamFailed { .. } => {
                 "The model's server gave no usable answer. Try again; nothing was charged.".into()
+            }
+            Self::StreamBroke { .. } => {
+                "The model's server broke off. What was delivered counts; the rest does not.".into()
             }
             Self::UpstreamRejected { message, .. } => message.clone(),
             Self::LedgerUnavailable { .. } => {

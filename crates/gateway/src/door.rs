@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use surgewall_core::clock::Clock;
 use surgewall_core::config::limits::Limits;
 use surgewall_core::decision::{Changed, Record, Refused};
@@ -15,6 +15,8 @@ use surgewall_store::directory::Directory;
 use surgewall_store::ledger::{AppendError, Ledger};
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
+
+use tokio_rustls::TlsAcceptor;
 
 use crate::estimates::Estimates;
 use crate::metrics::Metrics;
@@ -51,6 +53,7 @@ pub struct Door {
     /// Connections and housekeeping.
     pub tasks: Tasks,
     connections_max: u32,
+    tls: ArcSwapOption<TlsAcceptor>,
 }
 
 /// What a door is made of.
@@ -94,6 +97,7 @@ impl Door {
             metrics: Metrics::new(),
             tasks: Tasks::default(),
             connections_max: parts.connections_max,
+            tls: ArcSwapOption::empty(),
         })
     }
 
@@ -108,6 +112,17 @@ impl Door {
         let limits = network_limits(&policy.config.limits, self.connections_max);
         lock(&self.networks).set_limits(limits);
         self.policy.store(Arc::new(policy));
+    }
+
+    /// What the public listener's next connection speaks TLS with, if it does.
+    #[must_use]
+    pub fn tls(&self) -> Option<Arc<TlsAcceptor>> {
+        self.tls.load_full()
+    }
+
+    /// Puts a certificate and its key in force for the next connection.
+    pub fn replace_tls(&self, acceptor: Option<TlsAcceptor>) {
+        self.tls.store(acceptor.map(Arc::new));
     }
 
     /// Writes a change to the ledger.

@@ -89,13 +89,14 @@ impl Listening {
             tls: tls.is_some(),
             door: door.clone(),
         };
-        for (purpose, bound, tls) in [
-            (Purpose::Public, sockets.public, tls),
-            (Purpose::Admin, sockets.admin, None),
-            (Purpose::Status, sockets.status, None),
+        door.replace_tls(tls);
+        for (purpose, bound) in [
+            (Purpose::Public, sockets.public),
+            (Purpose::Admin, sockets.admin),
+            (Purpose::Status, sockets.status),
         ] {
             let router = router(&door, purpose);
-            door.tasks.background(run(door.clone(), purpose, bound, tls, router));
+            door.tasks.background(run(door.clone(), purpose, bound, router));
         }
         door.tasks.background(upstream::watch(door.clone()));
         door.tasks.background(checkpoints(door.clone()));
@@ -129,13 +130,26 @@ impl Listening {
     }
 }
 
-/// Puts `policy` in force. Streams go on under the policy they began with.
-pub fn replace(door: &Door, policy: Policy) {
-    let before = door.policy();
-    if before.config.listen != policy.config.listen {
-        tracing::warn!("changes of [listen] take effect at the next start");
+/// Puts `policy` in force, and a renewed certificate with it. Streams go on
+/// under the policy they began with.
+///
+/// # Errors
+/// The certificate or its key cannot be used: nothing is replaced.
+pub fn replace(door: &Door, policy: Policy) -> Result<(), ListenError> {
+    let (before, listen) = (door.policy(), &policy.config.listen);
+    let tls = listen.tls.as_ref().map(acceptor).transpose()?;
+    let addresses = |listen: &Listen| (listen.public, listen.admin, listen.status);
+    if addresses(&before.config.listen) != addresses(listen)
+        || before.config.listen.tls.is_some() != tls.is_some()
+    {
+        tracing::warn!(
+            "changes of the listeners' addresses, and TLS on or off, take effect at the next start"
+        );
+    } else {
+        door.replace_tls(tls);
     }
     door.replace_policy(policy);
+    Ok(())
 }
 
 async fn checkpoints(door: Arc<Door>) {

@@ -44,13 +44,7 @@ impl Purpose {
 }
 
 /// Accepts connections until the door drains.
-pub async fn run(
-    door: Arc<Door>,
-    purpose: Purpose,
-    bound: Bound,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-) {
+pub async fn run(door: Arc<Door>, purpose: Purpose, bound: Bound, router: Router) {
     let mut drained = std::pin::pin!(door.tasks.drained());
     loop {
         let accepted = tokio::select! {
@@ -60,8 +54,8 @@ pub async fn run(
         match accepted {
             Ok((stream, address)) => {
                 if let Some(accepted) = Accepted::new(&door, purpose, address) {
-                    let task =
-                        converse(door.clone(), accepted, stream, tls.clone(), router.clone());
+                    let tls = if purpose == Purpose::Public { door.tls() } else { None };
+                    let task = converse(door.clone(), accepted, stream, tls, router.clone());
                     door.tasks.connection(task);
                 }
             }
@@ -130,7 +124,7 @@ async fn converse(
     door: Arc<Door>,
     accepted: Accepted,
     stream: TcpStream,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<TlsAcceptor>>,
     router: Router,
 ) {
     // Small pieces of a stream must not wait for each other.

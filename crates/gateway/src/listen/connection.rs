@@ -1,5 +1,6 @@
 //! One connection: its bounds, and what it knows of its peer.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,6 +17,7 @@ use surgewall_shield::networks::Place;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt as _;
 
+use super::leftover;
 use crate::tasks::Tasks;
 
 /// Bytes that hyper reads ahead of one HTTP/1 connection.
@@ -57,7 +59,13 @@ where
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         seen.spoke.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(seen.clone());
-        router.clone().oneshot(request)
+        let (request, leftover) = leftover::lend(request);
+        let answer = router.clone().oneshot(request);
+        async move {
+            let mut response = answer.await?;
+            leftover.settle(&mut response).await;
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = builder.serve_connection(TokioIo::new(io), service);
     tokio::pin!(connection);

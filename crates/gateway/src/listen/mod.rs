@@ -7,6 +7,7 @@ mod accept;
 mod address;
 mod connection;
 mod io;
+mod leftover;
 mod socket;
 pub mod tls;
 

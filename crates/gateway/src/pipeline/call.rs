@@ -31,8 +31,9 @@ pub struct Called {
     pub reservation: Reservation,
     /// The model, as configured.
     pub model: String,
-    /// The text of the input, to learn its true count from the upstream.
-    pub input: surgewall_wire::estimate::ByteClasses,
+    /// The text of the input, to learn its true count from the upstream; none
+    /// where images hide it.
+    pub input: Option<surgewall_wire::estimate::ByteClasses>,
     /// What the answer's head says of the caller's limits.
     pub rate_limits: RateLimits,
 }
@@ -59,7 +60,7 @@ pub async fn call(
             answer,
             reservation: routed.reservation,
             model: routed.model,
-            input: routed.asked.facts.input,
+            input: (routed.asked.facts.images == 0).then_some(routed.asked.facts.input),
             rate_limits: routed.rate_limits,
         }),
         Err(refusal) => {

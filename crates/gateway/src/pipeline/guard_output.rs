@@ -32,8 +32,8 @@ pub struct Whole {
     pub reservation: Reservation,
     /// The model, as configured.
     pub model: String,
-    /// The text of the input.
-    pub input: ByteClasses,
+    /// The text of the input, where it is all of the input.
+    pub input: Option<ByteClasses>,
     /// What the head says of the caller's limits.
     pub headers: HeaderMap,
 }

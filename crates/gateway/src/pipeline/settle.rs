@@ -36,7 +36,7 @@ pub async fn settle(door: &Arc<Door>, released: Released) -> Response {
 async fn send_whole(door: &Arc<Door>, whole: Whole) -> Response {
     let Whole { body, tally, mut reservation, model, input, headers } = whole;
     reservation.first_byte(OK);
-    let (usage, source) = measure(door, &reservation, &model, &tally, &input);
+    let (usage, source) = measure(door, &reservation, &model, &tally, input.as_ref());
     reservation.settle(Outcome::Completed, usage, source).await;
     let mut response = Response::new(Body::from(body));
     *response.headers_mut() = headers;
@@ -51,7 +51,7 @@ pub fn measure(
     reservation: &Reservation,
     model: &str,
     tally: &Tally,
-    input: &ByteClasses,
+    input: Option<&ByteClasses>,
 ) -> (Usage, Source) {
     let own = Usage {
         input: reservation.input_estimate(),
@@ -67,6 +67,8 @@ pub fn measure(
         tracing::warn!(%request_id, ?reported, ?own, "the upstream's usage cannot be true; the door's own count stands");
         return (own, Source::Estimated);
     }
-    door.estimates.observe(model, input, reported.input);
+    if let Some(input) = input {
+        door.estimates.observe(model, input, reported.input);
+    }
     (reported, Source::Upstream)
 }

@@ -31,8 +31,8 @@ use crate::upstream::Leased;
 pub struct Flow {
     /// The model, as configured.
     pub model: String,
-    /// The text of the input.
-    pub input: ByteClasses,
+    /// The text of the input, where it is all of the input.
+    pub input: Option<ByteClasses>,
     /// The client's dialect, for an error in mid-stream.
     pub dialect: ClientDialect,
 }
@@ -126,16 +126,14 @@ impl AnswerBody {
         match piece {
             Piece::Bytes(bytes) => self.feed(&bytes),
             Piece::End => self.upstream_ended(),
-            Piece::Broke(why) => {
-                self.broke(&Refusal::UpstreamFailed { why }, Outcome::UpstreamBroke)
-            }
+            Piece::Broke(why) => self.broke(&Refusal::StreamBroke { why }, Outcome::UpstreamBroke),
             Piece::Drained => self.broke(&Refusal::Draining, Outcome::Drained),
         }
     }
 
     fn feed(&mut self, bytes: &[u8]) {
         if Instant::now() >= self.deadline {
-            let refusal = Refusal::UpstreamFailed { why: UpstreamFault::Timeout };
+            let refusal = Refusal::StreamBroke { why: UpstreamFault::Timeout };
             self.broke(&refusal, Outcome::UpstreamBroke);
             return;
         }
@@ -165,7 +163,7 @@ impl AnswerBody {
                     said.message.unwrap_or_else(|| "The model's server broke off.".into());
                 Refusal::UpstreamRejected { status: 502, message, code: said.code }
             }
-            _ => Refusal::UpstreamFailed { why: UpstreamFault::Garbage },
+            _ => Refusal::StreamBroke { why: UpstreamFault::Garbage },
         };
         self.broke(&refusal, Outcome::UpstreamBroke);
     }
@@ -190,8 +188,13 @@ impl AnswerBody {
         // The upstream may send more after its end mark: nobody reads it.
         self.rest = None;
         let tally = self.machine.tally();
-        let (usage, source) =
-            settle::measure(&self.door, &reservation, &self.flow.model, &tally, &self.flow.input);
+        let (usage, source) = settle::measure(
+            &self.door,
+            &reservation,
+            &self.flow.model,
+            &tally,
+            self.flow.input.as_ref(),
+        );
         reservation.settle_detached(Outcome::Completed, usage, source);
     }
 

@@ -26,7 +26,7 @@ use crate::logs;
 pub(crate) fn run(cli: Cli) -> Result<Verdict, Fault> {
     let Cli { place, command } = cli;
     if !matches!(command, Command::Serve) {
-        logs::start(LogFormat::Text, "warn")?;
+        logs::start(LogFormat::Text, "warn,sqlx=error")?;
     }
     match command {
         Command::Serve => serve::serve(&place),

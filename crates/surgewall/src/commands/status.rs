@@ -34,7 +34,11 @@ pub(crate) async fn status(place: &Place, asked: &Status) -> Result<Verdict, Fau
             }
             None => return Err(nobody(place)),
             Some(door) => {
-                let clear = if show::is_colourful() && !asked.once { CLEAR } else { "" };
+                let clear = match (asked.once, show::is_colourful()) {
+                    (false, true) => CLEAR,
+                    (false, false) if seen => "\n",
+                    _ => "",
+                };
                 show::out(&format!("{clear}{}", text(&door)));
             }
         }

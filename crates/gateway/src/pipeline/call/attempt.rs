@@ -43,7 +43,9 @@ pub struct Streamed {
     pub rest: Option<(Incoming, Leased)>,
     /// How to translate it.
     pub options: StreamOptions,
-    /// Between two pieces.
+    /// When the first event has to be here.
+    pub first_by: Instant,
+    /// Between two events.
     pub idle_gap: Duration,
     /// The end of the whole answer.
     pub deadline: Instant,
@@ -112,6 +114,7 @@ pub(super) async fn attempt(
         first,
         rest: Some((rest, lease)),
         options: translate,
+        first_by,
         idle_gap,
         deadline,
     }))
@@ -148,12 +151,13 @@ fn translation(
 /// An answer that the door makes itself goes the same way as any other.
 fn in_process(asked: &Asked, said: &Bytes, options: StreamOptions) -> Result<Answer, Failure> {
     if asked.facts.stream {
-        let (idle_gap, deadline) =
-            (Duration::from_secs(1), Instant::now() + Duration::from_secs(60));
+        let idle_gap = Duration::from_secs(60);
+        let deadline = Instant::now() + idle_gap;
         return Ok(Answer::Streamed(Streamed {
             first: said.clone(),
             rest: None,
             options,
+            first_by: deadline,
             idle_gap,
             deadline,
         }));

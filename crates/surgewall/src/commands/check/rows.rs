@@ -42,8 +42,11 @@ struct Row {
 /// The configuration cannot be read or meant.
 pub(super) async fn check(place: &Place, format: Format) -> Result<Verdict, Fault> {
     let config = super::config::read(place).await?;
-    let ledger =
-        if place.data_dir.exists() { Some(super::ledger::read(place, None)) } else { None };
+    let ledger = if place.data_dir.join("store").exists() {
+        Some(super::ledger::read(place, None))
+    } else {
+        None
+    };
     let config_result = result(&config.findings);
     let failed = matches!(ledger, Some(Err(_)));
     let (ledger_result, notes, ledger_findings) = match ledger {

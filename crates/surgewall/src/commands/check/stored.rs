@@ -19,9 +19,10 @@ use crate::place::{Place, vault};
 /// Looks at the data directory, if there is one.
 pub(super) async fn read(place: &Place, config: &Config, said: &mut Said) {
     let shown = place.data_dir.display();
-    if !place.data_dir.exists() {
-        said.statements
-            .push(format!("data    {shown} does not exist yet: `surgewall serve` makes it."));
+    let is_empty = |mut entries: std::fs::ReadDir| entries.next().is_none();
+    if !place.data_dir.exists() || std::fs::read_dir(&place.data_dir).is_ok_and(is_empty) {
+        let statement = format!("data    {shown} holds nothing yet: `surgewall serve` makes it.");
+        said.statements.push(statement);
         return;
     }
     let problem = |fault: &Fault| {

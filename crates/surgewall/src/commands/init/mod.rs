@@ -8,6 +8,7 @@ mod write;
 use std::path::{Path, PathBuf};
 
 use self::probe::{Found, KINDS, Kind};
+use self::write::{Public, tls_files};
 use crate::cli::init::Init;
 use crate::fault::{Fault, Verdict};
 use crate::place::{CONFIG_DEFAULT, Place};
@@ -32,12 +33,15 @@ pub(crate) async fn init(place: &Place, asked: &Init) -> Result<Verdict, Fault> 
     }
     let found = probe::probe(&ports(asked)?).await;
     show::out(&said(&found));
-    save(&file, &write::config(&found, asked.public_name.as_deref()))?;
+    let public = asked.public_name.as_deref().map(|name| Public {
+        name,
+        has_certificate: tls_files(name).iter().all(|file| Path::new(file).exists()),
+    });
+    save(&file, &write::config(&found, public))?;
     show::out(&format!("wrote {}\n", file.display()));
-    if let (Some(unit), Some(name)) = (&unit, &asked.public_name) {
-        let program = std::env::current_exe().ok();
-        save(unit, &unit::unit(program.as_deref(), &file))?;
-        show::out(&format!("wrote {}\n{}", unit.display(), unit::next(name, unit)));
+    if let (Some(unit), Some(public)) = (&unit, public) {
+        save(unit, &unit::unit(&file))?;
+        show::out(&format!("wrote {}\n{}", unit.display(), unit::next(public, unit)));
     } else {
         show::out("next: surgewall serve\n");
     }

@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
+use super::write::{Public, tls_files};
+
 /// Where a packaged program lies.
 const PROGRAM: &str = "/usr/local/bin/surgewall";
 
 /// A hardened unit: it may bind port 443, write its data, and nothing else.
-pub(super) fn unit(program: Option<&Path>, config: &Path) -> String {
-    let program = program.map_or_else(|| PROGRAM.to_owned(), |path| path.display().to_string());
-    let config =
-        config.file_name().map_or_else(|| "surgewall.toml".into(), |name| name.to_string_lossy());
+pub(super) fn unit(config: &Path) -> String {
+    let name = config.file_name().unwrap_or(config.as_os_str()).to_string_lossy();
     format!(
         "\
-# The door as a system service. The program was {program} when this was written.
 [Unit]
 Description=Surgewall, the front door of an AI service
 After=network-online.target
@@ -20,7 +19,7 @@ Wants=network-online.target
 
 [Service]
 Type=exec
-ExecStart={PROGRAM} serve --config /etc/surgewall/{config} --data-dir /var/lib/surgewall
+ExecStart={PROGRAM} serve --config /etc/surgewall/{name} --data-dir /var/lib/surgewall
 ExecReload=/bin/kill -HUP $MAINPID
 # Running streams get limits.drain_s (30) seconds.
 TimeoutStopSec=45
@@ -55,17 +54,23 @@ WantedBy=multi-user.target
 }
 
 /// What is left to do.
-pub(super) fn next(name: &str, unit: &Path) -> String {
+pub(super) fn next(public: Public<'_>, unit: &Path) -> String {
+    let Public { name, has_certificate } = public;
+    let [cert_file, key_file] = tls_files(name);
+    let unit = unit.display();
+    let take_in = if has_certificate {
+        "they are there, and [listen] names them"
+    } else {
+        "then take in the lines for strangers in [listen]"
+    };
     format!(
         "\
 next, as an administrator of {name}:
   1. put the program into {PROGRAM} and the configuration into /etc/surgewall
   2. useradd --system --no-create-home --shell /usr/sbin/nologin surgewall
-  3. put the certificate and its key where [listen] tls says; the key belongs to surgewall and has mode 0600
-  4. in [listen], take in the two lines for strangers
-  5. cp {} /etc/systemd/system/, systemctl daemon-reload, systemctl enable --now surgewall
-  6. keys: sudo -u surgewall surgewall --data-dir /var/lib/surgewall admin key create --name NAME
-",
-        unit.display()
+  3. the certificate is {cert_file}; its key is {key_file}, belongs to surgewall and has mode 0600: {take_in}
+  4. cp {unit} /etc/systemd/system/, systemctl daemon-reload, systemctl enable --now surgewall
+  5. keys: sudo -u surgewall surgewall --data-dir /var/lib/surgewall admin key create --name NAME
+"
     )
 }

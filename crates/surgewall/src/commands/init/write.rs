@@ -4,11 +4,25 @@ use std::fmt::Write as _;
 
 use super::probe::Found;
 
+/// The name that strangers use, and what there is for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Public<'a> {
+    /// The name.
+    pub(super) name: &'a str,
+    /// Whether its certificate and key are there already.
+    pub(super) has_certificate: bool,
+}
+
+/// Where the certificate and the key of `name` are looked for.
+pub(super) fn tls_files(name: &str) -> [String; 2] {
+    ["crt", "key"].map(|ending| format!("/etc/surgewall/{name}.{ending}"))
+}
+
 /// A configuration for what was `found`, and for strangers if they have a name
 /// for it.
-pub(super) fn config(found: &[Found], public_name: Option<&str>) -> String {
+pub(super) fn config(found: &[Found], public: Option<Public<'_>>) -> String {
     let mut text = String::from(HEAD);
-    text.push_str(&listen(public_name));
+    text.push_str(&listen(public));
     for server in found {
         text.push_str(&upstream(server));
     }
@@ -25,33 +39,42 @@ const HEAD: &str = "\
 
 ";
 
-fn listen(public_name: Option<&str>) -> String {
-    let Some(name) = public_name else {
-        return "\
-[listen]
-public = \"127.0.0.1:7070\"      # the API; an address beyond loopback needs tls or behind_proxy
-# admin = \"127.0.0.1:7071\"     # /metrics
-# status = \"127.0.0.1:7072\"    # whether the service takes requests
-# public_name = \"ai.example.org\"
+fn listen(public: Option<Public<'_>>) -> String {
+    let Some(Public { name, has_certificate }) = public else { return LISTEN.to_owned() };
+    let [cert_file, key_file] = tls_files(name);
+    let tls = format!("tls = {{ cert_file = \"{cert_file}\", key_file = \"{key_file}\" }}");
+    let public = if has_certificate {
+        format!("public = \"0.0.0.0:443\"\n{tls}\n")
+    } else {
+        format!(
+            "\
+# Strangers reach the door once its certificate is there. Then take the comment from the next two lines, and put
+# one before the third. The key file has mode 0600.
+# public = \"0.0.0.0:443\"
+# {tls}
+public = \"127.0.0.1:7070\"
 "
-        .to_owned();
+        )
     };
     format!(
         "\
 [listen]
 public_name = \"{name}\"
-# Strangers reach the door once its certificate is there. Then take the comment from the next two lines, and put
-# one before the third. The key file has mode 0600.
-# public = \"0.0.0.0:443\"
-# tls = {{ cert_file = \"/etc/surgewall/{name}.crt\", key_file = \"/etc/surgewall/{name}.key\" }}
-public = \"127.0.0.1:7070\"
-# Where a proxy before the door ends TLS, name its networks instead:
+{public}# Where a proxy before the door ends TLS, name its networks instead:
 # behind_proxy = [\"127.0.0.1/32\"]
 # admin = \"127.0.0.1:7071\"     # /metrics
 # status = \"127.0.0.1:7072\"    # whether the service takes requests
 "
     )
 }
+
+const LISTEN: &str = "\
+[listen]
+public = \"127.0.0.1:7070\"      # the API; an address beyond loopback needs tls or behind_proxy
+# admin = \"127.0.0.1:7071\"     # /metrics
+# status = \"127.0.0.1:7072\"    # whether the service takes requests
+# public_name = \"ai.example.org\"
+";
 
 fn upstream(server: &Found) -> String {
     let mut text = String::new();
@@ -115,13 +138,17 @@ mod tests {
         for (found, name) in [
             (Vec::new(), None),
             (all.clone(), None),
-            (all, Some("ai.example.org")),
+            (all.clone(), Some(("ai.example.org", false))),
+            (all, Some(("ai.example.org", true))),
             (vec![server(KINDS[2], true)], None),
         ] {
-            let text = config(&found, name);
+            let public = name.map(|(name, has_certificate)| Public { name, has_certificate });
+            let text = config(&found, public);
             let config = parse("surgewall.toml", &text).unwrap();
             assert_eq!(config.upstream.len(), found.len());
-            assert_eq!(config.listen.public_name.as_deref(), name);
+            assert_eq!(config.listen.public_name.as_deref(), name.map(|(name, _)| name));
+            let reachable = name.is_some_and(|(_, has_certificate)| has_certificate);
+            assert_eq!(!config.listen.public.ip().is_loopback(), reachable);
         }
         let text = config(&[server(KINDS[2], true)], None);
         assert!(text.contains("\napi_key = { env = \"LLAMA_CPP_KEY\" }"));

@@ -2,14 +2,21 @@
 
 mod reload;
 mod start;
+mod watch;
+
+use std::time::Duration;
 
 use surgewall_gateway::serve::Listening;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::start::Started;
+use self::watch::Watch;
 use crate::fault::{Fault, Verdict};
 use crate::place::Place;
 use crate::{logs, show};
+
+/// For calls in other threads that nobody waits for any more.
+const STRAGGLERS: Duration = Duration::from_secs(2);
 
 /// Serves until a signal ends it.
 ///
@@ -17,16 +24,18 @@ use crate::{logs, show};
 /// The door refuses to start: the text says why and what to do.
 pub(crate) fn serve(place: &Place) -> Result<Verdict, Fault> {
     let loaded = place.load()?;
-    logs::start(loaded.config.telemetry.log, "info")?;
+    logs::start(loaded.config.telemetry.log, "info,sqlx=warn")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         // Before anything that a signal would leave half done.
         let mut signals = Signals::new()?;
         let started = start::start(place, loaded).await?;
         show::out(&ready(&started.listening));
         attend(place, &started.listening, &mut signals).await;
         Ok(stop(started, &mut signals).await)
-    })
+    });
+    runtime.shutdown_timeout(STRAGGLERS);
+    served
 }
 
 /// The signals that a door hears.
@@ -61,14 +70,17 @@ fn ready(listening: &Listening) -> String {
     format!("ready public={scheme}://{public} admin=http://{admin} status=http://{status}\n")
 }
 
-/// Reloads on SIGHUP until the door is to stop.
+/// Reloads on SIGHUP and when the file changes, until the door is to stop.
 async fn attend(place: &Place, listening: &Listening, signals: &mut Signals) {
+    let mut watch = Watch::new(place.config_file());
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => return,
             _ = signals.interrupt.recv() => return,
-            _ = signals.reload.recv() => reload::reload(place, listening.door()).await,
+            _ = signals.reload.recv() => watch.take(),
+            () = watch.changed() => {}
         }
+        reload::reload(place, listening.door()).await;
     }
 }
 
@@ -86,7 +98,7 @@ async fn stop(started: Started, signals: &mut Signals) -> Verdict {
             Verdict::Clean
         }
         () = signals.stop() => {
-            tracing::warn!("stopped at once: requests that were open settle at the next start");
+            tracing::warn!("stopped at once: what was open settles where it stood, at the latest at the next start");
             Verdict::CouldNotTell
         }
     };

@@ -41,6 +41,6 @@ async fn load(place: &Place, door: &Door) -> Result<String, Fault> {
     // Decisions carry its hash: it is kept and recorded before the first of them.
     keep_config(door.people.as_ref(), &door.vault, &hash, &text, door.clock.now()).await?;
     door.record_change("config.reload", Some(hash.clone())).await?;
-    serve::replace(door, policy);
+    serve::replace(door, policy)?;
     Ok(hash)
 }

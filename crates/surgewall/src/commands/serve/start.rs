@@ -132,7 +132,7 @@ fn say_recovered(recovered: &Recovered) {
     let totals = &recovered.totals;
     tracing::info!(
         admitted = totals.admitted,
-        settled = totals.settled,
+        settled_tokens = totals.settled,
         counters = recovered.counters.len(),
         "ledger opened"
     );
