@@ -90,6 +90,26 @@ fn data_directories() {
 }
 
 #[test]
+fn a_newer_schema() {
+    let site = Site::with(ANY_PORTS);
+    site.stdout(&["admin", "group", "create", "--name", "g"], 0);
+    let database = site.path("surgewall-data/door.sqlite");
+    let mut bytes = surgewall_core::files::read_bounded(&database, 16 << 20).unwrap();
+    // SQLite's header holds the user version at 60, big-endian.
+    bytes[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    std::fs::write(&database, bytes).unwrap();
+    insta::assert_snapshot!("refused_newer_schema", refused(&site));
+}
+
+#[test]
+fn a_taken_port() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let site = Site::with(&ANY_PORTS.replace("127.0.0.1:0", &address));
+    insta::assert_snapshot!("refused_taken_port", refused(&site).replace(&address, "[ADDRESS]"));
+}
+
+#[test]
 fn a_stored_money_limit_whose_price_is_gone() {
     let price = "[prices.\"*\"]\ninput_per_million = \"1\"\noutput_per_million = \"1\"\ncurrency = \"USD\"\nsource = \"x\"\ndate = \"2026-01-01\"\n";
     let site = Site::with(&format!("{ANY_PORTS}{price}"));

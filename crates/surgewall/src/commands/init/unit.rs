@@ -58,17 +58,22 @@ pub(super) fn next(public: Public<'_>, unit: &Path) -> String {
     let Public { name, has_certificate } = public;
     let [cert_file, key_file] = tls_files(name);
     let unit = unit.display();
-    let take_in = if has_certificate {
-        "they are there, and [listen] names them"
+    let certificate = if has_certificate {
+        format!(
+            "{cert_file} and {key_file} are there; the key belongs to surgewall and has mode 0600"
+        )
     } else {
-        "then take in the lines for strangers in [listen]"
+        format!(
+            "put the certificate into {cert_file} and its key into {key_file} (owner surgewall, mode 0600), \
+             then take in the lines for strangers in [listen]"
+        )
     };
     format!(
         "\
 next, as an administrator of {name}:
   1. put the program into {PROGRAM} and the configuration into /etc/surgewall
   2. useradd --system --no-create-home --shell /usr/sbin/nologin surgewall
-  3. the certificate is {cert_file}; its key is {key_file}, belongs to surgewall and has mode 0600: {take_in}
+  3. {certificate}
   4. cp {unit} /etc/systemd/system/, systemctl daemon-reload, systemctl enable --now surgewall
   5. keys: sudo -u surgewall surgewall --data-dir /var/lib/surgewall admin key create --name NAME
 "
