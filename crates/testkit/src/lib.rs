@@ -4,6 +4,7 @@
 //!
 //! A development crate: of what is shipped, only `surgewall drill` uses it.
 
+pub mod attack;
 pub mod client;
 pub mod double;
 pub mod load;
