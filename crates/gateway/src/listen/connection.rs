@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use http::Version;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -15,9 +16,12 @@ use surgewall_core::config::limits::Limits;
 use surgewall_core::principal::Network;
 use surgewall_shield::networks::Place;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use super::leftover;
+use super::streams::Streams;
+use super::watch::{Verdict, Watch};
 use crate::tasks::Tasks;
 
 /// Bytes that hyper reads ahead of one HTTP/1 connection.
@@ -56,24 +60,29 @@ where
 {
     let builder = builder(limits);
     let seen = peer.clone();
+    let streams = Streams::new(Instant::now());
+    let opened = streams.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         seen.spoke.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(seen.clone());
+        // One request at a time is HTTP/1's own bound; HTTP/2's streams are watched.
+        let exchange = (request.version() == Version::HTTP_2).then(|| opened.begin());
         let (request, leftover) = leftover::lend(request);
         let answer = router.clone().oneshot(request);
         async move {
             let mut response = answer.await?;
             leftover.settle(&mut response).await;
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(match exchange {
+                Some(exchange) => exchange.answered(response),
+                None => response,
+            })
         }
     });
     let connection = builder.serve_connection(TokioIo::new(io), service);
     tokio::pin!(connection);
     let mut drained = std::pin::pin!(tasks.drained());
-    // hyper's header timeout starts after the protocol is known: a peer that
-    // never says which one it speaks is cut here.
-    let mut silent = std::pin::pin!(tokio::time::sleep(Duration::from_secs(limits.header_read_s)));
-    let (mut draining, mut watched) = (false, false);
+    let mut watch = Watch::new(limits, peer.clone(), streams);
+    let mut draining = false;
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
@@ -86,12 +95,9 @@ where
                 draining = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = &mut silent, if !watched => {
-                watched = true;
-                if !peer.spoke.load(Ordering::Relaxed) {
-                    tracing::debug!(network = %peer.network, "no request head in time");
-                    return;
-                }
+            verdict = watch.next() => match verdict {
+                Verdict::Close => connection.as_mut().graceful_shutdown(),
+                Verdict::Cut => return,
             }
         }
     }

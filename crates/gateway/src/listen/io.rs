@@ -1,4 +1,5 @@
-//! A connection's bytes, with a bound on how long a client may take none.
+//! A connection's bytes, with a bound on how long a client may take none, and
+//! on how many frames it may send that carry nothing.
 
 use std::future::Future as _;
 use std::io;
@@ -9,17 +10,27 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::frames::FrameBudget;
+
 /// Cuts a connection whose peer takes no byte for `stall`: a slow reader must
 /// not hold a model's slot. The timer is made only when a write first waits.
 pub(crate) struct StallGuard<T> {
     inner: T,
     stall: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
+    frames: FrameBudget,
 }
 
 impl<T> StallGuard<T> {
     pub(crate) const fn new(inner: T, stall: Duration) -> Self {
-        Self { inner, stall, waiting: None }
+        Self { inner, stall, waiting: None, frames: FrameBudget::new() }
+    }
+
+    /// What was sent gives the peer a right to answer it.
+    fn pay(&mut self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.frames.sent(*bytes);
+        }
     }
 
     /// A write that moved disarms the guard; one that waits arms it, and one
@@ -47,7 +58,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for StallGuard<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        if !self.frames.is_blind() {
+            let received = self.frames.received(&buf.filled()[before..], Instant::now);
+            received.map_err(io::Error::other)?;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -58,6 +75,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StallGuard<T> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.pay(&written);
         self.watch(cx, written)
     }
 
@@ -81,6 +99,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StallGuard<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.pay(&written);
         self.watch(cx, written)
     }
 }

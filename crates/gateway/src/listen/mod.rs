@@ -6,10 +6,13 @@
 mod accept;
 mod address;
 mod connection;
+mod frames;
 mod io;
 mod leftover;
 mod socket;
+mod streams;
 pub mod tls;
+mod watch;
 
 pub use accept::{Purpose, run};
 pub use address::client_address;
