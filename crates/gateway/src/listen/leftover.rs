@@ -23,9 +23,10 @@ use tokio::time::timeout;
 use crate::sync::lock;
 
 /// Bytes of an unread body that are thrown away; past it the connection closes.
-const LEFTOVER_BYTES_MAX: usize = 256 << 10;
+/// Twice the default bound of a body: who is a little past it can read the answer.
+const LEFTOVER_BYTES_MAX: usize = 16 << 20;
 /// For them to arrive.
-const LEFTOVER_PATIENCE: Duration = Duration::from_millis(500);
+const LEFTOVER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request's body, lent to whoever answers: dropped unread, it comes back.
 pub(super) struct Lent {

@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod leftover;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod matrix;
