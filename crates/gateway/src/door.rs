@@ -107,8 +107,10 @@ impl Door {
         self.policy.load_full()
     }
 
-    /// Puts a new policy in force for the next request.
-    pub fn replace_policy(&self, policy: Policy) {
+    /// Puts a new policy in force for the next request. What it holds of the
+    /// listeners' addresses stays as it was: they stay where they are.
+    pub fn replace_policy(&self, mut policy: Policy) {
+        policy.stay_at(&self.policy());
         let limits = network_limits(&policy.config.limits, self.connections_max);
         lock(&self.networks).set_limits(limits);
         self.policy.store(Arc::new(policy));

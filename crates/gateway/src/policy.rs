@@ -118,6 +118,14 @@ impl Policy {
         })
     }
 
+    /// Takes the listeners' addresses from `before`, and what follows from them:
+    /// sockets do not move, and who may ask what must not pretend that they did.
+    pub fn stay_at(&mut self, before: &Self) {
+        let (now, then) = (&mut self.config.listen, &before.config.listen);
+        (now.public, now.admin, now.status) = (then.public, then.admin, then.status);
+        self.handbook_for_all = before.handbook_for_all;
+    }
+
     /// Whether `address` is a proxy before the door.
     #[must_use]
     pub fn is_proxy(&self, address: IpAddr) -> bool {
@@ -238,5 +246,26 @@ impl Rates {
             cached: cached.map_or(Ok(input), |text| text.parse())?,
             output: price.output_per_million.parse()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(public: &str) -> Policy {
+        let text = format!("[listen]\npublic=\"{public}\"\nbehind_proxy=[\"192.0.2.0/24\"]\n");
+        let config = surgewall_core::config::parse("test.toml", &text).unwrap();
+        Policy::new(config, &text, None, Timestamp::from_millis(0)).unwrap()
+    }
+
+    #[test]
+    fn a_reload_does_not_pretend_that_the_listeners_moved() {
+        let before = policy("192.0.2.1:443");
+        let mut after = policy("127.0.0.1:443");
+        assert!(after.handbook_for_all);
+        after.stay_at(&before);
+        assert!(!after.handbook_for_all);
+        assert_eq!(after.config.listen.public, before.config.listen.public);
     }
 }

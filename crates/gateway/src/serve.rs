@@ -63,13 +63,30 @@ impl Sockets {
     /// One of them cannot be bound.
     pub fn bind(listen: &Listen) -> Result<Self, BindError> {
         let mut passed = inherited()?.into_iter();
-        let mut next = |address| passed.next().map_or_else(|| bind(address), Ok);
+        let mut next = |address| match passed.next() {
+            Some(bound) => as_configured(bound, address),
+            None => bind(address),
+        };
         Ok(Self {
             public: next(listen.public)?,
             admin: next(listen.admin)?,
             status: next(listen.status)?,
         })
     }
+}
+
+/// A listener that a supervisor passed is held to what `[listen]` says of it:
+/// every rule on listeners that other machines can reach is a rule on that.
+fn as_configured(bound: Bound, configured: SocketAddr) -> Result<Bound, BindError> {
+    if is_wider(bound.address, configured) {
+        return Err(BindError::Wider { inherited: bound.address, configured });
+    }
+    Ok(bound)
+}
+
+fn is_wider(address: SocketAddr, configured: SocketAddr) -> bool {
+    let reachable = |address: SocketAddr| !address.ip().to_canonical().is_loopback();
+    reachable(address) && !reachable(configured)
 }
 
 impl Listening {
@@ -176,5 +193,23 @@ async fn last_use(door: Arc<Door>) {
 async fn write_last_use(door: &Door) {
     if let Err(error) = door.directory.write_touched(door.people.as_ref()).await {
         tracing::warn!(%error, "the keys' last use could not be written");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inherited_listener_may_not_reach_further_than_configured() {
+        let wider = |address: &str, configured: &str| {
+            is_wider(address.parse().unwrap(), configured.parse().unwrap())
+        };
+        assert!(wider("0.0.0.0:443", "127.0.0.1:7070"));
+        assert!(wider("[::]:443", "127.0.0.1:7070"));
+        assert!(wider("192.0.2.1:1", "[::1]:7070"));
+        assert!(!wider("127.0.0.1:9", "127.0.0.1:7070"));
+        assert!(!wider("[::ffff:127.0.0.1]:9", "127.0.0.1:7070"));
+        assert!(!wider("0.0.0.0:443", "192.0.2.1:443"));
     }
 }

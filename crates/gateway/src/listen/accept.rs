@@ -79,7 +79,7 @@ impl Accepted {
     /// no room: it is then dropped at once, before TLS costs anything.
     fn new(door: &Arc<Door>, purpose: Purpose, address: SocketAddr) -> Option<Self> {
         let network = Network::of(address.ip());
-        let counted = purpose == Purpose::Public && !door.policy().is_proxy(address.ip());
+        let counted = purpose != Purpose::Admin && !door.policy().is_proxy(address.ip());
         let place = if counted {
             match lock(&door.networks).accept(network, door.clock.now()) {
                 Ok(place) => Some(place),

@@ -32,6 +32,16 @@ pub enum BindError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A supervisor passed a listener that more can reach than was configured.
+    #[error(
+        "the inherited listener {inherited} can be reached from other machines, and [listen] says {configured}: write its address there"
+    )]
+    Wider {
+        /// Where the listener is.
+        inherited: SocketAddr,
+        /// Where the configuration has it.
+        configured: SocketAddr,
+    },
     /// A supervisor passed something that is no listening socket.
     #[error("the inherited descriptor {nth} is no TCP listener: {source}")]
     Inherited {

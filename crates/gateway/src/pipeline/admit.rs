@@ -21,6 +21,11 @@ use crate::ratelimit::RateLimits;
 use crate::sync::lock;
 use crate::upstream::Targets;
 
+/// Output tokens that one request reserves at most: no answer is longer, and one
+/// that is tops up. A client may name any number; the ledger's sums must still
+/// hold billions of such requests.
+const OUTPUT_TOKENS_RESERVED_MAX: u64 = 1 << 32;
+
 /// The permit of this step: reserved and recorded. Dropped without being
 /// settled, it gives everything back.
 pub struct Admitted {
@@ -139,7 +144,8 @@ fn bound(policy: &Policy, targets: &Targets, asked: &Asked, input: u64) -> Amoun
             .output_max
             .or(targets.output_max)
             .unwrap_or(policy.config.limits.output_tokens_default)
-            .saturating_mul(u64::from(asked.facts.choices)),
+            .saturating_mul(u64::from(asked.facts.choices))
+            .min(OUTPUT_TOKENS_RESERVED_MAX),
     };
     let usage = Usage { input, output, ..Usage::default() };
     let money = policy.rates(&targets.model).map_or(0, |rates| rates.cost(&usage).nanos());

@@ -106,8 +106,12 @@ async fn attempts(
         }
     }
     Err(last.map_or_else(
-        || Refusal::PoolUnavailable {
-            why: format!("no server for `{}` takes calls", routed.model),
+        || {
+            // The model's name may be the client's own words: the pools' are the operator's.
+            let pools: Vec<_> = routed.targets.iter().map(|target| target.pool.name()).collect();
+            Refusal::PoolUnavailable {
+                why: format!("no server of {} takes calls", pools.join(", ")),
+            }
         },
         |why| Refusal::UpstreamFailed { why },
     ))

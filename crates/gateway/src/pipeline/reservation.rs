@@ -166,7 +166,7 @@ impl Reservation {
     pub fn void(&mut self) {
         self.closed = true;
         self.door.open.close(self.request_id());
-        lock(&self.door.quota).settle(&self.opened.admission.charges, &Amounts::default());
+        lock(&self.door.quota).undo(&self.opened.admission.charges);
     }
 
     fn finish(&mut self, outcome: Outcome, usage: Usage, source: Source) {

@@ -122,7 +122,24 @@ impl AnswerBody {
         Poll::Pending
     }
 
+    /// A bug in a translation or a count ends this stream, not the connection's other ones.
     fn take(&mut self, piece: Piece) {
+        let request_id = self.reservation.as_ref().map(Reservation::request_id);
+        if catch_unwind(AssertUnwindSafe(|| self.judge(piece))).is_ok() {
+            return;
+        }
+        let refusal = Refusal::Internal { why: "a panic in a stream".into() };
+        self.broke(&refusal, Outcome::Failed);
+        if let Some(id) = request_id
+            && !self.machine.is_done()
+        {
+            // The reservation was dropped, and so settled, on the way: the client must still hear of it.
+            let error = ErrorBody::of(self.flow.dialect, &refusal, &id.to_string());
+            self.machine.fail(&error, &mut self.out);
+        }
+    }
+
+    fn judge(&mut self, piece: Piece) {
         match piece {
             Piece::Bytes(bytes) => self.feed(&bytes),
             Piece::End => self.upstream_ended(),
@@ -137,14 +154,10 @@ impl AnswerBody {
             self.broke(&refusal, Outcome::UpstreamBroke);
             return;
         }
-        let (machine, out) = (&mut self.machine, &mut self.out);
-        // A bug in a translation ends this stream, not the connection's other ones.
-        match catch_unwind(AssertUnwindSafe(|| machine.feed(bytes, out))) {
-            Ok(Ok(())) if self.machine.is_done() => self.finish(),
-            Ok(Ok(())) => self.count(),
-            Ok(Err(fault)) => self.faulty(fault),
-            Err(_) => self
-                .broke(&Refusal::Internal { why: "a panic in a stream".into() }, Outcome::Failed),
+        match self.machine.feed(bytes, &mut self.out) {
+            Ok(()) if self.machine.is_done() => self.finish(),
+            Ok(()) => self.count(),
+            Err(fault) => self.faulty(fault),
         }
     }
 
@@ -159,8 +172,13 @@ impl AnswerBody {
         tracing::debug!(%fault, "stream broke");
         let refusal = match fault {
             StreamFault::UpstreamError(said) => {
-                let message =
-                    said.message.unwrap_or_else(|| "The model's server broke off.".into());
+                let pool = self.rest.as_ref().map(|(_, lease)| lease.pool());
+                let message = said
+                    .message
+                    .map(|text| {
+                        pool.map_or_else(|| text.clone(), |pool| pool.without_secrets(&text))
+                    })
+                    .unwrap_or_else(|| "The model's server broke off.".into());
                 Refusal::UpstreamRejected { status: 502, message, code: said.code }
             }
             _ => Refusal::StreamBroke { why: UpstreamFault::Garbage },

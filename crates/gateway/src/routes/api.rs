@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{FromRequestParts as _, RawPathParams, Request};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -66,11 +66,13 @@ pub(super) async fn model(door: Arc<Door>, route: &'static Route, request: Reque
         Err(response) => return *response,
     };
     let dialect = listing_dialect(route, &request);
-    let (head, _) = request.into_parts();
+    let (mut head, _) = request.into_parts();
     let found = async {
         let principal = identified(&door, &arrival, &head.headers).await?;
-        let prefix = route.path.trim_end_matches("{*id}");
-        let asked = head.uri.path().strip_prefix(prefix).unwrap_or("");
+        // SDKs send a name with a slash in it percent-encoded.
+        let params = RawPathParams::from_request_parts(&mut head, &()).await;
+        let params = params.map_err(|_| Refusal::ModelUnknown)?;
+        let asked = params.iter().find(|(name, _)| *name == "id").map_or("", |(_, id)| id);
         if !admit::may_use(&arrival.policy, &principal, asked) {
             // The same answer whether the model exists or not.
             return Err(Refusal::CredentialMissing);

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
@@ -42,6 +42,23 @@ pub struct HttpClient {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     dialect: Dialect,
     credential: Option<SecretString>,
+    /// The certificate authority's file, as it was read.
+    authority: Option<Vec<u8>>,
+}
+
+/// The connection that an answer came on. HTTP/1 tells answers apart by their
+/// order alone: after one that cannot be right, the next on the same connection
+/// may be somebody else's.
+#[derive(Clone)]
+pub struct Line(CaptureConnection);
+
+impl Line {
+    /// Closes the connection after this answer: nobody else's request goes on it.
+    pub fn distrust(&self) {
+        if let Some(connected) = &*self.0.connection_metadata() {
+            connected.poison();
+        }
+    }
 }
 
 /// One call: where, what, and in whose name.
@@ -69,12 +86,15 @@ impl HttpClient {
         let credential = upstream.api_key.as_ref().map(crate::credential::read).transpose();
         let credential = credential
             .map_err(|source| PoolError::Credential { pool: upstream.name.clone(), source })?;
+        let authority =
+            upstream.ca_file.as_deref().map(|path| read_authority(&upstream.name, path));
+        let authority = authority.transpose()?;
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
         http.enforce_http(false);
         http.set_connect_timeout(Some(Duration::from_millis(upstream.connect_timeout_ms)));
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(&upstream.name, upstream.ca_file.as_deref())?)
+            .with_tls_config(tls(&upstream.name, authority.as_deref())?)
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(http);
@@ -85,7 +105,22 @@ impl HttpClient {
             .timer(TokioTimer::new())
             .http1_max_buf_size(BUFFER_BYTES)
             .build(https);
-        Ok(Self { client, dialect: upstream.dialect, credential })
+        Ok(Self { client, dialect: upstream.dialect, credential, authority })
+    }
+
+    /// Whether `other` calls with the same credential and trusts the same authority.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let text = |client: &Self| client.credential.as_ref().map(|secret| secret.expose().clone());
+        text(self) == text(other) && self.authority == other.authority
+    }
+
+    /// `text` without this client's credential, should the server have quoted it.
+    #[must_use]
+    pub fn without_credential(&self, text: &str) -> String {
+        self.credential
+            .as_ref()
+            .map_or_else(|| text.to_owned(), |secret| text.replace(secret.expose().as_str(), "..."))
     }
 
     /// Sends `call` and waits for the head of the answer. A redirect is never followed.
@@ -97,8 +132,13 @@ impl HttpClient {
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = call.uri.clone();
         self.headers(request.headers_mut(), &call);
-        self.client.request(request).await.map_err(|error| {
+        let line = Line(capture_connection(&mut request));
+        let head = self.client.request(request).await.map_err(|error| {
             if error.is_connect() { UpstreamFault::Connect } else { UpstreamFault::Broke }
+        });
+        head.map(|mut head| {
+            head.extensions_mut().insert(line);
+            head
         })
     }
 
@@ -140,24 +180,29 @@ impl HttpClient {
     }
 }
 
-fn tls(pool: &str, ca_file: Option<&Path>) -> Result<ClientConfig, PoolError> {
+fn tls(pool: &str, authority: Option<&[u8]>) -> Result<ClientConfig, PoolError> {
     let fault = |why: String| PoolError::Authority { pool: pool.to_owned(), why };
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| fault(error.to_string()))?;
-    let Some(path) = ca_file else {
+    let Some(pem) = authority else {
         return Ok(builder.with_webpki_roots().with_no_client_auth());
     };
-    let pem = files::read_bounded(path, CREDENTIAL_FILE_BYTES_MAX)
-        .map_err(|error| fault(format!("{} cannot be read: {error}", path.display())))?;
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| fault(error.to_string()))?;
         roots.add(certificate).map_err(|error| fault(error.to_string()))?;
     }
     if roots.is_empty() {
-        return Err(fault(format!("{} holds no certificate in PEM form", path.display())));
+        return Err(fault("the file holds no certificate in PEM form".to_owned()));
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn read_authority(pool: &str, path: &Path) -> Result<Vec<u8>, PoolError> {
+    files::read_bounded(path, CREDENTIAL_FILE_BYTES_MAX).map_err(|error| PoolError::Authority {
+        pool: pool.to_owned(),
+        why: format!("{} cannot be read: {error}", path.display()),
+    })
 }

@@ -7,7 +7,7 @@ mod listing;
 mod pool;
 mod pools;
 
-pub use client::{Call, Head, HttpClient};
+pub use client::{Call, Head, HttpClient, Line};
 pub use health::{check_pool, watch};
 pub use listing::Listing;
 pub use pool::{Backend, Leased, Pool, PoolError, Server, Times};

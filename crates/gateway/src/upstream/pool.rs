@@ -160,10 +160,15 @@ impl Pool {
         }
     }
 
-    /// Whether this pool is what `section` asks for.
+    /// Whether `other` was made from the same section, credential and authority.
     #[must_use]
-    pub fn is_made_from(&self, section: &Upstream) -> bool {
-        self.section.as_ref() == Some(section)
+    pub fn is_like(&self, other: &Self) -> bool {
+        let same_client = match (&self.backend, &other.backend) {
+            (Backend::Network(own), Backend::Network(other)) => own.is_like(other),
+            (Backend::Handbook(_), Backend::Handbook(_)) => true,
+            _ => false,
+        };
+        self.section == other.section && same_client
     }
 
     /// Its name.
@@ -182,6 +187,25 @@ impl Pool {
     #[must_use]
     pub const fn backend(&self) -> &Backend {
         &self.backend
+    }
+
+    /// What a server said, without the door's credential and the servers'
+    /// addresses, should it have quoted them: clients may read the rest.
+    #[must_use]
+    pub fn without_secrets(&self, said: &str) -> String {
+        let mut text = match &self.backend {
+            Backend::Network(client) => client.without_credential(said),
+            Backend::Handbook(_) => said.to_owned(),
+        };
+        for server in &self.servers {
+            let rest = server.url.split_once("://").map_or("", |(_, rest)| rest);
+            let host = rest.split('/').next().unwrap_or("");
+            // A bare word could stand in any sentence.
+            if host.contains(['.', ':']) {
+                text = text.replace(host, "...");
+            }
+        }
+        text
     }
 
     /// Its servers.
@@ -322,6 +346,12 @@ impl Leased {
     #[must_use]
     pub const fn server(&self) -> usize {
         self.server
+    }
+
+    /// Its pool.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// The address of `path` on the leased server.

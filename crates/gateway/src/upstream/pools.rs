@@ -43,8 +43,8 @@ pub struct Targets {
 }
 
 impl Pools {
-    /// The pools of `config`. A pool whose section did not change is the one
-    /// of `before`, with its health and its connections.
+    /// The pools of `config`. A pool whose section, credential and authority
+    /// did not change is the one of `before`, with its health and its connections.
     ///
     /// # Errors
     /// A credential or an authority that cannot be read.
@@ -52,11 +52,10 @@ impl Pools {
         let kept = |name: &str| before.and_then(|pools| pools.named(name));
         let mut all = vec![kept(HANDBOOK).unwrap_or_else(|| Arc::new(Pool::handbook(now)))];
         for section in &config.upstream {
-            let same = kept(&section.name).filter(|pool| pool.is_made_from(section));
-            all.push(match same {
-                Some(pool) => pool,
-                None => Arc::new(Pool::new(section, now)?),
-            });
+            // Made anew each time: a credential's file may hold another one now.
+            let made = Pool::new(section, now)?;
+            let same = kept(&section.name).filter(|pool| pool.is_like(&made));
+            all.push(same.unwrap_or_else(|| Arc::new(made)));
         }
         Ok(Self { all })
     }
@@ -146,4 +145,32 @@ fn choose(targets: &[Target]) -> usize {
         at -= weight;
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(key: &std::path::Path) -> Pool {
+        let text = format!(
+            "[[upstream]]\nname=\"a\"\nurl=\"http://10.1.2.3:9000/v1\"\napi_key={{ file = {key:?} }}\n"
+        );
+        let config = surgewall_core::config::parse("test.toml", &text).unwrap();
+        Pool::new(&config.upstream[0], Timestamp::from_millis(0)).unwrap()
+    }
+
+    #[test]
+    fn a_pool_is_made_anew_when_its_credential_changed_and_keeps_it_to_itself() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("key");
+        std::fs::write(&key, "sk-first-key").unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let before = pool(&key);
+        assert!(before.is_like(&pool(&key)));
+        std::fs::write(&key, "sk-second-key").unwrap();
+        assert!(!before.is_like(&pool(&key)));
+        let said = "bad key sk-first-key at http://10.1.2.3:9000/v1";
+        assert_eq!(before.without_secrets(said), "bad key ... at http://.../v1");
+    }
 }

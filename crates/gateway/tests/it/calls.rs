@@ -156,3 +156,23 @@ async fn an_upstreams_own_words_are_passed_on_but_not_its_refusal_of_the_doors_k
         );
     }
 }
+
+#[tokio::test]
+async fn a_model_is_found_by_its_name_also_percent_encoded() {
+    let double = Double::start(Behaviour::default());
+    let alias = "[upstream.aliases]\n\"org/model v1\" = \"double\"\n";
+    let door = TestDoor::start(&upstream("local", &double.url(), alias)).await;
+    let client = door.client().await;
+    for (path, status) in [
+        ("/v1/models/org%2Fmodel%20v1", 200),
+        ("/v1/models/org/model%20v1", 200),
+        ("/v1/models/org%252Fmodel%20v1", 404),
+        ("/v1/models/%ff", 404),
+        ("/anthropic/v1/models/org%2Fmodel%20v1", 200),
+    ] {
+        assert_eq!(client.get(path).await.unwrap().status, status, "{path}");
+    }
+    // Encoded or not, a stranger learns nothing of it.
+    assert_eq!(door.stranger().get("/v1/models/org%2Fmodel%20v1").await.unwrap().status, 401);
+    assert_eq!(door.stranger().get("/v1/models/hand%62ook").await.unwrap().status, 200);
+}

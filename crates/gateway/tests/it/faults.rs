@@ -1,5 +1,7 @@
 //! The upstream's bugs are contained: an error event, never a silent end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -169,5 +171,60 @@ async fn a_broken_server_is_ejected_and_the_other_one_serves() {
     }
     let tried = broken.requests().len();
     assert!((1..=10).contains(&tried), "the broken server was asked {tried} times");
+    door.stop().await.check_conservation();
+}
+
+/// A server that answers whatever comes with the same bytes, and keeps the
+/// connection: its address, and how many connections it saw.
+fn parrot(answer: impl FnOnce(&str) -> String) -> (String, Arc<AtomicU32>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let (answer, connections) = (answer(&host), Arc::new(AtomicU32::new(0)));
+    let seen = connections.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, answer) = (stream.unwrap(), answer.clone());
+            seen.fetch_add(1, Ordering::SeqCst);
+            std::thread::spawn(move || {
+                let mut buffer = [0; 16 << 10];
+                while stream.read(&mut buffer).is_ok_and(|count| count > 0) {
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    (format!("http://{host}"), connections)
+}
+
+fn http(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn a_connection_whose_answer_cannot_be_right_serves_nobody_else() {
+    let (url, connections) = parrot(|_| http("200 OK", "POISON"));
+    let door = TestDoor::start(&upstream("local", &url, "models=[\"m\"]")).await;
+    let client = door.client().await;
+    let before = connections.load(Ordering::SeqCst);
+    for nth in 1..=3 {
+        let answer = client.post("/v1/chat/completions", &chat("m", "hi", false)).await.unwrap();
+        assert_eq!(answer.status, 502);
+        // The first one may go on the health check's connection.
+        let opened = connections.load(Ordering::SeqCst) - before;
+        assert!(opened + 1 >= nth, "{opened} connections for {nth} requests");
+    }
+    door.stop().await.check_conservation();
+}
+
+#[tokio::test]
+async fn what_an_upstream_says_is_passed_on_without_its_address() {
+    let said = |host: &str| format!(r#"{{"error":{{"message":"not by http://{host}/v1"}}}}"#);
+    let (url, _) = parrot(|host| http("400 Bad Request", &said(host)));
+    let door = TestDoor::start(&upstream("local", &url, "models=[\"m\"]")).await;
+    let client = door.client().await;
+    let answer = client.post("/v1/chat/completions", &chat("m", "hi", false)).await.unwrap();
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.json()["error"]["message"], "not by http://.../v1");
     door.stop().await.check_conservation();
 }

@@ -138,3 +138,19 @@ async fn bodies_are_bounded_in_bytes_messages_tools_and_depth() {
     }
     door.stop().await.check_conservation();
 }
+
+#[tokio::test]
+async fn no_number_that_a_client_names_bends_the_ledgers_sums() {
+    let door = TestDoor::start("").await;
+    let client = door.stranger();
+    for output_max in [u64::MAX, u64::MAX, (1 << 32) + 1, 1 << 32, 100] {
+        let mut body = chat("handbook", "key?", false);
+        body["max_tokens"] = json!(output_max);
+        body["n"] = json!(128);
+        assert_eq!(client.post("/v1/chat/completions", &body).await.unwrap().status, 200);
+    }
+    let story = door.stop().await;
+    story.check_conservation();
+    assert!(story.admitted.iter().all(|admitted| admitted.reserved.output <= 1 << 32));
+    assert!(story.verification.reserved < Some(u64::MAX));
+}

@@ -256,13 +256,19 @@ impl QuotaTable {
     /// Corrects each counter from what was reserved to what was used, and
     /// gives the places in flight back. To be called once for a reservation.
     pub fn settle(&mut self, charges: &[Charge], used: &Amounts) {
+        self.correct(charges, |meter| if meter == Meter::Concurrency { 0 } else { used.on(meter) });
+    }
+
+    /// Takes a reservation back as if it had never been made, its request
+    /// included. To be called instead of [`QuotaTable::settle`].
+    pub fn undo(&mut self, charges: &[Charge]) {
+        self.correct(charges, |_| 0);
+    }
+
+    fn correct(&mut self, charges: &[Charge], after: impl Fn(Meter) -> u64) {
         for charge in charges {
-            let after = match charge.meter {
-                Meter::Concurrency => 0,
-                meter => used.on(meter),
-            };
             if let Some(window) = self.window(charge) {
-                window.replace_at(charge.slot_ms, charge.amount, after);
+                window.replace_at(charge.slot_ms, charge.amount, after(charge.meter));
             }
         }
     }

@@ -263,3 +263,18 @@ fn a_full_table_forgets_idle_counters_and_refuses_when_all_are_busy() {
     assert!(table.len() <= 8);
     assert_eq!(table.remaining(later, &key(8), &limit).used, 1);
 }
+
+#[test]
+fn a_reservation_that_is_undone_was_never_made() {
+    let (requests, used) = (spec("requests=1/1h"), spec("output_tokens=100/1h"));
+    let places = spec("concurrency=1");
+    let limits = [on(key(1), &requests), on(key(1), &used), on(key(1), &places)];
+    let mut table = QuotaTable::default();
+    for _ in 0..2 {
+        let grant = table.reserve(at(START), &limits, "m", &tokens(100)).unwrap();
+        table.undo(&grant.charges);
+    }
+    let grant = table.reserve(at(START), &limits, "m", &tokens(100)).unwrap();
+    table.settle(&grant.charges, &tokens(0));
+    assert!(table.reserve(at(START), &limits, "m", &tokens(100)).is_err(), "one request is used");
+}

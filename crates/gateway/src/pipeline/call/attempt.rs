@@ -20,7 +20,7 @@ use super::Failure;
 use crate::pipeline::Arrival;
 use crate::pipeline::parse::Asked;
 use crate::pipeline::reservation::Reservation;
-use crate::upstream::{Backend, Call, Head, Leased, Target};
+use crate::upstream::{Backend, Call, Head, Leased, Line, Target};
 
 /// What an upstream answered.
 pub enum Answer {
@@ -103,21 +103,41 @@ pub(super) async fn attempt(
         Ok(Err(fault)) => return Err(failed(&mut lease, fault)),
         Err(_) => return Err(failed(&mut lease, UpstreamFault::Timeout)),
     };
-    let head = accept(head, pool.dialect(), &mut lease).await?;
+    let line = head.extensions().get::<Line>().cloned();
+    let by = Times { first_by, idle_gap: times.idle_gap, deadline };
+    let answer = read(head, asked, translate, lease, by).await;
+    if let (Err(Failure::Retry(fault)), Some(line)) = (&answer, line)
+        && *fault != UpstreamFault::Overloaded
+    {
+        // It may have been the answer to another request, and the next one ours.
+        line.distrust();
+    }
+    answer
+}
+
+/// When an answer has to be here.
+struct Times {
+    first_by: Instant,
+    idle_gap: Duration,
+    deadline: Instant,
+}
+
+async fn read(
+    head: Head,
+    asked: &Asked,
+    options: StreamOptions,
+    mut lease: Leased,
+    times: Times,
+) -> Result<Answer, Failure> {
+    let Times { first_by, idle_gap, deadline } = times;
+    let head = accept(head, &mut lease).await?;
     if !asked.facts.stream {
-        return whole(head, asked, translate, &mut lease, first_by).await;
+        return whole(head, asked, options, &mut lease, first_by).await;
     }
     let (first, rest) = first_bytes(head, &mut lease, first_by).await?;
     lease.succeeded();
-    let idle_gap = times.idle_gap;
-    Ok(Answer::Streamed(Streamed {
-        first,
-        rest: Some((rest, lease)),
-        options: translate,
-        first_by,
-        idle_gap,
-        deadline,
-    }))
+    let rest = Some((rest, lease));
+    Ok(Answer::Streamed(Streamed { first, rest, options, first_by, idle_gap, deadline }))
 }
 
 fn retry(fault: UpstreamFault) -> Failure {
@@ -182,11 +202,7 @@ fn translate_whole(body: &Bytes, options: StreamOptions) -> Result<Answer, Failu
 }
 
 /// Judges the head: only a plain 2xx goes on.
-async fn accept(
-    head: Head,
-    dialect: surgewall_core::config::schema::Dialect,
-    lease: &mut Leased,
-) -> Result<Head, Failure> {
+async fn accept(head: Head, lease: &mut Leased) -> Result<Head, Failure> {
     let status = head.status();
     let fault = match status {
         _ if status.is_success() => return Ok(head),
@@ -202,14 +218,14 @@ async fn accept(
         }
         _ if status.as_u16() == 529 => return Err(retry(UpstreamFault::Overloaded)),
         StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => UpstreamFault::Timeout,
-        _ if status.is_client_error() => return Err(rejected(head, dialect).await),
+        _ if status.is_client_error() => return Err(rejected(head, lease).await),
         _ => UpstreamFault::ServerError,
     };
     Err(failed(lease, fault))
 }
 
 /// The upstream refused the request itself: its words go on, bounded and cleaned.
-async fn rejected(head: Head, dialect: surgewall_core::config::schema::Dialect) -> Failure {
+async fn rejected(head: Head, lease: &Leased) -> Failure {
     let status = head.status().as_u16();
     #[expect(clippy::disallowed_methods, reason = "limited by UPSTREAM_ERROR_BYTES_MAX")]
     let body = Limited::new(head.into_body(), UPSTREAM_ERROR_BYTES_MAX).collect();
@@ -217,8 +233,9 @@ async fn rejected(head: Head, dialect: surgewall_core::config::schema::Dialect) 
         Ok(Ok(body)) => body.to_bytes(),
         _ => Bytes::new(),
     };
-    let said = error::read_upstream(dialect, &body);
-    let message = said.message.unwrap_or_else(|| "The model's server refused the request.".into());
+    let said = error::read_upstream(lease.pool().dialect(), &body);
+    let message = said.message.map(|message| lease.pool().without_secrets(&message));
+    let message = message.unwrap_or_else(|| "The model's server refused the request.".into());
     Failure::Final(Refusal::UpstreamRejected { status, message, code: said.code })
 }
 
