@@ -7,6 +7,16 @@ mod conservation;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
+mod floods_http2;
+#[cfg(test)]
+mod floods_idle;
+#[cfg(test)]
+mod floods_panic;
+#[cfg(test)]
+mod fuzz_replay;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod leftover;
@@ -14,3 +24,7 @@ mod leftover;
 mod limits;
 #[cfg(test)]
 mod matrix;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tokens;

@@ -279,7 +279,10 @@ mod tests {
             for piece in frames.bytes().chunks(step) {
                 assert_eq!(take(&mut unread, piece, &mut seen), 0);
             }
-            assert_eq!((seen.heads, seen.data_bytes, seen.resets, seen.acknowledged), (1, 300, 1, 1));
+            assert_eq!(
+                (seen.heads, seen.data_bytes, seen.resets, seen.acknowledged),
+                (1, 300, 1, 1)
+            );
             assert_eq!(seen.went_away, Some(11));
         }
     }
