@@ -16,17 +16,17 @@ fail() {
   exit 1
 }
 
-# Installs system packages that are missing, where that is possible.
-need() { # COMMAND PACKAGE...
-  local command="$1"
+# Installs system packages, where that is possible, unless CHECK says that they are there.
+need() { # CHECK PACKAGE...
+  local check="$1"
   shift
-  command -v "$command" >/dev/null && return
+  eval "$check" >/dev/null 2>&1 && return
   if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
     echo "installing $*"
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null ||
-      { apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null; }
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get install -y -q "$@" >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q "$@" >/dev/null; }
   fi
-  command -v "$command" >/dev/null || fail "$command is missing; install it (Debian: apt-get install $*)"
+  eval "$check" >/dev/null 2>&1 || fail "missing: $* (checked by: $check)"
 }
 
 stage_format() { cargo fmt --all --check; }
@@ -49,24 +49,24 @@ programs() {
 
 # What the README tells a new user to do.
 stage_readme() {
-  need python3 python3
-  need curl curl
+  need "python3 --version" python3
+  need "curl --version" curl
   programs
   python3 tests/first_steps.py
 }
 
 # The official SDKs of OpenAI and Anthropic, in Python and Node, against a door.
 stage_sdk() {
-  need python3 python3 python3-venv
-  need node nodejs npm
-  need npm npm
+  need "python3 --version" python3
+  need "python3 -c 'import ensurepip, venv'" python3-venv
+  need "node --version && npm --version" nodejs npm
   programs
   tests/sdk/run.sh
 }
 
 # kill -9, a full disk, a drain, a bad reload.
 stage_faults() {
-  need python3 python3
+  need "python3 --version" python3
   programs
   python3 tests/faults/run.py
 }
@@ -81,7 +81,7 @@ stage_drill() {
   "$SURGEWALL" drill deepseek --short
 }
 
-need cc gcc
+need "cc --version" gcc libc6-dev
 command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.94 or newer from https://rustup.rs"
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
