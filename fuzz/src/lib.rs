@@ -106,6 +106,7 @@ fn run(
         request_id: "req".into(),
         created_s: 1_790_000_000,
         input_tokens_estimate: 7,
+        form: surgewall_wire::request::Form::default(),
     });
     let mut out = BytesMut::new();
     let mut ended = Ok(());
@@ -146,6 +147,7 @@ pub fn upstream_answer(data: &[u8]) {
                     request_id: "req".into(),
                     created_s: 1_790_000_000,
                     input_tokens_estimate: 7,
+                    form: surgewall_wire::request::Form::default(),
                 };
                 if let Ok((answer, _)) = for_client(&options, &body) {
                     serde_json::from_slice::<&serde_json::value::RawValue>(&answer)

@@ -9,9 +9,11 @@ use surgewall_core::usage::Usage;
 use crate::error::{UpstreamError, read_upstream};
 use crate::estimate::ByteClasses;
 use crate::ir::Part;
+use crate::ollama::line::Line;
+use crate::request::Form;
 use crate::stream::Tally;
 use crate::usage::{self, AnthropicUsage};
-use crate::{ClientDialect, Endpoint, anthropic, json, openai};
+use crate::{ClientDialect, Endpoint, anthropic, json, ollama, openai, responses};
 
 /// What an answer needs to know of its request.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub struct AnswerOptions {
     pub created_s: u64,
     /// The door's estimate of the input, where the upstream counts nothing.
     pub input_tokens_estimate: u64,
+    /// What the answer's form depends on besides.
+    pub form: Form,
 }
 
 /// Why an upstream's answer is not usable.
@@ -55,7 +59,15 @@ pub fn for_client(options: &AnswerOptions, body: &Bytes) -> Result<(Bytes, Tally
         return Err(AnswerFault::UpstreamError(read_upstream(options.upstream, body)));
     }
     if !options.client.matches(options.upstream) {
-        return translate(options, text);
+        return if options.endpoint == Endpoint::Embeddings {
+            embeddings(options, text)
+        } else {
+            translate(options, text)
+        };
+    }
+    if options.upstream == Dialect::Ollama {
+        let tally = own_ollama(options, text)?;
+        return Ok((shown(options, body, text, head.model), tally));
     }
     let (parts, reported) = match options.upstream {
         Dialect::Openai | Dialect::Ollama => (
@@ -73,9 +85,50 @@ pub fn for_client(options: &AnswerOptions, body: &Bytes) -> Result<(Bytes, Tally
         weigh(parts.get(), &mut output)?;
     }
     let tally = Tally { reported, output, events: 1 };
-    let renamed = options.shown_model.as_ref().and_then(|shown| head.model.map(|m| (shown, m)));
+    Ok((shown(options, body, text, head.model), tally))
+}
+
+/// The upstream's bytes, with the model's name replaced where another is shown.
+fn shown(options: &AnswerOptions, body: &Bytes, text: &str, model: Option<&RawValue>) -> Bytes {
+    let renamed = options.shown_model.as_ref().zip(model);
     let shown = renamed.map(|(shown, model)| splice(body, json::span(text, model.get()), shown));
-    Ok((shown.unwrap_or_else(|| body.clone()), tally))
+    shown.unwrap_or_else(|| body.clone())
+}
+
+/// Counts an answer of Ollama's for a client of its own dialect.
+fn own_ollama(options: &AnswerOptions, text: &str) -> Result<Tally, AnswerFault> {
+    let line: Line<'_> = serde_json::from_str(text).map_err(|_| AnswerFault::Garbage)?;
+    let answers = match options.endpoint {
+        Endpoint::Embeddings => line.embeddings.is_some(),
+        _ => line.message.is_some() || line.response.is_some(),
+    };
+    if !answers {
+        return Err(AnswerFault::Garbage);
+    }
+    let mut tally = Tally { events: 1, ..Tally::default() };
+    if options.endpoint == Endpoint::Embeddings {
+        tally.reported = line.input_tokens().map(input_alone);
+    } else {
+        crate::stream::ollama::count(&line, &mut tally);
+    }
+    Ok(tally)
+}
+
+/// Writes embeddings anew in the client's dialect.
+fn embeddings(options: &AnswerOptions, text: &str) -> Result<(Bytes, Tally), AnswerFault> {
+    let (written, input) = if options.upstream == Dialect::Ollama {
+        ollama::embed::answer_to_openai(text, options)?
+    } else {
+        let body = serde_json::from_str(text).map_err(|_| AnswerFault::Garbage)?;
+        ollama::embed::answer_to_ollama(&body, options)?
+    };
+    let tally = Tally { reported: input.map(input_alone), events: 1, ..Tally::default() };
+    Ok((Bytes::from(written.to_string()), tally))
+}
+
+/// Embeddings have no output.
+fn input_alone(input: u64) -> Usage {
+    Usage { input, ..Usage::default() }
 }
 
 /// Writes an answer anew in the client's dialect.
@@ -84,7 +137,7 @@ fn translate(options: &AnswerOptions, text: &str) -> Result<(Bytes, Tally), Answ
     let mut answer = match options.upstream {
         Dialect::Openai => openai::read_answer::read(&body)?,
         Dialect::Anthropic => anthropic::read_answer::read(&body)?,
-        Dialect::Ollama => return Err(AnswerFault::Garbage),
+        Dialect::Ollama => ollama::read_answer::read(text, &options.request_id)?,
     };
     let mut output = ByteClasses::default();
     for part in &answer.parts {
@@ -111,6 +164,8 @@ fn translate(options: &AnswerOptions, text: &str) -> Result<(Bytes, Tally), Answ
             openai::write_answer::write(&answer, options)
         }
         ClientDialect::Anthropic => anthropic::write_answer::write(&answer, options),
+        ClientDialect::Ollama => ollama::write_answer::write(&answer, options),
+        ClientDialect::Responses => responses::write_answer::write(&answer, options),
     };
     Ok((Bytes::from(written.to_string()), tally))
 }

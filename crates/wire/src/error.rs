@@ -1,6 +1,6 @@
 //! Errors in each dialect's own shape, and what upstreams say in theirs.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use surgewall_core::config::schema::Dialect;
 use surgewall_core::quota::Meter;
@@ -83,6 +83,22 @@ struct OpenAiBody<'a> {
 }
 
 #[derive(Serialize)]
+struct OllamaBody<'a> {
+    error: &'a str,
+    // Ollama's own errors have none; its clients read `error` alone.
+    code: &'a str,
+}
+
+#[derive(Serialize)]
+struct ResponsesEvent<'a> {
+    r#type: &'a str,
+    sequence_number: u64,
+    code: &'a str,
+    message: &'a str,
+    param: Option<&'a str>,
+}
+
+#[derive(Serialize)]
 struct AnthropicError<'a> {
     r#type: &'a str,
     message: &'a str,
@@ -101,14 +117,17 @@ struct AnthropicBody<'a> {
 pub fn render(client: ClientDialect, error: &ErrorBody) -> Bytes {
     let (message, code) = (error.message.as_str(), error.code.as_str());
     let text = match client {
-        ClientDialect::OpenAi | ClientDialect::DeepSeek => serde_json::to_vec(&OpenAiBody {
-            error: OpenAiError {
-                message,
-                r#type: error.kind_openai,
-                param: error.param.as_deref(),
-                code,
-            },
-        }),
+        ClientDialect::OpenAi | ClientDialect::DeepSeek | ClientDialect::Responses => {
+            serde_json::to_vec(&OpenAiBody {
+                error: OpenAiError {
+                    message,
+                    r#type: error.kind_openai,
+                    param: error.param.as_deref(),
+                    code,
+                },
+            })
+        }
+        ClientDialect::Ollama => serde_json::to_vec(&OllamaBody { error: message, code }),
         ClientDialect::Anthropic => serde_json::to_vec(&AnthropicBody {
             r#type: "error",
             error: AnthropicError { r#type: error.kind_anthropic, message, code },
@@ -121,8 +140,26 @@ pub fn render(client: ClientDialect, error: &ErrorBody) -> Bytes {
 
 /// An error as an event of a stream in the client's dialect.
 pub fn render_event(client: ClientDialect, error: &ErrorBody, out: &mut BytesMut) {
-    let name = if client == ClientDialect::Anthropic { "error" } else { "" };
-    sse::write(out, name, &render(client, error));
+    match client {
+        ClientDialect::OpenAi | ClientDialect::DeepSeek => {
+            sse::write(out, "", &render(client, error));
+        }
+        ClientDialect::Anthropic => sse::write(out, "error", &render(client, error)),
+        ClientDialect::Ollama => {
+            out.put_slice(&render(client, error));
+            out.put_u8(b'\n');
+        }
+        ClientDialect::Responses => {
+            let event = ResponsesEvent {
+                r#type: "error",
+                sequence_number: 0,
+                code: &error.code,
+                message: &error.message,
+                param: error.param.as_deref(),
+            };
+            sse::write(out, "error", &serde_json::to_vec(&event).unwrap_or_default());
+        }
+    }
 }
 
 /// What an upstream's error says, made fit to be shown.

@@ -12,9 +12,12 @@ pub mod error;
 pub mod estimate;
 mod ir;
 pub mod json;
+mod lines;
 pub mod models;
+mod ollama;
 mod openai;
 pub mod request;
+mod responses;
 pub mod sse;
 pub mod stream;
 mod usage;
@@ -31,6 +34,11 @@ pub enum ClientDialect {
     DeepSeek,
     /// Anthropic: messages and count_tokens.
     Anthropic,
+    /// Ollama: chat, generate, embed; lists of models as `tags` and `show`.
+    Ollama,
+    /// OpenAI's Responses: always translated, because servers of OpenAI's
+    /// dialect are asked for chat completions.
+    Responses,
 }
 
 impl ClientDialect {
@@ -41,6 +49,19 @@ impl ClientDialect {
             Self::OpenAi => "openai",
             Self::DeepSeek => "deepseek",
             Self::Anthropic => "anthropic",
+            Self::Ollama => "ollama",
+            Self::Responses => "responses",
+        }
+    }
+
+    /// The content type of a streamed answer.
+    #[must_use]
+    pub const fn stream_content_type(self) -> &'static str {
+        match self {
+            Self::Ollama => "application/x-ndjson",
+            Self::OpenAi | Self::DeepSeek | Self::Anthropic | Self::Responses => {
+                "text/event-stream"
+            }
         }
     }
 
@@ -51,6 +72,7 @@ impl ClientDialect {
             (self, upstream),
             (Self::OpenAi | Self::DeepSeek, Dialect::Openai)
                 | (Self::Anthropic, Dialect::Anthropic)
+                | (Self::Ollama, Dialect::Ollama)
         )
     }
 }
@@ -58,11 +80,13 @@ impl ClientDialect {
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Endpoint {
-    /// OpenAI's `/chat/completions` and Anthropic's `/messages`.
+    /// OpenAI's `/chat/completions` and `/responses`, Anthropic's `/messages`,
+    /// Ollama's `/api/chat`.
     Chat,
-    /// OpenAI's `/completions`, with or without a suffix.
+    /// OpenAI's `/completions`, with or without a suffix, and Ollama's
+    /// `/api/generate`.
     Completions,
-    /// OpenAI's `/embeddings`.
+    /// OpenAI's `/embeddings` and Ollama's `/api/embed`.
     Embeddings,
     /// Anthropic's `/messages/count_tokens`.
     CountTokens,

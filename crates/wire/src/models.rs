@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 use surgewall_core::clock::Timestamp;
 use surgewall_core::config::schema::Dialect;
 use surgewall_core::limits::MODEL_NAME_BYTES_MAX;
+use surgewall_core::refusal::Refusal;
 
-use crate::ClientDialect;
+use crate::json::{self, Fields};
+use crate::request::invalid;
+use crate::{ClientDialect, ollama};
 
 /// Models read of one upstream: more are cut off.
 pub const UPSTREAM_MODELS_MAX: usize = 10_000;
@@ -28,7 +31,10 @@ pub struct ModelEntry {
 pub fn list(client: ClientDialect, entries: &[ModelEntry]) -> Bytes {
     let data: Vec<Value> = entries.iter().map(|entry| shown(client, entry)).collect();
     let list = match client {
-        ClientDialect::OpenAi | ClientDialect::DeepSeek => json!({"object": "list", "data": data}),
+        ClientDialect::OpenAi | ClientDialect::DeepSeek | ClientDialect::Responses => {
+            json!({"object": "list", "data": data})
+        }
+        ClientDialect::Ollama => json!({ "models": data }),
         ClientDialect::Anthropic => json!({
             "data": data,
             "has_more": false,
@@ -48,7 +54,11 @@ pub fn one(client: ClientDialect, entry: &ModelEntry) -> Bytes {
 fn shown(client: ClientDialect, entry: &ModelEntry) -> Value {
     let ModelEntry { id, created_s, owned_by } = entry;
     match client {
-        ClientDialect::OpenAi | ClientDialect::DeepSeek => {
+        ClientDialect::Ollama => json!({
+            "name": id, "model": id, "modified_at": ollama::created_at(*created_s), "size": 0,
+            "digest": "", "details": ollama_details(),
+        }),
+        ClientDialect::OpenAi | ClientDialect::DeepSeek | ClientDialect::Responses => {
             json!({"id": id, "object": "model", "created": created_s, "owned_by": owned_by})
         }
         ClientDialect::Anthropic => {
@@ -56,6 +66,45 @@ fn shown(client: ClientDialect, entry: &ModelEntry) -> Value {
             json!({"type": "model", "id": id, "display_name": id, "created_at": created_at})
         }
     }
+}
+
+/// Ollama's answer to `show`: what the door knows of a model, which is its
+/// name and what it can be asked for.
+#[must_use]
+pub fn show(entry: &ModelEntry) -> Bytes {
+    let body = json!({
+        "modified_at": ollama::created_at(entry.created_s),
+        "details": ollama_details(),
+        "model_info": {"general.basename": entry.id},
+        "capabilities": ["completion", "tools", "vision", "thinking"],
+    });
+    Bytes::from(body.to_string())
+}
+
+/// Ollama's answer to `version`: the version whose API is emulated, and by whom.
+#[must_use]
+pub fn version(door: &str) -> Bytes {
+    let body = json!({"version": ollama::VERSION, "emulated_by": format!("surgewall {door}")});
+    Bytes::from(body.to_string())
+}
+
+/// The model that a `show` names: `model`, or `name` as older clients say.
+///
+/// # Errors
+/// The body is not an object, is deeper than `depth_max`, or names none.
+pub fn asked(body: &[u8], depth_max: u32) -> Result<String, Refusal> {
+    let fields = Fields::read(json::text(body, depth_max)?, &["model", "name"])?;
+    let named = ["model", "name"].iter().find_map(|name| fields.value(name));
+    let named = named.and_then(|value| serde_json::from_str(value).ok());
+    named.ok_or_else(|| invalid("it is missing or no string", Some("model")))
+}
+
+/// Details of a model's file, which the door does not have.
+fn ollama_details() -> Value {
+    json!({
+        "parent_model": "", "format": "", "family": "", "families": [],
+        "parameter_size": "", "quantization_level": "",
+    })
 }
 
 /// A model that an upstream says it serves.
@@ -146,6 +195,10 @@ mod tests {
             r#"{"object":"list","data":[{"id":"m","object":"model","created":1735689600,"owned_by":"us"}]}"#
         );
         assert_eq!(
+            shown(ClientDialect::Ollama),
+            r#"{"models":[{"name":"m","model":"m","modified_at":"2025-01-01T00:00:00.000Z","size":0,"digest":"","details":{"parent_model":"","format":"","family":"","families":[],"parameter_size":"","quantization_level":""}}]}"#
+        );
+        assert_eq!(
             shown(ClientDialect::Anthropic),
             r#"{"data":[{"type":"model","id":"m","display_name":"m","created_at":"2025-01-01T00:00:00.000Z"}],"has_more":false,"first_id":"m","last_id":"m"}"#
         );
@@ -169,5 +222,23 @@ mod tests {
         let body = |n: usize| json!({"data": [{"id": "x".repeat(n)}]}).to_string();
         let count = |n| read_upstream(Dialect::Openai, body(n).as_bytes()).unwrap().len();
         assert_eq!((count(MODEL_NAME_BYTES_MAX), count(MODEL_NAME_BYTES_MAX + 1)), (1, 0));
+    }
+
+    #[test]
+    fn ollamas_list_is_read_and_a_show_names_its_model() {
+        let body = br#"{"models":[{"name":"llama3.2:latest","model":"llama3.2:latest","size":2,"details":{"family":"llama"}}]}"#;
+        let read = read_upstream(Dialect::Ollama, body).unwrap();
+        assert_eq!(read[0].id, "llama3.2:latest");
+        for (body, expected) in [
+            (r#"{"model":"m"}"#, Some("m")),
+            (r#"{"name":"m","verbose":true}"#, Some("m")),
+            (r#"{"model":"a","name":"b"}"#, Some("a")),
+            (r#"{"Model":"a"}"#, None),
+            (r#"{"model":7}"#, None),
+            ("{}", None),
+            ("", None),
+        ] {
+            assert_eq!(asked(body.as_bytes(), 8).ok().as_deref(), expected, "{body}");
+        }
     }
 }

@@ -71,7 +71,11 @@ pub async fn parse(
     Ok(Parsed { principal, slot, asked })
 }
 
-async fn read_body(limits: &Limits, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+/// The whole body, within the limits on bytes and time.
+///
+/// # Errors
+/// It is too large, too slow, or broke off.
+pub async fn read_body(limits: &Limits, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     let bytes_max = limits.body_bytes_max;
     let too_large = || Refusal::BodyTooLarge { bytes_max };
     let declared =

@@ -23,10 +23,11 @@ pub async fn settle(door: &Arc<Door>, released: Released) -> Response {
     match released {
         Released::Whole(whole) => send_whole(door, *whole).await,
         Released::Stream(body, headers) => {
+            let kind = body.content_type();
             let mut response = Response::new(Body::new(*body));
             *response.headers_mut() = headers;
             let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             response
         }

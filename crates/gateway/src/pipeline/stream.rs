@@ -87,6 +87,12 @@ impl AnswerBody {
         }
     }
 
+    /// What the stream is, for the head of the answer.
+    #[must_use]
+    pub const fn content_type(&self) -> &'static str {
+        self.flow.dialect.stream_content_type()
+    }
+
     /// The next bytes of the upstream, or why there are none.
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
         if self.door.tasks.is_closing() {

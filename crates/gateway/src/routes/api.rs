@@ -23,7 +23,7 @@ use surgewall_wire::{ClientDialect, Endpoint};
 use super::table::{Handler, Route};
 use crate::door::Door;
 use crate::listen::Peer;
-use crate::pipeline::{self, Arrival, admit, identify};
+use crate::pipeline::{self, Arrival, admit, identify, parse};
 use crate::refuse::{self, Refused};
 use crate::sync::lock;
 
@@ -82,6 +82,34 @@ pub(super) async fn model(door: Arc<Door>, route: &'static Route, request: Reque
         Ok(json(one(dialect, entry)))
     };
     answer(&door, &arrival, found).await
+}
+
+/// One model that the body names, in Ollama's form.
+pub(super) async fn show(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
+    let arrival = match arrive(&door, route, &request) {
+        Ok(arrival) => arrival,
+        Err(response) => return *response,
+    };
+    let (head, body) = request.into_parts();
+    let found = async {
+        let principal = identified(&door, &arrival, &head.headers).await?;
+        let limits = &arrival.policy.config.limits;
+        let body = parse::read_body(limits, &head.headers, body).await?;
+        let asked = surgewall_wire::models::asked(&body, limits.json_depth_max)?;
+        if !admit::may_use(&arrival.policy, &principal, &asked) {
+            // The same answer whether the model exists or not.
+            return Err(Refusal::CredentialMissing);
+        }
+        let entries = entries(&arrival, &principal);
+        let entry = entries.iter().find(|entry| entry.id == asked).ok_or(Refusal::ModelUnknown)?;
+        Ok(json(surgewall_wire::models::show(entry)))
+    };
+    answer(&door, &arrival, found).await
+}
+
+/// The version of Ollama whose API is emulated, and by whom.
+pub(super) async fn version() -> Response {
+    json(surgewall_wire::models::version(env!("CARGO_PKG_VERSION")))
 }
 
 /// What is left of the caller's budget, in DeepSeek's form. Without a money

@@ -34,6 +34,8 @@ fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {
         Handler::Api(_) => on(filter, move |request| api::call(door.clone(), route, request)),
         Handler::Models => on(filter, move |request| api::models(door.clone(), route, request)),
         Handler::Model => on(filter, move |request| api::model(door.clone(), route, request)),
+        Handler::Show => on(filter, move |request| api::show(door.clone(), route, request)),
+        Handler::Version => on(filter, api::version),
         Handler::Balance => on(filter, move |request| api::balance(door.clone(), route, request)),
         Handler::Healthz => on(filter, meta::healthz),
         Handler::Readyz => on(filter, move || meta::readyz(door.clone())),

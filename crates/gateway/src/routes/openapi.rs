@@ -51,6 +51,12 @@ fn operation(route: &Route) -> Value {
             "content": {"application/json": {"schema": reference(request_schema(route.dialect, endpoint))}},
         });
     }
+    if route.handler == Handler::Show {
+        operation["requestBody"] = json!({
+            "required": true,
+            "content": {"application/json": {"schema": reference("ShowRequest")}},
+        });
+    }
     if route.handler == Handler::Model {
         operation["parameters"] =
             json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}]);
@@ -68,6 +74,8 @@ fn summary(route: &Route) -> &'static str {
         Handler::Api(Endpoint::CountTokens) => "An estimate of a request's input tokens",
         Handler::Models => "The models that the caller may use",
         Handler::Model => "One model",
+        Handler::Show => "One model, named in the body",
+        Handler::Version => "The version of Ollama whose API is emulated, and by whom",
         Handler::Balance => "What is left of the caller's budget in money",
         Handler::Healthz => "Whether the process lives",
         Handler::Readyz => "Whether it takes requests",
@@ -94,10 +102,14 @@ fn responses(route: &Route) -> Value {
     };
     let mut content = json!({kind: {"schema": if kind == "application/json" { json!({"type": "object"}) } else { json!({"type": "string"}) }}});
     if matches!(route.handler, Handler::Api(Endpoint::Chat | Endpoint::Completions)) {
-        content["text/event-stream"] = json!({"schema": {"type": "string"}});
+        content[route.dialect.stream_content_type()] = json!({"schema": {"type": "string"}});
     }
     let mut responses = json!({"200": {"description": "The answer", "content": content}});
-    let error = if route.dialect == ClientDialect::Anthropic { "AnthropicError" } else { "Error" };
+    let error = match route.dialect {
+        ClientDialect::Anthropic => "AnthropicError",
+        ClientDialect::Ollama => "OllamaError",
+        ClientDialect::OpenAi | ClientDialect::DeepSeek | ClientDialect::Responses => "Error",
+    };
     let codes: &[(&str, &str)] = match route.handler {
         Handler::Api(_) => &[
             ("400", "The request is not valid"),
@@ -112,7 +124,7 @@ fn responses(route: &Route) -> Value {
             ("503", "No server is available, or the service stops"),
             ("504", "The model's server did not answer in time"),
         ],
-        Handler::Models | Handler::Model | Handler::Balance => &[
+        Handler::Models | Handler::Model | Handler::Show | Handler::Balance => &[
             ("400", "Two credentials that differ"),
             ("401", "A key is needed, or it was not accepted"),
             ("403", "The key's scopes do not allow it"),
@@ -134,6 +146,9 @@ fn reference(name: &str) -> Value {
 const fn request_schema(dialect: ClientDialect, endpoint: Endpoint) -> &'static str {
     match (dialect, endpoint) {
         (ClientDialect::Anthropic, _) => "MessagesRequest",
+        (ClientDialect::Responses, _) => "ResponsesRequest",
+        (ClientDialect::Ollama, Endpoint::Chat) => "OllamaChatRequest",
+        (ClientDialect::Ollama, Endpoint::Completions) => "OllamaGenerateRequest",
         (_, Endpoint::Embeddings) => "EmbeddingsRequest",
         (_, Endpoint::Completions) => "CompletionRequest",
         _ => "ChatRequest",
@@ -155,6 +170,20 @@ fn schemas() -> Value {
             "type": {"const": "error"}, "request_id": {"type": "string"},
             "error": {"type": "object", "required": ["type", "message"], "properties": {
                 "type": {"type": "string"}, "message": {"type": "string"}}}}},
+        "OllamaError": {"type": "object", "required": ["error"], "properties": {
+            "error": {"type": "string"}, "code": {"type": "string"}}},
+        "ResponsesRequest": {"type": "object", "required": ["model", "input"], "properties": {
+            "model": model, "input": {"type": ["string", "array"]}, "instructions": {"type": ["string", "null"]},
+            "stream": {"type": ["boolean", "null"]}, "max_output_tokens": positive,
+            "previous_response_id": {"type": "null"}, "conversation": {"type": "null"},
+            "background": {"enum": [false, null]}}},
+        "OllamaChatRequest": {"type": "object", "required": ["model", "messages"], "properties": {
+            "model": model, "messages": {"type": "array", "minItems": 1, "items": message},
+            "stream": {"type": ["boolean", "null"], "default": true}, "options": {"type": ["object", "null"]}}},
+        "OllamaGenerateRequest": {"type": "object", "required": ["model", "prompt"], "properties": {
+            "model": model, "prompt": {"type": "string"}, "suffix": {"type": ["string", "null"]},
+            "stream": {"type": ["boolean", "null"], "default": true}, "options": {"type": ["object", "null"]}}},
+        "ShowRequest": {"type": "object", "required": ["model"], "properties": {"model": model}},
         "ChatRequest": {"type": "object", "required": ["model", "messages"], "properties": {
             "model": model, "messages": {"type": "array", "minItems": 1, "items": message},
             "stream": {"type": ["boolean", "null"]}, "max_tokens": positive, "max_completion_tokens": positive,

@@ -14,6 +14,10 @@ pub enum Handler {
     Models,
     /// One of them.
     Model,
+    /// One of them, named in the body, as Ollama has it.
+    Show,
+    /// The version of Ollama whose API is emulated.
+    Version,
     /// What is left of the caller's budget, in DeepSeek's form.
     Balance,
     /// Whether the process lives.
@@ -74,6 +78,11 @@ const fn api(path: &'static str, dialect: ClientDialect, endpoint: Endpoint) -> 
     Route { listener, method: "POST", path, handler, dialect, access: Access::Caller, family }
 }
 
+const fn show(path: &'static str) -> Route {
+    let (listener, handler, access) = (Purpose::Public, Handler::Show, Access::Caller);
+    Route { listener, method: "POST", path, handler, dialect: Ollama, access, family: "models" }
+}
+
 const fn get(
     listener: Purpose,
     path: &'static str,
@@ -90,7 +99,7 @@ const fn get(
 }
 
 use Access::{Caller, Credential, Everybody, Operator};
-use ClientDialect::{Anthropic, DeepSeek, OpenAi};
+use ClientDialect::{Anthropic, DeepSeek, Ollama, OpenAi, Responses};
 use Endpoint::{Chat, Completions, CountTokens, Embeddings};
 use Purpose::{Admin, Public, Status};
 
@@ -99,6 +108,7 @@ pub const ROUTES: &[Route] = &[
     api("/v1/chat/completions", OpenAi, Chat),
     api("/v1/completions", OpenAi, Completions),
     api("/v1/embeddings", OpenAi, Embeddings),
+    api("/v1/responses", Responses, Chat),
     api("/chat/completions", DeepSeek, Chat),
     api("/completions", DeepSeek, Completions),
     api("/embeddings", DeepSeek, Embeddings),
@@ -109,6 +119,12 @@ pub const ROUTES: &[Route] = &[
     api("/v1/messages/count_tokens", Anthropic, CountTokens),
     api("/anthropic/v1/messages", Anthropic, Chat),
     api("/anthropic/v1/messages/count_tokens", Anthropic, CountTokens),
+    api("/api/chat", Ollama, Chat),
+    api("/api/generate", Ollama, Completions),
+    api("/api/embed", Ollama, Embeddings),
+    show("/api/show"),
+    get(Public, "/api/tags", Ollama, Handler::Models, Caller),
+    get(Public, "/api/version", Ollama, Handler::Version, Everybody),
     get(Public, "/v1/models", OpenAi, Handler::Models, Caller),
     get(Public, "/v1/models/{*id}", OpenAi, Handler::Model, Caller),
     get(Public, "/models", DeepSeek, Handler::Models, Caller),

@@ -20,6 +20,7 @@ use surgewall_core::files;
 use surgewall_core::limits::CREDENTIAL_FILE_BYTES_MAX;
 use surgewall_core::refusal::UpstreamFault;
 use surgewall_core::secret::SecretString;
+use surgewall_wire::request::stream_content_type;
 
 use super::pool::PoolError;
 
@@ -146,7 +147,8 @@ impl HttpClient {
         if call.method == Method::POST {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let accept = if call.stream { "text/event-stream" } else { "application/json" };
+        let accept =
+            if call.stream { stream_content_type(self.dialect) } else { "application/json" };
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         if let Some(Ok(id)) = call.request_id.map(HeaderValue::from_str) {
             headers.insert(HeaderName::from_static("x-request-id"), id);

@@ -9,6 +9,7 @@ use http::Method;
 use http_body_util::{BodyExt as _, Limited};
 use surgewall_core::limits::UPSTREAM_BODY_BYTES_MAX;
 use surgewall_wire::models::{self, UpstreamModel};
+use surgewall_wire::request::models_path;
 use tokio::time::{sleep, timeout};
 
 use super::client::Call;
@@ -74,7 +75,7 @@ async fn check(pool: &Pool, server: &Server) -> Check {
 async fn ask(pool: &Pool, server: &Server) -> Option<Check> {
     let Backend::Network(client) = pool.backend() else { return None };
     let call = Call {
-        uri: server.uri(pool.dialect(), "/models").ok()?,
+        uri: server.uri(pool.dialect(), models_path(pool.dialect())).ok()?,
         method: Method::GET,
         body: Bytes::new(),
         request_id: None,

@@ -67,6 +67,12 @@ async fn the_permission_matrix() {
         for (_, client) in &roles {
             let path = route.path.replace("{*id}", "double");
             let body = match route.family {
+                "chat" if route.path == "/v1/responses" => {
+                    json!({"model": "double", "input": "say 1"})
+                }
+                "chat" if route.path == "/api/chat" => {
+                    json!({"model": "double", "messages": [{"role": "user", "content": "say 1"}]})
+                }
                 "chat" => json!({"model": "double", "max_tokens": 1,
                     "messages": [{"role": "user", "content": "say 1"}]}),
                 "completions" => json!({"model": "double", "prompt": "a"}),

@@ -19,6 +19,10 @@ pub(crate) fn write(
     model: &str,
     output_tokens_default: u64,
 ) -> Result<Value, Refusal> {
+    if request.json_mode {
+        // It has no JSON without a schema.
+        return Err(unsupported("response_format.type"));
+    }
     let output_max = request.output_max.unwrap_or(output_tokens_default).max(1);
     let mut body = Map::new();
     body.insert("model".into(), model.into());

@@ -25,5 +25,6 @@ mod request;
 pub(crate) use answer::{Answer, Stop, StopReason};
 pub(crate) use event::Event;
 pub(crate) use request::{
-    Effort, Medium, OutputSchema, Part, Request, Role, Source, Thinking, Tool, ToolChoice, Turn,
+    Effort, Medium, OutputSchema, Part, Request, Role, Sampling, Source, Thinking, Tool,
+    ToolChoice, Turn,
 };

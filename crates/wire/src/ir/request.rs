@@ -21,6 +21,10 @@ pub(crate) struct Request {
     pub(crate) user: Option<String>,
     /// The schema that the answer must fit.
     pub(crate) schema: Option<OutputSchema>,
+    /// Whether the answer must be some JSON, of no schema.
+    pub(crate) json_mode: bool,
+    /// What comes after the text to be continued.
+    pub(crate) suffix: Option<String>,
     pub(crate) thinking: Thinking,
 }
 
@@ -40,6 +44,7 @@ pub(crate) struct Sampling {
     pub(crate) temperature: Option<f64>,
     pub(crate) top_p: Option<f64>,
     pub(crate) top_k: Option<u64>,
+    pub(crate) seed: Option<i64>,
 }
 
 /// Who speaks.

@@ -10,14 +10,13 @@ use crate::request::{invalid, unsupported};
 use crate::value::{self, object, text};
 
 /// Fields that change nothing of the answer's meaning, or that the door deals with itself.
-const IGNORED: [&str; 17] = [
+const IGNORED: [&str; 16] = [
     "metadata",
     "model",
     "n_predict",
     "prompt_cache_key",
     "prompt_cache_retention",
     "safety_identifier",
-    "seed",
     "service_tier",
     "store",
     "stream_options",
@@ -56,13 +55,17 @@ fn field(request: &mut Request, name: &str, value: &Value) -> Result<(), Refusal
                 read_message(request, message)?;
             }
         }
+        "prompt" => request.say(Role::User, [Part::Text(prompt(value)?)]),
+        "suffix" => request.suffix = Some(text(value, name)?.to_owned()),
         "temperature" => request.sampling.temperature = Some(value::number(value, name)?),
         "top_p" => request.sampling.top_p = Some(value::number(value, name)?),
         "top_k" => request.sampling.top_k = value.as_u64(),
+        "seed" => request.sampling.seed = value.as_i64(),
         "stop" => request.stop = stop(value)?,
         "tools" => request.tools = tools(value)?,
         "tool_choice" => request.tool_choice = Some(tool_choice(value)?),
         "parallel_tool_calls" => request.parallel_tools = value.as_bool(),
+        "response_format" if value["type"] == "json_object" => request.json_mode = true,
         "response_format" => request.schema = response_format(value)?,
         "reasoning_effort" => {
             let word = text(value, name)?;
@@ -94,12 +97,23 @@ fn is_default(name: &str, value: &Value) -> bool {
     match name {
         "n" | "best_of" => value.as_u64() == Some(1),
         "frequency_penalty" | "presence_penalty" | "top_logprobs" => value.as_f64() == Some(0.0),
-        "logprobs" => value == &Value::Bool(false),
+        // A completion's number of them, or chat's switch.
+        "logprobs" => value == &Value::Bool(false) || value.as_u64() == Some(0),
+        "echo" => value == &Value::Bool(false),
         "logit_bias" => value.as_object().is_some_and(serde_json::Map::is_empty),
         "modalities" => value.as_array().is_some_and(|all| all.iter().all(|one| one == "text")),
         "verbosity" => value == "medium",
         _ => false,
     }
+}
+
+/// A completion's prompt: one text.
+fn prompt(value: &Value) -> Result<String, Refusal> {
+    let one = match value.as_array().map(Vec::as_slice) {
+        Some([one]) => one,
+        _ => value,
+    };
+    one.as_str().map(str::to_owned).ok_or_else(|| unsupported("prompt (more than one text)"))
 }
 
 fn stop(value: &Value) -> Result<Vec<String>, Refusal> {
@@ -150,7 +164,6 @@ fn response_format(value: &Value) -> Result<Option<OutputSchema>, Refusal> {
                 schema.ok_or_else(|| invalid("it has no schema", Some("response_format")))?;
             Ok(Some(OutputSchema { name, schema }))
         }
-        // Anthropic has no JSON without a schema.
         _ => Err(unsupported("response_format.type")),
     }
 }
@@ -252,7 +265,7 @@ fn part(part: &Value) -> Result<Part, Refusal> {
         Some("image_url") => {
             let image = &part["image_url"];
             let url = text(image.get("url").unwrap_or(image), PARAM)?;
-            Ok(Part::Medium(Medium::Image(source(url)?)))
+            Ok(Part::Medium(Medium::Image(source(url, PARAM)?)))
         }
         Some("file") => {
             let file = &part["file"];
@@ -260,7 +273,7 @@ fn part(part: &Value) -> Result<Part, Refusal> {
                 return Err(unsupported("messages.content.file.file_id"));
             }
             let title = file["filename"].as_str().map(str::to_owned);
-            let source = source(text(&file["file_data"], PARAM)?)?;
+            let source = source(text(&file["file_data"], PARAM)?, PARAM)?;
             Ok(Part::Medium(Medium::Document { source, title }))
         }
         Some("input_audio") => Err(unsupported("messages.content.input_audio")),
@@ -270,9 +283,9 @@ fn part(part: &Value) -> Result<Part, Refusal> {
 }
 
 /// A data URL or an address.
-fn source(url: &str) -> Result<Source, Refusal> {
+pub(crate) fn source(url: &str, param: &str) -> Result<Source, Refusal> {
     let fault =
-        || invalid("an image or file is no base64 data URL and no http address", Some("messages"));
+        || invalid("an image or file is no base64 data URL and no http address", Some(param));
     if url.starts_with("http://") || url.starts_with("https://") {
         return Ok(Source::Url(url.to_owned()));
     }

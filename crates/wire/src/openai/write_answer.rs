@@ -4,13 +4,16 @@ use serde_json::{Map, Value, json};
 use surgewall_core::usage::Usage;
 
 use super::{finish_reason, write_request::tool_call};
-use crate::ClientDialect;
 use crate::answer::AnswerOptions;
 use crate::ir::{Answer, Part};
+use crate::{ClientDialect, Endpoint};
 
 /// Writes the answer. Thinking goes out as `reasoning_content`; what signs it
 /// as `thinking_blocks`, which a client may send back unchanged.
 pub(crate) fn write(answer: &Answer, options: &AnswerOptions) -> Value {
+    if options.endpoint == Endpoint::Completions {
+        return completion(answer, options);
+    }
     let (mut text, mut reasoning, mut refusal) = (None, None, None);
     let (mut calls, mut blocks) = (Vec::new(), Vec::new());
     for part in &answer.parts {
@@ -50,6 +53,30 @@ pub(crate) fn write(answer: &Answer, options: &AnswerOptions) -> Value {
         "created": options.created_s,
         "model": options.shown_model.as_ref().unwrap_or(&answer.model),
         "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": finish_reason}],
+    });
+    if let Some(usage) = &answer.usage {
+        body["usage"] = self::usage(usage, options.client);
+    }
+    body
+}
+
+/// A completion: its text alone.
+fn completion(answer: &Answer, options: &AnswerOptions) -> Value {
+    let text: String = answer
+        .parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    let finish_reason = finish_reason(&answer.stop);
+    let mut body = json!({
+        "id": format!("cmpl-{}", options.request_id),
+        "object": "text_completion",
+        "created": options.created_s,
+        "model": options.shown_model.as_ref().unwrap_or(&answer.model),
+        "choices": [{"index": 0, "text": text, "logprobs": null, "finish_reason": finish_reason}],
     });
     if let Some(usage) = &answer.usage {
         body["usage"] = self::usage(usage, options.client);

@@ -18,11 +18,11 @@ pub(crate) fn write(request: &Request, model: &str) -> Result<Value, Refusal> {
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     body.insert("messages".into(), messages(request)?);
-    // The older name: every server of this dialect knows it.
-    insert(&mut body, "max_tokens", request.output_max);
+    insert(&mut body, output_bound(model), request.output_max);
     insert(&mut body, "temperature", request.sampling.temperature);
     insert(&mut body, "top_p", request.sampling.top_p);
     insert(&mut body, "top_k", request.sampling.top_k);
+    insert(&mut body, "seed", request.sampling.seed);
     if !request.stop.is_empty() {
         body.insert("stop".into(), request.stop.clone().into());
     }
@@ -39,6 +39,9 @@ pub(crate) fn write(request: &Request, model: &str) -> Result<Value, Refusal> {
             json!({"type": "json_schema", "json_schema": schema}),
         );
     }
+    if request.json_mode {
+        body.insert("response_format".into(), json!({"type": "json_object"}));
+    }
     insert(&mut body, "reasoning_effort", effort(request.thinking));
     insert(&mut body, "user", request.user.clone());
     if request.stream {
@@ -46,6 +49,16 @@ pub(crate) fn write(request: &Request, model: &str) -> Result<Value, Refusal> {
         body.insert("stream_options".into(), json!({"include_usage": true}));
     }
     Ok(Value::Object(body))
+}
+
+/// The name of the bound on output. Every server of this dialect knows the
+/// older one, except for OpenAI's own reasoning models, which refuse it.
+fn output_bound(model: &str) -> &'static str {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let after = |prefix: &str| name.strip_prefix(prefix)?.bytes().next();
+    let reasons = after("o").is_some_and(|next| next.is_ascii_digit())
+        || after("gpt-").is_some_and(|next| (b'5'..=b'9').contains(&next));
+    if reasons { "max_completion_tokens" } else { "max_tokens" }
 }
 
 fn insert(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
@@ -208,4 +221,27 @@ fn assistant(turn: &Turn) -> Result<Value, Refusal> {
 
 pub(super) fn tool_call(id: &str, name: &str, arguments: &str) -> Value {
     json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_openais_own_reasoning_models_get_the_newer_name() {
+        for (model, newer) in [
+            ("gpt-4o", false),
+            ("gpt-5", true),
+            ("gpt-5.2-mini", true),
+            ("openai/gpt-6", true),
+            ("gpt-oss:20b", false),
+            ("o3", true),
+            ("o4-mini", true),
+            ("olmo-2", false),
+            ("llama-3", false),
+            ("", false),
+        ] {
+            assert_eq!(output_bound(model) == "max_completion_tokens", newer, "{model}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use surgewall_core::usage::Usage;
 
 use super::{finish_reason, write_answer::usage};
+use crate::Endpoint;
 use crate::ir::Event;
 use crate::json::{put_quoted, quote};
 use crate::stream::StreamOptions;
@@ -20,6 +21,9 @@ pub(crate) struct Writer {
 impl Writer {
     /// Writes what `event` means.
     pub(crate) fn event(&mut self, event: Event<'_>, options: &StreamOptions, out: &mut BytesMut) {
+        if options.endpoint == Endpoint::Completions {
+            return self.completion(&event, options, out);
+        }
         match event {
             Event::Start { model } => {
                 self.head = head(options.shown_model.as_deref().unwrap_or(&model), options);
@@ -53,6 +57,26 @@ impl Writer {
             Event::Usage(usage) => self.usage = Some(usage),
             Event::End => self.end(options, out),
         }
+    }
+
+    /// The events of a completion: its text, its end and its usage.
+    fn completion(&mut self, event: &Event<'_>, options: &StreamOptions, out: &mut BytesMut) {
+        let (text, finish_reason) = match event {
+            Event::Text(text) => (&**text, None),
+            Event::Stop(stop) => ("", Some(finish_reason(stop))),
+            Event::Start { model } => {
+                self.head = head(options.shown_model.as_deref().unwrap_or(model), options);
+                return;
+            }
+            Event::Usage(usage) => return self.usage = Some(*usage),
+            Event::End => return self.end(options, out),
+            _ => return,
+        };
+        let choice =
+            json!({"index": 0, "text": text, "logprobs": null, "finish_reason": finish_reason});
+        out.put_slice(self.head.as_bytes());
+        out.put_slice(choice.to_string().as_bytes());
+        out.put_slice(b"]}\n\n");
     }
 
     fn end(&self, options: &StreamOptions, out: &mut BytesMut) {
@@ -92,9 +116,13 @@ impl Writer {
 }
 
 fn head(model: &str, options: &StreamOptions) -> String {
+    let (kind, object) = match options.endpoint {
+        Endpoint::Completions => ("cmpl", "text_completion"),
+        _ => ("chatcmpl", "chat.completion.chunk"),
+    };
     let head = json!({
-        "id": format!("chatcmpl-{}", options.request_id),
-        "object": "chat.completion.chunk",
+        "id": format!("{kind}-{}", options.request_id),
+        "object": object,
         "created": options.created_s,
         "model": model,
     });

@@ -6,11 +6,12 @@ use serde::de::DeserializeSeed;
 use surgewall_core::limits::{DELEGATED_NAME_BYTES_MAX, MODEL_NAME_BYTES_MAX};
 use surgewall_core::refusal::Refusal;
 
-use super::walk::{Messages, Prompt, Text, Walk};
+use super::form::Form;
+use super::walk::{Items, Media, Messages, Prompt, Text, Walk};
 use super::{RequestLimits, invalid};
 use crate::estimate::{ByteClasses, Correction, IMAGE_TOKENS, MESSAGE_TOKENS};
 use crate::json::{self, Fields};
-use crate::{ClientDialect, Endpoint};
+use crate::{ClientDialect, Endpoint, ollama, responses};
 
 /// The most choices (`n`) of one request.
 pub const CHOICES_MAX: u64 = 128;
@@ -38,6 +39,8 @@ pub struct Facts {
     pub images: u32,
     /// The end user that the client names.
     pub delegated: Option<String>,
+    /// What the answer's form depends on.
+    pub form: Form,
     pub(super) spans: Spans,
 }
 
@@ -57,6 +60,8 @@ pub(super) struct Spans {
     pub(super) open: usize,
     pub(super) model: Range<usize>,
     pub(super) usage: UsageOption,
+    /// The value of Ollama's `keep_alive`.
+    pub(super) keep_alive: Option<Range<usize>>,
 }
 
 /// How the body asks for usage on the stream.
@@ -80,10 +85,19 @@ pub(super) enum UsageOption {
 }
 
 /// The fields that the door decides on, in every dialect.
-const KNOWN: [&str; 24] = [
+const KNOWN: [&str; 38] = [
+    "background",
     "best_of",
+    "context_management",
+    "conversation",
+    "encoding_format",
+    "format",
     "functions",
+    "images",
     "input",
+    "instructions",
+    "keep_alive",
+    "max_output_tokens",
     "max_completion_tokens",
     "max_tokens",
     "messages",
@@ -91,7 +105,10 @@ const KNOWN: [&str; 24] = [
     "model",
     "n",
     "n_predict",
+    "options",
+    "previous_response_id",
     "prompt",
+    "reasoning",
     "response_format",
     "safety_identifier",
     "stop",
@@ -99,6 +116,8 @@ const KNOWN: [&str; 24] = [
     "stream_options",
     "suffix",
     "system",
+    "text",
+    "think",
     "thinking",
     "tool_choice",
     "tools",
@@ -126,20 +145,28 @@ pub fn read(
     let text = json::text(body, limits.json_depth_max)?;
     let fields = Fields::read(text, &KNOWN)?;
     let (model, model_span) = model(&fields)?;
-    let stream = flag(&fields, "stream")?.unwrap_or(false);
+    let stream = stream(client, endpoint, &fields)?;
     let usage = usage_option(text, &fields)?;
-    let output_max = output_max(&fields)?;
+    if client == ClientDialect::Responses {
+        responses::refuse_stateful(&fields)?;
+    }
+    let output_max = output_max(client, &fields)?;
     if client == ClientDialect::Anthropic && endpoint == Endpoint::Chat && output_max.is_none() {
         return Err(invalid("it is missing", Some("max_tokens")));
     }
     let tools = tools(&fields, limits)?;
     let mut walk = Walk::default();
-    let prompts = input(endpoint, &fields, limits, &mut walk)?;
-    for name in ["system", "suffix"] {
+    let prompts = input(client, endpoint, &fields, limits, &mut walk)?;
+    for name in ["system", "suffix", "instructions"] {
         weigh(&fields, name, &mut walk)?;
     }
+    if let Some(images) = fields.value("images") {
+        let mut from = serde_json::Deserializer::from_str(images);
+        let weighed = Media(&mut walk).deserialize(&mut from);
+        weighed.map_err(|_| invalid("it is not valid JSON", Some("images")))?;
+    }
     walk.as_json = true;
-    for name in ["tools", "functions", "response_format", "output_config"] {
+    for name in ["tools", "functions", "response_format", "output_config", "format", "text"] {
         weigh(&fields, name, &mut walk)?;
     }
     Ok(Facts {
@@ -153,8 +180,29 @@ pub fn read(
         input: walk.classes,
         images: walk.images,
         delegated: delegated(&fields)?,
-        spans: Spans { open: fields.open() + 1, model: model_span, usage },
+        form: Form {
+            embeddings_base64: fields.value("encoding_format") == Some("\"base64\""),
+            echo: match client {
+                ClientDialect::Responses => responses::echo(&fields),
+                _ => String::new(),
+            },
+        },
+        spans: Spans {
+            open: fields.open() + 1,
+            model: model_span,
+            usage,
+            keep_alive: fields.value("keep_alive").map(|value| fields.span(value)),
+        },
     })
+}
+
+/// Whether the answer is streamed: Ollama's are unless told not to.
+fn stream(client: ClientDialect, endpoint: Endpoint, fields: &Fields<'_>) -> Result<bool, Refusal> {
+    let asked = flag(fields, "stream")?;
+    if client != ClientDialect::Ollama {
+        return Ok(asked.unwrap_or(false));
+    }
+    Ok(endpoint != Endpoint::Embeddings && asked.unwrap_or(true))
 }
 
 fn model(fields: &Fields<'_>) -> Result<(String, Range<usize>), Refusal> {
@@ -193,12 +241,40 @@ fn count(fields: &Fields<'_>, name: &str, most: u64) -> Result<Option<u64>, Refu
     }
 }
 
-fn output_max(fields: &Fields<'_>) -> Result<Option<u64>, Refusal> {
+fn output_max(client: ClientDialect, fields: &Fields<'_>) -> Result<Option<u64>, Refusal> {
+    match client {
+        ClientDialect::Responses => return count(fields, "max_output_tokens", u64::MAX),
+        ClientDialect::Ollama => return ollama_output_max(fields),
+        ClientDialect::OpenAi | ClientDialect::DeepSeek | ClientDialect::Anthropic => {}
+    }
     let mut most = None;
     for name in OUTPUT_BOUNDS {
         most = most.max(count(fields, name, u64::MAX)?);
     }
     Ok(most)
+}
+
+/// Ollama's bound; a number below one means as many as there is room for. The
+/// options that concern the server are refused here, before any server is asked.
+fn ollama_output_max(fields: &Fields<'_>) -> Result<Option<u64>, Refusal> {
+    let param = Some("options");
+    let Some(raw) = fields.value("options") else { return Ok(None) };
+    let mut known = vec!["num_predict"];
+    known.extend(ollama::SERVER_OPTIONS);
+    let options = Fields::read(raw, &known);
+    let options = options.map_err(|fault| invalid(fault.to_string(), param))?;
+    for name in ollama::SERVER_OPTIONS {
+        if options.value(name).is_some() {
+            return Err(Refusal::UnsupportedParameter {
+                param: format!("options.{name}"),
+                reason: "it changes how the server runs the model for everybody".to_owned(),
+            });
+        }
+    }
+    let Some(bound) = options.value("num_predict") else { return Ok(None) };
+    let bound: i64 =
+        bound.parse().map_err(|_| invalid("num_predict is not a whole number", param))?;
+    Ok(u64::try_from(bound).ok().filter(|bound| *bound > 0))
 }
 
 fn choices(fields: &Fields<'_>, prompts: u32) -> Result<u32, Refusal> {
@@ -251,13 +327,16 @@ fn tools(fields: &Fields<'_>, limits: &RequestLimits) -> Result<u32, Refusal> {
 
 /// Walks the input; returns the prompts that are answered one by one.
 fn input(
+    client: ClientDialect,
     endpoint: Endpoint,
     fields: &Fields<'_>,
     limits: &RequestLimits,
     walk: &mut Walk,
 ) -> Result<u32, Refusal> {
     let most = limits.messages_max;
+    let items = client == ClientDialect::Responses;
     let name = match endpoint {
+        Endpoint::Chat if items => "input",
         Endpoint::Chat | Endpoint::CountTokens => "messages",
         Endpoint::Completions => "prompt",
         Endpoint::Embeddings => "input",
@@ -267,7 +346,9 @@ fn input(
         return if name == "prompt" { Ok(1) } else { Err(invalid("it is missing", Some(name))) };
     };
     let mut from = serde_json::Deserializer::from_str(value);
-    let read = if name == "messages" {
+    let read = if items {
+        Items { walk, most }.deserialize(&mut from)
+    } else if name == "messages" {
         Messages { walk, most }.deserialize(&mut from)
     } else {
         Prompt { walk, most, inner: false }.deserialize(&mut from)

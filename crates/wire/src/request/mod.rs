@@ -1,6 +1,7 @@
 //! Requests: what the door reads of them, and what the upstream gets.
 
 mod facts;
+mod form;
 mod splice;
 mod walk;
 
@@ -9,8 +10,9 @@ use surgewall_core::config::schema::Dialect;
 use surgewall_core::refusal::Refusal;
 
 pub use facts::{CHOICES_MAX, Facts, read};
+pub use form::Form;
 
-use crate::{ClientDialect, Endpoint, anthropic, json, openai};
+use crate::{ClientDialect, Endpoint, anthropic, json, ollama, openai, responses};
 
 /// The bounds that an operator sets on requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,33 +54,47 @@ pub fn for_upstream(
     if client.matches(upstream.dialect) {
         return splice::splice(body, facts, model, upstream.dialect);
     }
-    if endpoint != Endpoint::Chat {
-        return Err(elsewhere("it speaks another dialect, which has no such endpoint"));
-    }
-    translate(client, upstream, body, model)
-}
-
-/// Writes a chat request anew in the upstream's dialect.
-fn translate(
-    client: ClientDialect,
-    upstream: &UpstreamOptions,
-    body: &Bytes,
-    model: &str,
-) -> Result<Bytes, Refusal> {
     let body: serde_json::Value =
         serde_json::from_slice(body).map_err(|_| invalid("the body is not JSON", None))?;
-    let request = match client {
-        ClientDialect::OpenAi | ClientDialect::DeepSeek => openai::read_request::read(&body)?,
-        ClientDialect::Anthropic => anthropic::read_request::read(&body)?,
-    };
-    let written = match upstream.dialect {
-        Dialect::Openai => openai::write_request::write(&request, model)?,
-        Dialect::Anthropic => {
-            anthropic::write_request::write(&request, model, upstream.output_tokens_default)?
+    let written = match (endpoint, client, upstream.dialect) {
+        (Endpoint::Chat, _, _) | (Endpoint::Completions, ClientDialect::Ollama, _) => {
+            chat(client, upstream, &body, facts, model)?
         }
-        Dialect::Ollama => return Err(elsewhere("its dialect is not spoken yet")),
+        (Endpoint::Completions, _, Dialect::Ollama) => {
+            ollama::write_request::generate(&openai::read_request::read(&body)?, model)?
+        }
+        (Endpoint::Embeddings, ClientDialect::Ollama, Dialect::Openai) => {
+            ollama::embed::to_openai(&body, model)?
+        }
+        (Endpoint::Embeddings, _, Dialect::Ollama) => ollama::embed::to_ollama(&body, model)?,
+        _ => return Err(elsewhere("it speaks another dialect, which has no such endpoint")),
     };
     Ok(Bytes::from(written.to_string()))
+}
+
+/// Writes a chat request anew in the upstream's dialect. Ollama's generate is
+/// a conversation of one turn, because its server puts the prompt into the
+/// model's template as it does with messages.
+fn chat(
+    client: ClientDialect,
+    upstream: &UpstreamOptions,
+    body: &serde_json::Value,
+    facts: &Facts,
+    model: &str,
+) -> Result<serde_json::Value, Refusal> {
+    let request = match client {
+        ClientDialect::OpenAi | ClientDialect::DeepSeek => openai::read_request::read(body)?,
+        ClientDialect::Anthropic => anthropic::read_request::read(body)?,
+        ClientDialect::Ollama => ollama::read_request::read(body, facts.stream)?,
+        ClientDialect::Responses => responses::read_request::read(body)?,
+    };
+    match upstream.dialect {
+        Dialect::Openai => openai::write_request::write(&request, model),
+        Dialect::Anthropic => {
+            anthropic::write_request::write(&request, model, upstream.output_tokens_default)
+        }
+        Dialect::Ollama => ollama::write_request::chat(&request, model),
+    }
 }
 
 /// A model whose server cannot take the request.
@@ -103,25 +119,52 @@ pub(crate) fn unsupported(param: &str) -> Refusal {
 pub const fn upstream_path(
     upstream: Dialect,
     endpoint: Endpoint,
-    _client: ClientDialect,
+    client: ClientDialect,
 ) -> &'static str {
-    match (upstream, endpoint) {
-        (Dialect::Anthropic, Endpoint::CountTokens) => "/messages/count_tokens",
-        (Dialect::Anthropic, _) => "/messages",
-        (Dialect::Ollama, Endpoint::Embeddings) => "/api/embed",
-        (Dialect::Ollama, Endpoint::Completions) => "/api/generate",
-        (Dialect::Ollama, _) => "/api/chat",
-        (Dialect::Openai, Endpoint::Completions) => "/completions",
-        (Dialect::Openai, Endpoint::Embeddings) => "/embeddings",
-        (Dialect::Openai, _) => "/chat/completions",
+    match (upstream, endpoint, client) {
+        (Dialect::Anthropic, Endpoint::CountTokens, _) => "/messages/count_tokens",
+        (Dialect::Anthropic, _, _) => "/messages",
+        (Dialect::Ollama, Endpoint::Embeddings, _) => "/api/embed",
+        (Dialect::Ollama, Endpoint::Completions, _) => "/api/generate",
+        (Dialect::Ollama, _, _) => "/api/chat",
+        // Ollama's generate is translated to a conversation.
+        (Dialect::Openai, Endpoint::Completions, ClientDialect::Ollama) => "/chat/completions",
+        (Dialect::Openai, Endpoint::Completions, _) => "/completions",
+        (Dialect::Openai, Endpoint::Embeddings, _) => "/embeddings",
+        (Dialect::Openai, _, _) => "/chat/completions",
+    }
+}
+
+/// The path of the list of models, as [`upstream_path`]: what a health check asks.
+#[must_use]
+pub const fn models_path(upstream: Dialect) -> &'static str {
+    match upstream {
+        Dialect::Openai | Dialect::Anthropic => "/models",
+        Dialect::Ollama => "/api/tags",
+    }
+}
+
+/// What an upstream's stream has to name itself, without parameters.
+#[must_use]
+pub const fn stream_content_type(upstream: Dialect) -> &'static str {
+    match upstream {
+        Dialect::Openai | Dialect::Anthropic => "text/event-stream",
+        Dialect::Ollama => "application/x-ndjson",
     }
 }
 
 /// The URL to call: `base` without a slash at its end, `/v1` where an
-/// Anthropic base URL lacks it (both forms are common), and the path.
+/// Anthropic base URL lacks it (both forms are common), and the path. Paths of
+/// Ollama's begin at its root, so that `/v1` or `/api` at the end goes.
 #[must_use]
 pub fn upstream_url(base: &str, upstream: Dialect, path: &str) -> String {
     let base = base.trim_end_matches('/');
+    let base = match upstream {
+        Dialect::Ollama => {
+            base.strip_suffix("/v1").or_else(|| base.strip_suffix("/api")).unwrap_or(base)
+        }
+        Dialect::Openai | Dialect::Anthropic => base,
+    };
     let version = upstream == Dialect::Anthropic && !base.ends_with("/v1");
     format!("{base}{}{path}", if version { "/v1" } else { "" })
 }
@@ -147,13 +190,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_of_an_anthropic_base_url_work() {
+    fn every_form_of_a_base_url_works() {
         for (base, upstream, expected) in [
             ("http://h:1/v1", Dialect::Openai, "http://h:1/v1/x"),
             ("http://h:1/v1/", Dialect::Openai, "http://h:1/v1/x"),
             ("http://h:1", Dialect::Openai, "http://h:1/x"),
             ("http://h:1", Dialect::Anthropic, "http://h:1/v1/x"),
             ("http://h:1/v1", Dialect::Anthropic, "http://h:1/v1/x"),
+            ("http://h:1", Dialect::Ollama, "http://h:1/x"),
+            ("http://h:1/v1/", Dialect::Ollama, "http://h:1/x"),
+            ("http://h:1/api", Dialect::Ollama, "http://h:1/x"),
             ("http://h:1/anthropic/", Dialect::Anthropic, "http://h:1/anthropic/v1/x"),
         ] {
             assert_eq!(upstream_url(base, upstream, "/x"), expected);

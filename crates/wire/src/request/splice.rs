@@ -9,8 +9,8 @@ use surgewall_core::refusal::Refusal;
 use super::facts::{Facts, UsageOption};
 use crate::json;
 
-/// The body with the model's name replaced where it differs and, on OpenAI's
-/// streams, usage asked for.
+/// The body with the model's name replaced where it differs, usage asked for
+/// on OpenAI's streams, and without Ollama's `keep_alive`.
 pub(super) fn splice(
     body: &Bytes,
     facts: &Facts,
@@ -23,6 +23,10 @@ pub(super) fn splice(
     }
     if facts.stream && upstream == Dialect::Openai {
         edits.extend(usage_edit(facts));
+    }
+    if let Some(span) = &facts.spans.keep_alive {
+        // How long a model stays loaded is for the server to say, not for a caller.
+        edits.push((span.clone(), "null".to_owned()));
     }
     if edits.is_empty() {
         return Ok(body.clone());

@@ -32,7 +32,17 @@ impl Walk {
 }
 
 /// Names of fields that hold no text for the model but media, by value or address.
-const MEDIA: [&str; 6] = ["image_url", "source", "input_audio", "file", "image", "video_url"];
+const MEDIA: [&str; 9] = [
+    "image_url",
+    "source",
+    "input_audio",
+    "file",
+    "image",
+    "video_url",
+    "file_data",
+    "file_url",
+    "images",
+];
 /// Marks around one field of JSON that are tokens of their own; the rest merge.
 const FIELD_PUNCTUATION: u64 = 3;
 /// The fields of a message that other parsers may not read otherwise.
@@ -64,6 +74,44 @@ impl<'de> Visitor<'de> for Messages<'_> {
             self.walk.elements += 1;
             if self.walk.elements > self.most {
                 return Err(self.walk.fail("there are too many messages"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The input of Responses: a text, or an array of items.
+pub(super) struct Items<'w> {
+    pub(super) walk: &'w mut Walk,
+    pub(super) most: u32,
+}
+
+impl<'de> DeserializeSeed<'de> for Items<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or an array of items")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.walk.classes.add(text);
+        self.walk.elements += 1;
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(Text(self.walk))?.is_some() {
+            self.walk.elements += 1;
+            if self.walk.elements > self.most {
+                return Err(self.walk.fail("there are too many items"));
             }
         }
         Ok(())
@@ -107,6 +155,8 @@ impl<'de> Visitor<'de> for Message<'_> {
                     }
                 }
                 Some(1) => map.next_value_seed(Content(walk))?,
+                // Ollama's pictures stand beside the content.
+                _ if key.0 == "images" => map.next_value_seed(Media(walk))?,
                 _ => map.next_value_seed(Text(walk))?,
             }
         }
@@ -223,7 +273,7 @@ const BASE64_BYTES_MIN: usize = 64;
 
 /// A value that may hold media: addresses and base64 count as images, other
 /// strings as text.
-struct Media<'w>(&'w mut Walk);
+pub(super) struct Media<'w>(pub(super) &'w mut Walk);
 
 impl<'de> DeserializeSeed<'de> for Media<'_> {
     type Value = ();

@@ -2,6 +2,7 @@
 //! of dialects.
 
 mod anthropic;
+pub(crate) mod ollama;
 mod openai;
 mod template;
 mod translate;
@@ -14,6 +15,8 @@ use surgewall_core::usage::Usage;
 
 use crate::error::{self, ErrorBody, UpstreamError};
 use crate::estimate::ByteClasses;
+use crate::lines::Lines;
+use crate::request::Form;
 use crate::sse::{self, Block, Parser, Piece};
 use crate::{ClientDialect, Endpoint};
 
@@ -36,6 +39,8 @@ pub struct StreamOptions {
     pub created_s: u64,
     /// The door's estimate of the input, for dialects that say it first.
     pub input_tokens_estimate: u64,
+    /// What the answer's form depends on besides.
+    pub form: Form,
 }
 
 /// How an upstream's stream broke.
@@ -75,8 +80,15 @@ pub struct Tally {
 /// From an upstream's bytes to the client's.
 #[derive(Debug)]
 pub struct AnswerStream {
-    parser: Parser,
+    feed: Feed,
     core: Core,
+}
+
+/// How the upstream's bytes are cut into events.
+#[derive(Debug)]
+enum Feed {
+    Sse(Parser),
+    Lines(Lines),
 }
 
 #[derive(Debug)]
@@ -96,6 +108,7 @@ struct Core {
 enum Path {
     OpenAi(openai::Pass),
     Anthropic(anthropic::Pass),
+    Ollama,
     Translated(Box<translate::Translation>),
 }
 
@@ -124,10 +137,15 @@ impl AnswerStream {
     pub fn new(options: StreamOptions) -> Self {
         let path = match options.upstream {
             upstream if !options.client.matches(upstream) => {
-                Path::Translated(Box::new(translate::Translation::new(upstream)))
+                Path::Translated(Box::new(translate::Translation::new(&options)))
             }
             Dialect::Anthropic => Path::Anthropic(anthropic::Pass::default()),
-            Dialect::Openai | Dialect::Ollama => Path::OpenAi(openai::Pass::default()),
+            Dialect::Openai => Path::OpenAi(openai::Pass::default()),
+            Dialect::Ollama => Path::Ollama,
+        };
+        let feed = match options.upstream {
+            Dialect::Ollama => Feed::Lines(Lines::default()),
+            Dialect::Openai | Dialect::Anthropic => Feed::Sse(Parser::default()),
         };
         let shown = crate::json::quote(options.shown_model.as_deref().unwrap_or_default());
         let core = Core {
@@ -139,7 +157,7 @@ impl AnswerStream {
             done: false,
             echo: false,
         };
-        Self { parser: Parser::default(), core }
+        Self { feed, core }
     }
 
     /// Takes the upstream's next bytes and appends what the client gets.
@@ -149,11 +167,13 @@ impl AnswerStream {
     /// The stream broke; what was appended before stands. The caller may then
     /// [`Self::fail`] it.
     pub fn feed(&mut self, upstream: &[u8], out: &mut BytesMut) -> Result<(), StreamFault> {
-        let Self { parser, core } = self;
-        if core.done {
-            return core.tail(parser, upstream, out);
+        let Self { feed, core } = self;
+        match feed {
+            Feed::Lines(_) if core.done => Ok(()),
+            Feed::Lines(lines) => lines.feed(upstream, &mut |line| core.line(line, out)),
+            Feed::Sse(parser) if core.done => core.tail(parser, upstream, out),
+            Feed::Sse(parser) => parser.feed(upstream, &mut |piece| core.piece(piece, out)),
         }
-        parser.feed(upstream, &mut |piece| core.piece(piece, out))
     }
 
     /// The upstream's bytes are over: completes an answer that was finished
@@ -162,11 +182,15 @@ impl AnswerStream {
     /// # Errors
     /// [`StreamFault::Truncated`] where the answer was not finished.
     pub fn finish(&mut self, out: &mut BytesMut) -> Result<(), StreamFault> {
-        let Self { parser, core } = self;
+        let Self { feed, core } = self;
         if core.done {
             return Ok(());
         }
-        match parser.finish(&mut |piece| core.piece(piece, out)) {
+        let finished = match feed {
+            Feed::Sse(parser) => parser.finish(&mut |piece| core.piece(piece, out)).map(|_| ()),
+            Feed::Lines(lines) => lines.finish(&mut |line| core.line(line, out)),
+        };
+        match finished {
             // What is left may be the half of an event.
             Err(StreamFault::Garbage) => return Err(StreamFault::Truncated),
             other => other?,
@@ -177,6 +201,7 @@ impl AnswerStream {
         let complete = match &mut core.path {
             Path::OpenAi(pass) => pass.complete(out),
             Path::Anthropic(pass) => pass.complete(out),
+            Path::Ollama => false,
             Path::Translated(translation) => translation.complete(&core.options, &core.tally, out),
         };
         core.done = complete;
@@ -185,10 +210,16 @@ impl AnswerStream {
 
     /// Ends the stream with an error event in the client's dialect, once.
     pub fn fail(&mut self, error: &ErrorBody, out: &mut BytesMut) {
-        if !std::mem::replace(&mut self.core.done, true) {
-            error::render_event(self.core.options.client, error, out);
-            self.core.echo = false;
+        if std::mem::replace(&mut self.core.done, true) {
+            return;
         }
+        match &mut self.core.path {
+            Path::Translated(translation) => {
+                translation.fail(self.core.options.client, error, out);
+            }
+            _ => error::render_event(self.core.options.client, error, out),
+        }
+        self.core.echo = false;
     }
 
     /// Whether the end was seen or written: later bytes are ignored.
@@ -235,6 +266,23 @@ impl Core {
         Ok(())
     }
 
+    /// Takes one line of a stream of lines.
+    fn line(&mut self, line: &[u8], out: &mut BytesMut) -> Result<(), StreamFault> {
+        if self.done {
+            return Ok(());
+        }
+        let data = std::str::from_utf8(line).map_err(|_| StreamFault::Garbage)?;
+        self.tally.events += 1;
+        let (options, tally) = (&self.options, &mut self.tally);
+        self.done = match &mut self.path {
+            Path::Translated(translation) => {
+                translation.event(b"", data, options, tally, out)?.last
+            }
+            _ => ollama::line(data, options, &self.shown, tally, out)?,
+        };
+        Ok(())
+    }
+
     /// Takes an event that differs from one before it in its text alone.
     fn short_way(&mut self, raw: &[u8], out: &mut BytesMut) -> bool {
         let Some(text) = self.template.text_of(raw) else { return false };
@@ -254,7 +302,8 @@ impl Core {
     }
 
     fn block(&mut self, block: &Block<'_>, out: &mut BytesMut) -> Result<(), StreamFault> {
-        if block.has_comment() {
+        // Lines of JSON have no comments.
+        if block.has_comment() && self.options.client != ClientDialect::Ollama {
             out.put_slice(sse::KEEP_ALIVE);
         }
         if !block.has_field() {
@@ -277,6 +326,7 @@ impl Core {
             Path::Anthropic(pass) => {
                 pass.event(block.name(), data, &self.options, &mut self.tally)?
             }
+            Path::Ollama => return Err(StreamFault::Garbage),
             Path::Translated(translation) => {
                 let (options, tally) = (&self.options, &mut self.tally);
                 let seen = translation.event(block.name(), data, options, tally, out)?;

@@ -7,21 +7,87 @@ use bytes::BytesMut;
 use surgewall_core::config::schema::Dialect;
 
 use super::{StreamFault, StreamOptions, Tally};
+use crate::error::{self, ErrorBody};
 use crate::ir::Event;
-use crate::{anthropic, json, openai};
+use crate::{ClientDialect, anthropic, json, ollama, openai, responses};
 
 /// The state of one such stream.
 #[derive(Debug)]
 pub(super) struct Translation {
-    way: Way,
+    reader: Reader,
+    writer: Writer,
     /// What the text of the last event with a text alone was.
     kind: Option<Kind>,
 }
 
+/// What reads the upstream's events.
 #[derive(Debug)]
-enum Way {
-    ToAnthropic(openai::read_stream::Reader, anthropic::write_stream::Writer),
-    ToOpenAi(anthropic::read_stream::Reader, openai::write_stream::Writer),
+enum Reader {
+    OpenAi(openai::read_stream::Reader),
+    Anthropic(anthropic::read_stream::Reader),
+    Ollama(ollama::read_stream::Reader),
+}
+
+impl Reader {
+    fn event(
+        &mut self,
+        name: &[u8],
+        data: &str,
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> Result<(), StreamFault> {
+        match self {
+            Self::OpenAi(reader) => reader.event(data, sink),
+            Self::Anthropic(reader) => reader.event(name, data, sink),
+            Self::Ollama(reader) => reader.event(data, sink),
+        }
+    }
+
+    /// Whether the answer ended, with or without its terminator.
+    const fn is_complete(&self) -> bool {
+        match self {
+            Self::OpenAi(reader) => reader.is_complete(),
+            Self::Anthropic(reader) => reader.is_complete(),
+            // The last line is the terminator.
+            Self::Ollama(_) => false,
+        }
+    }
+}
+
+/// What writes the client's.
+#[derive(Debug)]
+enum Writer {
+    OpenAi(openai::write_stream::Writer),
+    Anthropic(anthropic::write_stream::Writer),
+    Ollama(ollama::write_stream::Writer),
+    Responses(responses::write_stream::Writer),
+}
+
+impl Writer {
+    /// `output_estimate` stands for the output where the upstream counts nothing.
+    fn event(
+        &mut self,
+        event: Event<'_>,
+        options: &StreamOptions,
+        output_estimate: u64,
+        out: &mut BytesMut,
+    ) {
+        match self {
+            Self::OpenAi(writer) => writer.event(event, options, out),
+            Self::Anthropic(writer) => writer.event(event, options, output_estimate, out),
+            Self::Ollama(writer) => writer.event(event, options, output_estimate, out),
+            Self::Responses(writer) => writer.event(event, options, output_estimate, out),
+        }
+    }
+
+    /// Why the stream cannot go on in this dialect, if it cannot.
+    fn fault(&self) -> Option<StreamFault> {
+        match self {
+            Self::OpenAi(_) => None,
+            Self::Anthropic(writer) => writer.is_tangled().then_some(StreamFault::Garbage),
+            Self::Ollama(writer) => writer.fault(),
+            Self::Responses(writer) => writer.fault(),
+        }
+    }
 }
 
 /// What a text is.
@@ -41,15 +107,22 @@ pub(super) struct Translated {
 }
 
 impl Translation {
-    /// For an upstream of this dialect and a client of the other.
-    pub(super) fn new(upstream: Dialect) -> Self {
-        let way = match upstream {
-            Dialect::Anthropic => Way::ToOpenAi(Default::default(), Default::default()),
-            Dialect::Openai | Dialect::Ollama => {
-                Way::ToAnthropic(Default::default(), Default::default())
+    /// For a client of another dialect than the upstream's.
+    pub(super) fn new(options: &StreamOptions) -> Self {
+        let reader = match options.upstream {
+            Dialect::Openai => Reader::OpenAi(Default::default()),
+            Dialect::Anthropic => Reader::Anthropic(Default::default()),
+            Dialect::Ollama => {
+                Reader::Ollama(ollama::read_stream::Reader::new(&options.request_id))
             }
         };
-        Self { way, kind: None }
+        let writer = match options.client {
+            ClientDialect::OpenAi | ClientDialect::DeepSeek => Writer::OpenAi(Default::default()),
+            ClientDialect::Anthropic => Writer::Anthropic(Default::default()),
+            ClientDialect::Ollama => Writer::Ollama(Default::default()),
+            ClientDialect::Responses => Writer::Responses(Default::default()),
+        };
+        Self { reader, writer, kind: None }
     }
 
     /// Reads one event and writes what it means.
@@ -67,20 +140,13 @@ impl Translation {
             events += 1;
             lone = lone_text(event, data);
         };
-        match &mut self.way {
-            Way::ToAnthropic(reader, writer) => {
-                reader.event(data, &mut |event| {
-                    note(&event, tally);
-                    writer.event(event, options, tally.output.raw_tokens(), out);
-                })?;
-                if writer.is_tangled() {
-                    return Err(StreamFault::Garbage);
-                }
-            }
-            Way::ToOpenAi(reader, writer) => reader.event(name, data, &mut |event| {
-                note(&event, tally);
-                writer.event(event, options, out);
-            })?,
+        let writer = &mut self.writer;
+        self.reader.event(name, data, &mut |event| {
+            note(&event, tally);
+            writer.event(event, options, tally.output.raw_tokens(), out);
+        })?;
+        if let Some(fault) = writer.fault() {
+            return Err(fault);
         }
         let lone = lone.filter(|_| events == 1);
         self.kind = lone.as_ref().map(|(kind, _)| *kind);
@@ -98,6 +164,10 @@ impl Translation {
     ) -> bool {
         // What an empty text means is for the readers to say.
         let Some(kind) = self.kind.filter(|_| !text.is_empty()) else { return false };
+        if self.writer.fault().is_some() {
+            // Reading it whole raises the fault.
+            return false;
+        }
         let text = Cow::Borrowed(text);
         let event = match kind {
             Kind::Text => Event::Text(text),
@@ -105,10 +175,7 @@ impl Translation {
             Kind::ToolArguments(index) => Event::ToolArguments { index, text },
         };
         count(&event, tally);
-        match &mut self.way {
-            Way::ToAnthropic(_, writer) => writer.event(event, options, 0, out),
-            Way::ToOpenAi(_, writer) => writer.event(event, options, out),
-        }
+        self.writer.event(event, options, 0, out);
         true
     }
 
@@ -119,16 +186,19 @@ impl Translation {
         tally: &Tally,
         out: &mut BytesMut,
     ) -> bool {
-        match &mut self.way {
-            Way::ToAnthropic(reader, writer) if reader.is_complete() => {
-                writer.event(Event::End, options, tally.output.raw_tokens(), out);
-            }
-            Way::ToOpenAi(reader, writer) if reader.is_complete() => {
-                writer.event(Event::End, options, out);
-            }
-            _ => return false,
+        let complete = self.reader.is_complete();
+        if complete {
+            self.writer.event(Event::End, options, tally.output.raw_tokens(), out);
         }
-        true
+        complete
+    }
+
+    /// Ends the stream with an error event in the client's dialect.
+    pub(super) fn fail(&mut self, client: ClientDialect, error: &ErrorBody, out: &mut BytesMut) {
+        match &mut self.writer {
+            Writer::Responses(writer) => writer.fail(error, out),
+            _ => error::render_event(client, error, out),
+        }
     }
 }
 

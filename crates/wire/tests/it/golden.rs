@@ -5,7 +5,9 @@ use bytes::Bytes;
 use serde_json::Value;
 use surgewall_wire::answer::{self, AnswerOptions};
 use surgewall_wire::estimate::Correction;
-use surgewall_wire::request::{self, Facts, UpstreamOptions};
+use surgewall_wire::request::{self, Facts, Form, UpstreamOptions};
+
+use surgewall_wire::ClientDialect;
 
 use crate::support::{CLIENTS, Golden, LIMITS, UPSTREAMS, golden, run, stream_options};
 
@@ -60,7 +62,7 @@ fn check_untouched(golden: &Golden, facts: &Facts, written: &[u8]) {
     let text = String::from_utf8(written.to_vec()).unwrap();
     let original = String::from_utf8(golden.bytes.clone()).unwrap();
     let asked = "\"stream_options\":{\"include_usage\":true},";
-    if facts.stream && golden.dialect != "anthropic" {
+    if facts.stream && golden.upstream() == surgewall_core::config::schema::Dialect::Openai {
         assert!(text.contains(asked), "{}", golden.name);
     }
     assert_eq!(text.replacen(asked, "", 1), original, "{}", golden.name);
@@ -79,9 +81,13 @@ fn answers() {
                 request_id: "req1".to_owned(),
                 created_s: 1_770_000_000,
                 input_tokens_estimate: 11,
+                form: Form {
+                    embeddings_base64: client == ClientDialect::DeepSeek,
+                    echo: "{\"top_p\":0.5}".to_owned(),
+                },
             };
             let same = client.matches(golden.upstream());
-            if !same && golden.endpoint() != surgewall_wire::Endpoint::Chat {
+            if !golden.reaches(client) {
                 continue;
             }
             let (shown, tally) = match answer::for_client(&options, &body) {
@@ -103,8 +109,7 @@ fn answers() {
 fn streams() {
     for golden in golden("stream") {
         for client in CLIENTS {
-            let same = client.matches(golden.upstream());
-            if !same && golden.endpoint() != surgewall_wire::Endpoint::Chat {
+            if !golden.reaches(client) {
                 continue;
             }
             let mut options = stream_options(client, &golden);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use surgewall_wire::answer::{self, AnswerOptions};
 use surgewall_wire::request::{self, UpstreamOptions};
-use surgewall_wire::{Endpoint, error, json, models};
+use surgewall_wire::{error, json, models};
 
 use crate::support::{CLIENTS, Golden, LIMITS, UPSTREAMS, golden};
 
@@ -109,8 +109,9 @@ fn check_answer(golden: &Golden, body: &Bytes) {
             request_id: "req1".to_owned(),
             created_s: 1,
             input_tokens_estimate: 1,
+            form: surgewall_wire::request::Form::default(),
         };
-        if client.matches(golden.upstream()) || golden.endpoint() == Endpoint::Chat {
+        if golden.reaches(client) {
             let _ = answer::for_client(&options, body);
         }
     }

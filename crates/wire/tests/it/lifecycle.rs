@@ -29,6 +29,7 @@ fn options(client: ClientDialect) -> StreamOptions {
         request_id: "req1".to_owned(),
         created_s: 1,
         input_tokens_estimate: 1,
+        form: surgewall_wire::request::Form::default(),
     }
 }
 
@@ -89,9 +90,13 @@ fn an_error_event_ends_a_stream_once() {
         let error = ErrorBody::of(client, &Refusal::Draining, "req1");
         stream.fail(&error, &mut out);
         let shown = String::from_utf8(out[before..].to_vec()).unwrap();
-        let start =
-            if client == ClientDialect::Anthropic { "event: error\ndata: " } else { "data: " };
-        assert!(shown.starts_with(start) && shown.ends_with("}\n\n"), "{shown}");
+        let (start, end) = match client {
+            ClientDialect::Anthropic => ("event: error\ndata: ", "}\n\n"),
+            ClientDialect::Ollama => ("{\"error\":", "}\n"),
+            ClientDialect::Responses => ("event: response.failed\ndata: ", "}\n\n"),
+            ClientDialect::OpenAi | ClientDialect::DeepSeek => ("data: ", "}\n\n"),
+        };
+        assert!(shown.starts_with(start) && shown.ends_with(end), "{shown}");
         assert!(shown.contains("\"code\":\"draining\""), "{shown}");
         assert!(stream.is_done());
         let ended = out.len();
@@ -210,6 +215,7 @@ fn a_shown_model_is_put_into_an_answer() {
             request_id: "req1".to_owned(),
             created_s: 1,
             input_tokens_estimate: 1,
+            form: surgewall_wire::request::Form::default(),
         };
         let (out, _) = answer::for_client(&options, &Bytes::from(body.to_owned())).unwrap();
         assert_eq!(out, body.replace("up", "shown"));

@@ -1,6 +1,8 @@
 //! Golden cases, re-chunking, refusals: the crate from outside.
 
 #[cfg(test)]
+mod dialects;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod hostile;

@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 
 use bytes::BytesMut;
 use surgewall_core::config::schema::Dialect;
-use surgewall_wire::request::RequestLimits;
+use surgewall_wire::request::{Form, RequestLimits};
 use surgewall_wire::stream::{AnswerStream, StreamFault, StreamOptions, Tally};
 use surgewall_wire::{ClientDialect, Endpoint};
 
-pub(crate) const CLIENTS: [ClientDialect; 3] =
-    [ClientDialect::OpenAi, ClientDialect::DeepSeek, ClientDialect::Anthropic];
-pub(crate) const UPSTREAMS: [Dialect; 2] = [Dialect::Openai, Dialect::Anthropic];
+pub(crate) const CLIENTS: [ClientDialect; 5] = [
+    ClientDialect::OpenAi,
+    ClientDialect::DeepSeek,
+    ClientDialect::Anthropic,
+    ClientDialect::Ollama,
+    ClientDialect::Responses,
+];
+pub(crate) const UPSTREAMS: [Dialect; 3] = [Dialect::Openai, Dialect::Anthropic, Dialect::Ollama];
 
 pub(crate) const LIMITS: RequestLimits =
     RequestLimits { json_depth_max: 64, messages_max: 16, tools_max: 4 };
@@ -20,7 +25,8 @@ pub(crate) struct Golden {
     /// `CASE.KIND.DIALECT-NAME`.
     pub(crate) name: String,
     pub(crate) kind: String,
-    /// `openai`, `deepseek`, `anthropic`, `completions` or `embeddings`.
+    /// `openai`, `deepseek`, `anthropic`, `responses` or `ollama`; OpenAI's
+    /// `completions` or `embeddings`; Ollama's `generate` or `embed`.
     pub(crate) dialect: String,
     pub(crate) bytes: Vec<u8>,
 }
@@ -30,18 +36,36 @@ impl Golden {
         match self.dialect.as_str() {
             "anthropic" => ClientDialect::Anthropic,
             "deepseek" => ClientDialect::DeepSeek,
+            "ollama" | "generate" | "embed" => ClientDialect::Ollama,
+            "responses" => ClientDialect::Responses,
             _ => ClientDialect::OpenAi,
         }
     }
 
     pub(crate) fn upstream(&self) -> Dialect {
-        if self.dialect == "anthropic" { Dialect::Anthropic } else { Dialect::Openai }
+        match self.dialect.as_str() {
+            "anthropic" => Dialect::Anthropic,
+            "ollama" | "generate" | "embed" => Dialect::Ollama,
+            _ => Dialect::Openai,
+        }
+    }
+
+    /// Whether such a client can have asked such an upstream for this.
+    pub(crate) fn reaches(&self, client: ClientDialect) -> bool {
+        let openai = matches!(client, ClientDialect::OpenAi | ClientDialect::DeepSeek);
+        client.matches(self.upstream())
+            || match self.dialect.as_str() {
+                "completions" => false,
+                "embeddings" => client == ClientDialect::Ollama,
+                "generate" | "embed" => openai,
+                _ => true,
+            }
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
         match self.dialect.as_str() {
-            "completions" => Endpoint::Completions,
-            "embeddings" => Endpoint::Embeddings,
+            "completions" | "generate" => Endpoint::Completions,
+            "embeddings" | "embed" => Endpoint::Embeddings,
             _ => Endpoint::Chat,
         }
     }
@@ -85,6 +109,7 @@ pub(crate) fn stream_options(client: ClientDialect, golden: &Golden) -> StreamOp
         request_id: "req1".to_owned(),
         created_s: 1_770_000_000,
         input_tokens_estimate: 11,
+        form: Form { embeddings_base64: false, echo: "{\"top_p\":0.5}".to_owned() },
     }
 }
 

@@ -8,6 +8,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use surgewall_core::config::schema::Dialect;
 use surgewall_core::limits::{UPSTREAM_BODY_BYTES_MAX, UPSTREAM_ERROR_BYTES_MAX};
 use surgewall_core::refusal::{Refusal, UpstreamFault};
 use surgewall_wire::answer::{self, AnswerOptions};
@@ -134,7 +135,7 @@ async fn read(
     if !asked.facts.stream {
         return whole(head, asked, options, &mut lease, first_by).await;
     }
-    let (first, rest) = first_bytes(head, &mut lease, first_by).await?;
+    let (first, rest) = first_bytes(head, options.upstream, &mut lease, first_by).await?;
     lease.succeeded();
     let rest = Some((rest, lease));
     Ok(Answer::Streamed(Streamed { first, rest, options, first_by, idle_gap, deadline }))
@@ -165,6 +166,7 @@ fn translation(
         request_id: arrival.request_id.to_string(),
         created_s: arrival.at.seconds(),
         input_tokens_estimate: reservation.input_estimate(),
+        form: asked.facts.form.clone(),
     }
 }
 
@@ -194,6 +196,7 @@ fn translate_whole(body: &Bytes, options: StreamOptions) -> Result<Answer, Failu
         request_id: options.request_id,
         created_s: options.created_s,
         input_tokens_estimate: options.input_tokens_estimate,
+        form: options.form,
     };
     match answer::for_client(&options, body) {
         Ok((body, tally)) => Ok(Answer::Whole { body, tally }),
@@ -269,11 +272,12 @@ async fn whole(
 /// The stream's first bytes: until they are here, another server may be asked.
 async fn first_bytes(
     head: Head,
+    dialect: Dialect,
     lease: &mut Leased,
     by: Instant,
 ) -> Result<(Bytes, Incoming), Failure> {
     let kind = head.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    if !kind.starts_with("text/event-stream") {
+    if !kind.starts_with(request::stream_content_type(dialect)) {
         return Err(failed(lease, UpstreamFault::Garbage));
     }
     let mut body = head.into_body();
