@@ -34,7 +34,7 @@ stage_format() { cargo fmt --all --check; }
 stage_lint() { cargo clippy --workspace --all-targets --locked --quiet -- -D warnings; }
 
 # Unit, property, golden and integration tests, and the tidy rules (links of the handbook among them).
-stage_test() { cargo test --workspace --locked --quiet; }
+stage_test() { cargo test --workspace --locked --quiet --no-fail-fast; }
 
 stage_docs() {
   RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
