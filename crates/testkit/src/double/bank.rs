@@ -19,6 +19,11 @@ pub(super) enum Kind {
     /// A text delta of content block 0 or 1.
     Message(u8),
     MessageThinking,
+    /// Ollama's chat.
+    Lines,
+    LinesThinking,
+    Generate,
+    GenerateThinking,
     /// The token alone.
     Raw,
 }
@@ -34,7 +39,13 @@ pub(super) struct Bank {
 impl Bank {
     fn new(kind: Kind, model: &str, ahead: u64) -> Self {
         let (prefix, suffix) = frame_of(kind, model);
-        let thinks = matches!(kind, Kind::ChatReasoning | Kind::MessageThinking);
+        let thinks = matches!(
+            kind,
+            Kind::ChatReasoning
+                | Kind::MessageThinking
+                | Kind::LinesThinking
+                | Kind::GenerateThinking
+        );
         let word = if thinks { "think" } else { "tok" };
         let mut bank = Self { prefix, suffix, word, ahead: Vec::new() };
         bank.ahead = (0..ahead).map(|index| bank.build(index)).collect();
@@ -77,7 +88,19 @@ fn frame_of(kind: Kind, model: &str) -> (String, &'static str) {
              \"delta\":{{\"type\":\"{kind}\",\"{field}\":\""
         )
     };
+    let line = |said: &str| {
+        format!("{{\"model\":{model},\"created_at\":\"2023-11-14T22:13:20.5Z\",{said}\":\"")
+    };
     match kind {
+        Kind::Lines => {
+            (line("\"message\":{\"role\":\"assistant\",\"content"), "\"},\"done\":false}\n")
+        }
+        Kind::LinesThinking => (
+            line("\"message\":{\"role\":\"assistant\",\"content\":\"\",\"thinking"),
+            "\"},\"done\":false}\n",
+        ),
+        Kind::Generate => (line("\"response"), "\",\"done\":false}\n"),
+        Kind::GenerateThinking => (line("\"response\":\"\",\"thinking"), "\",\"done\":false}\n"),
         Kind::Chat => (chat("content"), "\"},\"finish_reason\":null}]}\n\n"),
         Kind::ChatReasoning => (chat("reasoning_content"), "\"},\"finish_reason\":null}]}\n\n"),
         Kind::Completion => (

@@ -9,6 +9,7 @@ mod anthropic;
 mod bank;
 mod behaviour;
 mod io;
+mod ollama;
 mod openai;
 mod plan;
 mod record;

@@ -10,7 +10,7 @@ use super::bank::{Bank, Banks, Kind, text};
 use super::behaviour::{Behaviour, Done, Fault, UsageLie};
 use super::request::{Ask, Route, Tool, number_in};
 use super::schema;
-use super::{anthropic, openai};
+use super::{anthropic, ollama, openai};
 
 /// Tokens of an answer when neither prompt nor behaviour says.
 const TOKENS_DEFAULT: u64 = 16;
@@ -70,7 +70,7 @@ impl<'a> Plan<'a> {
         let mut plan = Self {
             route,
             model: &ask.model,
-            stream: ask.stream,
+            stream: ask.streams(route),
             banks,
             tokens: behaviour.tokens.or_else(|| number_in(prompt)).unwrap_or(TOKENS_DEFAULT),
             reasoning: behaviour.reasoning,
@@ -103,7 +103,10 @@ impl<'a> Plan<'a> {
 
     fn usage_said(&self, ask: &Ask<'_>, behaviour: &Behaviour) -> Option<Usage> {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let asked = !self.stream || ask.wants_usage() || self.route.is_anthropic();
+        let asked = !self.stream
+            || ask.wants_usage()
+            || self.route.is_anthropic()
+            || self.route.is_ollama();
         let input = ask.input_tokens();
         let honest = Usage {
             input: number(input),
@@ -128,6 +131,10 @@ impl<'a> Plan<'a> {
 
     /// The answer's parts.
     pub(super) fn script(&self) -> Script {
+        if self.route.is_ollama() {
+            let stream = self.stream;
+            return if stream { ollama::stream(self) } else { self.whole(ollama::whole(self)) };
+        }
         match (self.route.is_anthropic(), self.stream) {
             (true, true) => anthropic::stream(self),
             (true, false) => self.whole(anthropic::whole(self)),
@@ -182,7 +189,9 @@ impl<'a> Plan<'a> {
     }
 
     fn error_event(&self) -> Bytes {
-        let text = if self.route.is_anthropic() {
+        let text = if self.route.is_ollama() {
+            "{\"error\":\"The double is overloaded.\"}\n"
+        } else if self.route.is_anthropic() {
             "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"The double is overloaded.\"}}\n\n"
         } else {
             "data: {\"error\":{\"message\":\"The double is overloaded.\",\"type\":\"server_error\",\"code\":\"overloaded\"}}\n\n"
@@ -194,6 +203,8 @@ impl<'a> Plan<'a> {
         let kind = match self.route {
             Route::Messages => Kind::Message(u8::from(self.reasoning > 0)),
             Route::Completions => Kind::Completion,
+            Route::Lines => Kind::Lines,
+            Route::Generate => Kind::Generate,
             _ => Kind::Chat,
         };
         self.banks.bank(kind, self.model).with_text(&format!("{} ", "x".repeat(bytes)))

@@ -16,6 +16,11 @@ pub(super) enum Route {
     Model,
     Messages,
     CountTokens,
+    /// Ollama's chat.
+    Lines,
+    Generate,
+    Embed,
+    Tags,
     Health,
     Stats,
     Behaviour,
@@ -29,6 +34,13 @@ impl Route {
             "/health" | "/healthz" => return Self::Health,
             "/double/stats" => return Self::Stats,
             "/double/behaviour" => return Self::Behaviour,
+            _ => {}
+        }
+        match path {
+            "/api/chat" => return Self::Lines,
+            "/api/generate" => return Self::Generate,
+            "/api/embed" => return Self::Embed,
+            "/api/tags" => return Self::Tags,
             _ => {}
         }
         let ends = |end: &str| path.ends_with(end);
@@ -54,6 +66,10 @@ impl Route {
     pub(super) fn is_anthropic(self) -> bool {
         matches!(self, Self::Messages | Self::CountTokens)
     }
+
+    pub(super) fn is_ollama(self) -> bool {
+        matches!(self, Self::Lines | Self::Generate | Self::Embed | Self::Tags)
+    }
 }
 
 /// The parts of a request body that the double looks at.
@@ -61,8 +77,13 @@ impl Route {
 pub(super) struct Ask<'a> {
     #[serde(borrow, default)]
     pub(super) model: Cow<'a, str>,
+    /// Whether a stream is asked for; Ollama's are where nothing is said.
     #[serde(default)]
-    pub(super) stream: bool,
+    stream: Option<bool>,
+    #[serde(default)]
+    options: Option<Options>,
+    #[serde(default)]
+    format: Option<Value>,
     #[serde(default)]
     stream_options: Option<StreamOptions>,
     #[serde(default)]
@@ -93,6 +114,13 @@ struct StreamOptions {
     include_usage: bool,
 }
 
+/// Ollama's.
+#[derive(Deserialize)]
+struct Options {
+    #[serde(default)]
+    num_predict: Option<u64>,
+}
+
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
@@ -113,6 +141,11 @@ impl<'a> Ask<'a> {
         if body.is_empty() { Ok(Self::default()) } else { serde_json::from_slice(body) }
     }
 
+    /// Whether a stream is asked for.
+    pub(super) fn streams(&self, route: Route) -> bool {
+        self.stream.unwrap_or(matches!(route, Route::Lines | Route::Generate))
+    }
+
     /// Whether the request asks for usage at the end of a stream.
     pub(super) fn wants_usage(&self) -> bool {
         self.stream_options.as_ref().is_some_and(|options| options.include_usage)
@@ -120,7 +153,8 @@ impl<'a> Ask<'a> {
 
     /// The bound on output tokens.
     pub(super) fn max_tokens(&self) -> Option<u64> {
-        self.max_completion_tokens.or(self.max_tokens)
+        let ollama = self.options.as_ref().and_then(|options| options.num_predict);
+        self.max_completion_tokens.or(self.max_tokens).or(ollama)
     }
 
     /// The last user message's text, or the prompt's, or the input's.
@@ -151,6 +185,10 @@ impl<'a> Ask<'a> {
 
     /// The schema that the answer's text must fit.
     pub(super) fn answer_schema(&self) -> Option<Value> {
+        if let Some(format) = &self.format {
+            let object = serde_json::json!({"type": "object"});
+            return Some(if format == "json" { object } else { format.clone() });
+        }
         let anthropic = || self.output_config.as_ref()?.get("format");
         let format = self.response_format.as_ref().or_else(anthropic)?;
         match format.get("type")?.as_str()? {
@@ -222,6 +260,8 @@ mod tests {
             ("/anthropic/v1/messages", Route::Messages),
             ("/v1/messages/count_tokens", Route::CountTokens),
             ("/v1/models/a/b", Route::Model),
+            ("/api/chat", Route::Lines),
+            ("/api/tags", Route::Tags),
             ("/", Route::Unknown),
         ] {
             assert_eq!(Route::of(path), route, "{path}");

@@ -26,7 +26,7 @@ use super::behaviour::{Behaviour, Fault};
 use super::plan::{Plan, Script};
 use super::record::{Records, Run};
 use super::request::{Ask, Route, words_in};
-use super::{anthropic, openai};
+use super::{anthropic, ollama, openai};
 
 /// A request body, in bytes.
 const BODY_BYTES_MAX: usize = 64 << 20;
@@ -160,7 +160,7 @@ impl Call {
             return Ok(reply);
         }
         match route {
-            Route::Chat | Route::Completions | Route::Messages => {
+            Route::Chat | Route::Completions | Route::Messages | Route::Lines | Route::Generate => {
                 let plan = Plan::new(route, &ask, &behaviour, &prompt, &self.state.banks);
                 let answer = self.start(&plan, &behaviour, run, slot);
                 reply(answer, &plan, &behaviour).await
@@ -192,7 +192,8 @@ impl Call {
         let start = Instant::now();
         let every = Duration::from_millis(behaviour.comments_ms);
         let filler = (!every.is_zero()).then(|| {
-            let bytes: &[u8] = if plan.stream { b": keep-alive\n\n" } else { b"\n" };
+            let comments = plan.stream && !plan.route.is_ollama();
+            let bytes: &[u8] = if comments { b": keep-alive\n\n" } else { b"\n" };
             Filler { bytes: Bytes::copy_from_slice(bytes), every, next: start + every }
         });
         Answer {
@@ -305,7 +306,11 @@ async fn reply(mut answer: Answer, plan: &Plan<'_>, behaviour: &Behaviour) -> io
     if !is_early {
         poll_fn(|cx| answer.poll_first(cx)).await?;
     }
-    let kind = if plan.stream { "text/event-stream; charset=utf-8" } else { "application/json" };
+    let kind = match (plan.stream, plan.route.is_ollama()) {
+        (true, true) => "application/x-ndjson",
+        (true, false) => "text/event-stream; charset=utf-8",
+        (false, _) => "application/json",
+    };
     let mut reply = Response::new(Either::Right(answer));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -337,6 +342,8 @@ fn plain(
 ) -> Reply {
     let anthropic = headers.contains_key("anthropic-version");
     match route {
+        Route::Embed => json(200, ollama::embed(ask)),
+        Route::Tags => json(200, ollama::tags(&behaviour.models)),
         Route::Embeddings => json(200, openai::embeddings(ask)),
         Route::CountTokens => json(200, anthropic::count(ask)),
         Route::Models if anthropic => json(200, anthropic::models(&behaviour.models)),
@@ -354,7 +361,9 @@ fn plain(
 }
 
 fn error(route: Route, status: u16, message: &str) -> Reply {
-    let body = if route.is_anthropic() {
+    let body = if route.is_ollama() {
+        ollama::error(message)
+    } else if route.is_anthropic() {
         anthropic::error(status, message)
     } else {
         openai::error(status, message)
