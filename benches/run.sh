@@ -74,4 +74,12 @@ if wants envoy && ! has envoy "$envoy_version"; then
   mark envoy "$envoy_version"
 fi
 
-exec python3 benches/side_by_side.py --made "$made" --programs "$CARGO_TARGET_DIR/release" "$@"
+run=(python3 benches/side_by_side.py --made "$made" --programs "$CARGO_TARGET_DIR/release" "$@")
+if wants portkey; then
+  # It listens on every address: in a network namespace there is only loopback.
+  for tool in unshare ip; do
+    command -v "$tool" >/dev/null || fail "$tool is missing: Portkey would listen beyond loopback"
+  done
+  exec unshare --map-root-user --net bash -c 'ip link set lo up && exec "$@"' bash "${run[@]}"
+fi
+exec "${run[@]}"

@@ -60,6 +60,8 @@ def words_of(url, gateway, size):
     words = ["--url", url, "--body-bytes", size]
     if gateway and gateway.key:
         words += ["--key", gateway.key]
+    for name, value in gateway.headers().items() if gateway else ():
+        words += ["--header", f"{name}:{value}"]
     return words
 
 
@@ -230,6 +232,8 @@ def parse():
     parser.add_argument("--cores", default="0,1", help="of the gateway, and of the double and the load")
     parser.add_argument("--out", default=str(ROOT / "benches/results"))
     options = parser.parse_args()
+    if options.quick and options.write_readme:
+        parser.error("a quick run measures nothing that the README may say")
     options.cores = [int(core) for core in options.cores.split(",")]
     if options.quick:
         options.rounds, options.modest_seconds, options.high_seconds = 2, 2, 2

@@ -55,6 +55,9 @@ struct Asked {
     /// The key, sent as a bearer.
     #[arg(long)]
     key: Option<String>,
+    /// One more header, NAME:VALUE; may be repeated.
+    #[arg(long = "header")]
+    headers: Vec<String>,
     /// The model.
     #[arg(long, default_value = "double")]
     model: String,
@@ -68,11 +71,14 @@ struct Asked {
 
 impl Asked {
     fn target(&self) -> Result<Target, Box<dyn Error>> {
-        let target = self.url.clone();
-        Ok(match &self.key {
-            Some(key) => target.with_key(key)?,
-            None => target,
-        })
+        let mut target = self.url.clone();
+        if let Some(key) = &self.key {
+            target = target.with_key(key)?;
+        }
+        for header in &self.headers {
+            target = target.with_header(header)?;
+        }
+        Ok(target)
     }
 
     fn body(&self, stream: bool) -> bytes::Bytes {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -22,8 +22,7 @@ const FILLER: &str = "The quick brown fox jumps over the lazy dog, and the repor
 pub struct Target {
     address: SocketAddr,
     path: Uri,
-    host: HeaderValue,
-    bearer: Option<HeaderValue>,
+    headers: HeaderMap,
 }
 
 /// Why an address is no target.
@@ -35,9 +34,9 @@ pub enum TargetError {
     /// Another machine, or one that cannot be told.
     #[error("only addresses of loopback are loaded")]
     NotLoopback,
-    /// The key cannot stand in a header.
-    #[error("the key holds signs that no header takes")]
-    Key,
+    /// A key or header that HTTP does not know.
+    #[error("write a header as NAME:VALUE, in signs that HTTP takes")]
+    Header,
 }
 
 impl FromStr for Target {
@@ -52,8 +51,10 @@ impl FromStr for Target {
         }
         let path = if path.is_empty() { "/" } else { path };
         let path = path.parse().map_err(|_| TargetError::Form)?;
-        let host = HeaderValue::from_str(authority).map_err(|_| TargetError::Form)?;
-        Ok(Self { address, path, host, bearer: None })
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(HOST, HeaderValue::from_str(authority).map_err(|_| TargetError::Form)?);
+        Ok(Self { address, path, headers })
     }
 }
 
@@ -61,10 +62,22 @@ impl Target {
     /// The same target, asked with a key.
     ///
     /// # Errors
-    /// [`TargetError::Key`].
+    /// [`TargetError::Header`].
     pub fn with_key(mut self, key: &str) -> Result<Self, TargetError> {
-        let bearer = HeaderValue::from_str(&format!("Bearer {key}"));
-        self.bearer = Some(bearer.map_err(|_| TargetError::Key)?);
+        let bearer = format!("Bearer {key}").parse().map_err(|_| TargetError::Header)?;
+        self.headers.insert(AUTHORIZATION, bearer);
+        Ok(self)
+    }
+
+    /// The same target, asked with one more header: `NAME:VALUE`.
+    ///
+    /// # Errors
+    /// [`TargetError::Header`].
+    pub fn with_header(mut self, header: &str) -> Result<Self, TargetError> {
+        let (name, value) = header.split_once(':').ok_or(TargetError::Header)?;
+        let name: HeaderName = name.parse().map_err(|_| TargetError::Header)?;
+        let value = value.trim().parse().map_err(|_| TargetError::Header)?;
+        self.headers.insert(name, value);
         Ok(self)
     }
 
@@ -73,12 +86,7 @@ impl Target {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.path.clone();
-        let headers = request.headers_mut();
-        headers.insert(HOST, self.host.clone());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(bearer) = &self.bearer {
-            headers.insert(AUTHORIZATION, bearer.clone());
-        }
+        *request.headers_mut() = self.headers.clone();
         request
     }
 
