@@ -40,9 +40,14 @@ pub const TARGETS: [Target; 11] = [
     ("limit_spec", limit_spec),
 ];
 
-const CLIENTS: [ClientDialect; 3] =
-    [ClientDialect::OpenAi, ClientDialect::DeepSeek, ClientDialect::Anthropic];
-const UPSTREAMS: [Dialect; 2] = [Dialect::Openai, Dialect::Anthropic];
+const CLIENTS: [ClientDialect; 5] = [
+    ClientDialect::OpenAi,
+    ClientDialect::DeepSeek,
+    ClientDialect::Anthropic,
+    ClientDialect::Ollama,
+    ClientDialect::Responses,
+];
+const UPSTREAMS: [Dialect; 3] = [Dialect::Openai, Dialect::Anthropic, Dialect::Ollama];
 const ENDPOINTS: [Endpoint; 4] =
     [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings, Endpoint::CountTokens];
 

@@ -2,9 +2,11 @@
 //! limit, while a good client is served and nothing stays open.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
+use surgewall_core::files::read_text;
 use surgewall_testkit::attack::{Ended, From, connect, drip, say, until_closed};
 use surgewall_testkit::{Behaviour, Double};
 use tokio::io::AsyncWriteExt as _;
@@ -105,7 +107,7 @@ impl Siege {
 
 /// This process's resident memory.
 fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let statm = read_text(Path::new("/proc/self/statm"), 4_096).unwrap();
     let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
     pages * 4_096
 }
