@@ -133,6 +133,12 @@ impl Policy {
         self.config.listen.behind_proxy.iter().any(|net| net.contains(&address))
     }
 
+    /// Whether any model answers a caller without a credential.
+    #[must_use]
+    pub const fn answers_strangers(&self) -> bool {
+        self.config.accounts.anonymous || self.handbook_for_all
+    }
+
     /// The prices of `model`: the longest pattern that fits.
     #[must_use]
     pub fn rates(&self, model: &str) -> Option<Rates> {
@@ -263,9 +269,9 @@ mod tests {
     fn a_reload_does_not_pretend_that_the_listeners_moved() {
         let before = policy("192.0.2.1:443");
         let mut after = policy("127.0.0.1:443");
-        assert!(after.handbook_for_all);
+        assert!(after.handbook_for_all && after.answers_strangers());
         after.stay_at(&before);
-        assert!(!after.handbook_for_all);
+        assert!(!after.handbook_for_all && !after.answers_strangers());
         assert_eq!(after.config.listen.public, before.config.listen.public);
     }
 }

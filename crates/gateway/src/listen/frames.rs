@@ -150,7 +150,8 @@ impl FrameBudget {
 mod tests {
     use super::*;
 
-    const PING: [u8; 17] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    /// Without a payload: a flood is told at a frame's head, and what follows it is not read.
+    const PING: [u8; 9] = [0, 0, 0, 6, 0, 0, 0, 0, 0];
     const RESET: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
     const WINDOW_UPDATE: [u8; 13] = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1];
     const DATA: [u8; 10] = [0, 0, 1, 0, 0, 0, 0, 0, 1, b'x'];

@@ -34,7 +34,8 @@ impl Drop for AnonymousSlot {
 /// Takes a place for an anonymous request.
 ///
 /// # Errors
-/// The network has `limits.network_requests_max` in flight, or the door drains.
+/// The network has `limits.network_requests_max` in flight, no model answers
+/// strangers, or the door drains.
 pub fn throttle(
     door: &Arc<Door>,
     arrival: &Arrival,
@@ -46,6 +47,10 @@ pub fn throttle(
     let Identified { principal } = identified;
     if !principal.is_anonymous() {
         return Ok(Throttled { principal, slot: None });
+    }
+    if !arrival.policy.answers_strangers() {
+        // No model would answer: nothing of its body is read, let alone kept.
+        return Err(Refusal::CredentialMissing);
     }
     let network = arrival.network;
     let entered = lock(&door.networks).enter_anonymous(network);
