@@ -9,7 +9,7 @@ use surgewall_core::quota::{Amounts, Charge, Meter};
 use surgewall_core::refusal::Refusal;
 use surgewall_core::usage::Usage;
 use surgewall_shield::quota::Limit;
-use surgewall_wire::Endpoint;
+use surgewall_wire::{ClientDialect, Endpoint};
 
 use super::Arrival;
 use super::guard_input::Guarded;
@@ -103,7 +103,13 @@ fn permitted(
         }
     }
     let targets = targets.ok_or(Refusal::ModelUnknown)?;
-    let chats = matches!(asked.endpoint, Endpoint::Chat | Endpoint::CountTokens);
+    // Ollama's generate is a conversation of one turn.
+    let turn = arrival.route.dialect == ClientDialect::Ollama;
+    let chats = match asked.endpoint {
+        Endpoint::Chat | Endpoint::CountTokens => true,
+        Endpoint::Completions => turn,
+        Endpoint::Embeddings => false,
+    };
     if targets.model == crate::upstream::HANDBOOK && !chats {
         let reason = "the handbook only answers chat".into();
         return Err(Refusal::InvalidRequest { reason, param: Some("model".into()) });

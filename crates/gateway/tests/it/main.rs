@@ -5,6 +5,8 @@ mod calls;
 #[cfg(test)]
 mod conservation;
 #[cfg(test)]
+mod dialects;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod floods;
