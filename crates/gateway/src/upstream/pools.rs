@@ -71,12 +71,15 @@ impl Pools {
         self.all.iter().find(|pool| pool.name() == name).cloned()
     }
 
-    /// The pools that serve `asked`, or `None`.
+    /// The pools that serve `asked`, or `None`. The handbook is asked by its
+    /// name alone, and nobody else is: strangers may ask it, and a server that
+    /// says it has every model must not get their words.
     #[must_use]
     pub fn resolve(&self, asked: &str, vault: &Vault) -> Option<Targets> {
         let primary: Vec<Target> = self
             .all
             .iter()
+            .filter(|pool| asked != HANDBOOK || pool.name() == HANDBOOK)
             .filter_map(|pool| {
                 pool.resolve(asked).map(|model| Target { pool: pool.clone(), model })
             })
@@ -157,6 +160,32 @@ mod tests {
         );
         let config = surgewall_core::config::parse("test.toml", &text).unwrap();
         Pool::new(&config.upstream[0], Timestamp::from_millis(0)).unwrap()
+    }
+
+    #[test]
+    fn only_the_handbook_answers_as_the_handbook() {
+        let upstream = |more: &str| {
+            format!(
+                "[[upstream]]\nname=\"a\"\nurl=\"http://127.0.0.1:9/v1\"\nweight=1000\n{more}\n"
+            )
+        };
+        for more in ["", "models=[\"handbook\"]", "aliases={ handbook = \"big\" }"] {
+            let config = surgewall_core::config::parse("test.toml", &upstream(more)).unwrap();
+            let pools = Pools::new(&config, None, Timestamp::from_millis(0)).unwrap();
+            let vault = vault();
+            let targets = pools.resolve(HANDBOOK, &vault).unwrap();
+            let names: Vec<_> =
+                targets.order(&pools).iter().map(|t| t.pool.name().to_owned()).collect();
+            assert_eq!(names, [HANDBOOK], "{more}");
+            assert_eq!(targets.recorded, HANDBOOK);
+        }
+    }
+
+    fn vault() -> Vault {
+        let dir = tempfile::tempdir().unwrap();
+        let data =
+            surgewall_store::datadir::DataDir::open_or_create(&dir.path().join("data")).unwrap();
+        Vault::open_or_create(&data, Some(&dir.path().join("master.key"))).unwrap()
     }
 
     #[test]
