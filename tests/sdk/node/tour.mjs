@@ -189,6 +189,22 @@ function openaiSteps(prefix, model, double) {
   });
 }
 
+for (const model of ["gpt-double", "claude-double"]) {
+  step(`openai-node responses ${model}`, async () => {
+    const answer = await gpt.responses.create({ model, input: "say 3", max_output_tokens: 50 });
+    assert.deepEqual([answer.status, answer.output_text], ["completed", toks(3)]);
+    assert.equal(answer.usage.output_tokens, 3);
+    const stream = await gpt.responses.create({ model, input: "say 5", max_output_tokens: 50, stream: true });
+    let text = "";
+    let last = "";
+    for await (const event of stream) {
+      text += event.type === "response.output_text.delta" ? event.delta : "";
+      last = event.type;
+    }
+    assert.deepEqual([text, last], [toks(5), "response.completed"]);
+  });
+}
+
 openaiSteps("openai-node ", "gpt-double", "openai_double");
 openaiSteps("openai-node to-anthropic.", "claude-double", "anthropic_double");
 
