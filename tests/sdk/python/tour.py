@@ -283,6 +283,111 @@ for name, model, double in [
         step(prefix + suffix)(function)
 
 
+def responses_text(model):
+    raw = gpt.responses.with_raw_response.create(
+        model=model, instructions="Count.", input="say 3", max_output_tokens=50, metadata={"a": "b"}
+    )
+    answer = raw.parse()
+    same((answer.object, answer.status, answer.model), ("response", "completed", model))
+    same(answer.output_text, toks(3))
+    same((answer.store, answer.metadata, answer.max_output_tokens), (False, {"a": "b"}, 50))
+    same(answer.usage.output_tokens, 3)
+    same(answer.usage.total_tokens, answer.usage.input_tokens + 3)
+    same(answer.usage.output_tokens_details.reasoning_tokens, 0)
+    assert raw.headers["x-request-id"] in answer.id
+    cut = gpt.responses.create(model=model, input=user("say 9"), max_output_tokens=4)
+    same((cut.output_text, cut.status), (toks(4), "incomplete"))
+    same(cut.incomplete_details.reason, "max_output_tokens")
+
+
+def responses_stream(model):
+    events = list(gpt.responses.create(model=model, input="say 5", max_output_tokens=50, stream=True))
+    same([event.sequence_number for event in events], list(range(len(events))))
+    kinds = [event.type for event in events if not event.type.endswith(".delta")]
+    same(
+        kinds,
+        [
+            "response.created",
+            "response.in_progress",
+            "response.output_item.added",
+            "response.content_part.added",
+            "response.output_text.done",
+            "response.content_part.done",
+            "response.output_item.done",
+            "response.completed",
+        ],
+    )
+    deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
+    same("".join(deltas), toks(5))
+    last = events[-1].response
+    same((last.output_text, last.usage.output_tokens), (toks(5), 5))
+    # The SDK's own reader of streams puts the same together.
+    with gpt.responses.stream(model=model, input="say 5", max_output_tokens=50) as stream:
+        for _ in stream:
+            pass
+        same(stream.get_final_response().output_text, toks(5))
+
+
+def responses_tools(model):
+    tools = [{"type": "function", **tool["function"]} for tool in OPENAI_TOOLS]
+    ask = {"model": model, "tools": tools, "max_output_tokens": 100}
+    whole = gpt.responses.create(input="call the tool", **ask)
+    events = list(gpt.responses.create(input="call the tool", stream=True, **ask))
+    done = [event for event in events if event.type == "response.function_call_arguments.done"]
+    same([json.loads(event.arguments) for event in done], [ARGUMENTS])
+    for answer in (whole, events[-1].response):
+        calls = [item for item in answer.output if item.type == "function_call"]
+        same([(call.name, json.loads(call.arguments)) for call in calls], [("weather", ARGUMENTS)])
+        # The items go back as they came, the results with them.
+        results = [{"type": "function_call_output", "call_id": call.call_id, "output": "sunny"} for call in calls]
+        after = gpt.responses.create(
+            input=[*user("call the tool"), *answer.output, *results, *user("say 2")], **ask
+        )
+        same(after.output_text, toks(2))
+
+
+def responses_structured(model):
+    class Place(BaseModel):
+        city: str
+
+    answer = gpt.responses.parse(model=model, input="where?", text_format=Place, max_output_tokens=100)
+    assert isinstance(answer.output_parsed, Place), answer.output
+
+
+def responses_broken(model):
+    text, failed = "", None
+    for event in gpt.responses.create(
+        model=model, input="say 50\n!double die after=3", max_output_tokens=60, stream=True
+    ):
+        text += event.delta if event.type == "response.output_text.delta" else ""
+        failed = event.response if event.type == "response.failed" else failed
+    same((text, failed.status, failed.error.code), (toks(3), "failed", "upstream_failed"))
+
+
+for name, model in [("", "gpt-double"), ("to-anthropic.", "claude-double")]:
+    for suffix, function in [
+        ("text", lambda m=model: responses_text(m)),
+        ("stream", lambda m=model: responses_stream(m)),
+        ("tools", lambda m=model: responses_tools(m)),
+        ("structured", lambda m=model: responses_structured(m)),
+        ("broken", lambda m=model: responses_broken(m)),
+    ]:
+        step(f"openai-python responses.{name}{suffix}")(function)
+
+
+@step("openai-python responses.refusals")
+def _():
+    for more in (
+        {"previous_response_id": "resp_1"},
+        {"conversation": "conv_1"},
+        {"background": True},
+        {"tools": [{"type": "web_search"}]},
+        {"input": [{"type": "item_reference", "id": "msg_1"}]},
+    ):
+        ask = {"model": "gpt-double", "input": "say 2", **more}
+        refused(openai.BadRequestError, 400, "unsupported_parameter", lambda: gpt.responses.create(**ask))
+
+
 @step("openai-python alias")
 def _():
     for alias in ("gpt-alias", "claude-alias"):
