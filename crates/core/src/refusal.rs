@@ -13,11 +13,8 @@ use crate::quota::Meter;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The Host header names something that this listener is not.
-    #[error("host `{host}` is not a name of this listener")]
-    HostNotAllowed {
-        /// The header's value, cut to 128 bytes.
-        host: String,
-    },
+    #[error("the host header is not a name of this listener")]
+    HostNotAllowed,
     /// No such route.
     #[error("no route for this path")]
     RouteUnknown,
@@ -246,7 +243,7 @@ impl Refusal {
     pub const fn row(&self) -> Row {
         use Level::{Debug, Error, Info, Warn};
         match self {
-            Self::HostNotAllowed { .. } => row(421, INVALID, INVALID, "host_not_allowed", Info),
+            Self::HostNotAllowed => row(421, INVALID, INVALID, "host_not_allowed", Info),
             Self::RouteUnknown => row(404, INVALID, "not_found_error", "route_unknown", Debug),
             Self::MethodNotAllowed => row(405, INVALID, INVALID, "method_not_allowed", Debug),
             Self::BodyTooLarge { .. } => {
@@ -306,9 +303,7 @@ impl Refusal {
     #[must_use]
     pub fn public_text(&self) -> String {
         match self {
-            Self::HostNotAllowed { .. } => {
-                "This server does not answer under that host name.".into()
-            }
+            Self::HostNotAllowed => "This server does not answer under that host name.".into(),
             Self::RouteUnknown => {
                 "There is nothing at this path. See /openapi.json for what there is.".into()
             }
@@ -320,7 +315,12 @@ impl Refusal {
                 format!("The request body did not arrive within {seconds} seconds.")
             }
             Self::BodyBroken => "The request body broke off before its end.".into(),
-            Self::InvalidRequest { reason, .. } => format!("The request is not valid: {reason}."),
+            Self::InvalidRequest { reason, param: Some(param) } => {
+                format!("The request is not valid: `{param}`: {reason}.")
+            }
+            Self::InvalidRequest { reason, param: None } => {
+                format!("The request is not valid: {reason}.")
+            }
             Self::UnsupportedParameter { param, reason } => {
                 format!("The parameter `{param}` is not supported: {reason}.")
             }

@@ -16,6 +16,7 @@ use surgewall_store::ledger::{AppendError, Ledger};
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
 
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::estimates::Estimates;
@@ -53,6 +54,8 @@ pub struct Door {
     /// Connections and housekeeping.
     pub tasks: Tasks,
     connections_max: u32,
+    /// Room for request bodies, in KiB.
+    pub bodies: Arc<Semaphore>,
     tls: ArcSwapOption<TlsAcceptor>,
 }
 
@@ -81,6 +84,7 @@ impl Door {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let limits = &parts.policy.config.limits;
+        let bodies_bytes_max = limits.bodies_bytes_max;
         let networks = NetworkTable::new(network_limits(limits, parts.connections_max));
         Arc::new(Self {
             clock: parts.clock,
@@ -97,6 +101,7 @@ impl Door {
             metrics: Metrics::new(),
             tasks: Tasks::default(),
             connections_max: parts.connections_max,
+            bodies: Arc::new(Semaphore::new(body_room_kib(bodies_bytes_max))),
             tls: ArcSwapOption::empty(),
         })
     }
@@ -183,6 +188,10 @@ impl Door {
         let refused = Refused { request_id: None, at, who: None, network, code, count };
         self.ledger.append_detached(Record::Refused(Box::new(refused)));
     }
+}
+
+fn body_room_kib(bytes_max: u64) -> usize {
+    usize::try_from(bytes_max >> 10).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
 }
 
 fn network_limits(limits: &Limits, connections_max: u32) -> NetworkLimits {

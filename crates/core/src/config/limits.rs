@@ -10,10 +10,13 @@ use crate::principal::Class;
 pub struct Limits {
     /// A request body, in bytes.
     pub body_bytes_max: u64,
+    /// Request bodies of all requests together that are held in memory, in bytes:
+    /// further ones wait for room.
+    pub bodies_bytes_max: u64,
     /// All request headers together, in bytes.
     pub header_bytes_max: u32,
     /// Seconds for a request head to arrive, counted from the connection's opening
-    /// or from the previous answer: so also how long an idle HTTP/1 connection is kept.
+    /// or from the previous answer: so also how long an idle connection is kept.
     pub header_read_s: u64,
     /// Seconds for the request body to arrive.
     pub body_read_s: u64,
@@ -45,6 +48,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes_max: 8 << 20,
+            bodies_bytes_max: 1 << 30,
             header_bytes_max: 64 << 10,
             header_read_s: 20,
             body_read_s: 30,

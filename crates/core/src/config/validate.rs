@@ -58,6 +58,12 @@ pub fn validate(config: &Config) -> Result<(), Fault> {
     listen(&config.listen)?;
     upstreams(&config.upstream)?;
     prices(config)?;
+    if config.limits.bodies_bytes_max < config.limits.body_bytes_max.max(1 << 10) {
+        return Err(fault(
+            ["limits".into(), "bodies_bytes_max".into()],
+            "less than one body: no request could ever be read",
+        ));
+    }
     for (at, rule) in config.limits.quota.iter().enumerate() {
         quota(config, at, rule)?;
     }
@@ -290,6 +296,10 @@ mod tests {
             (format!("{UP}[[limits.quota]]\nper=\"key\"\nlimit=\"money=1/1d\""), "no price"),
             (format!("{UP}[[limits.quota]]\nper=\"key\"\nlimit=\"tokens=1\""), "not a limit"),
             ("[vault]\nrecord=\"all\"".to_owned(), "not built yet"),
+            (
+                "[limits]\nbody_bytes_max=5000\nbodies_bytes_max=4999".to_owned(),
+                "less than one body",
+            ),
         ];
         for (text, expected) in cases {
             let shown = message(&text);

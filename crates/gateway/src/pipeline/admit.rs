@@ -167,10 +167,18 @@ fn reserve(
 ) -> Result<(Vec<Charge>, RateLimits), Refusal> {
     let limits: Vec<Limit<'_>> = held.iter().map(Held::limit).collect();
     let mut quota = lock(&door.quota);
-    let granted = quota.reserve(arrival.at, &limits, &targets.model, &reserved)?;
-    door.metrics.shadow_hits(granted.shadow.len());
+    let granted = quota.reserve(arrival.at, &limits, &targets.model, &reserved);
     let rate_limits = RateLimits::read(&quota, arrival.at, &limits, &targets.model);
-    Ok((granted.charges, rate_limits))
+    match granted {
+        Ok(granted) => {
+            door.metrics.shadow_hits(granted.shadow.len());
+            Ok((granted.charges, rate_limits))
+        }
+        Err(exceeded) => {
+            let _ = arrival.rate_limits.set(rate_limits);
+            Err(exceeded.into())
+        }
+    }
 }
 
 fn admission(

@@ -89,7 +89,8 @@ async fn attempts(
             let Some(lease) = target.pool.lease(&door.clock, &tried) else { break };
             made += 1;
             tried.push(lease.server());
-            routed.reservation.attempt(target.pool.name());
+            let rates = arrival.policy.rates(&target.model);
+            routed.reservation.attempt(target.pool.name(), rates);
             match attempt::attempt(arrival, &routed.asked, &routed.reservation, target, lease).await
             {
                 Ok(answer) => return Ok(answer),

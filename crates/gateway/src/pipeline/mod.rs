@@ -29,6 +29,7 @@ use surgewall_core::refusal::Refusal;
 use crate::door::Door;
 use crate::listen::{Peer, client_address};
 use crate::policy::Policy;
+use crate::ratelimit::RateLimits;
 use crate::routes::table::Route;
 
 /// What is known of a request before anybody looked at it.
@@ -51,6 +52,8 @@ pub struct Arrival {
     pub policy: Arc<Policy>,
     /// Who asks, once that is known: for the record of a refusal.
     pub who: OnceLock<Who>,
+    /// What is left of the caller's limits, once a quota refused: for the answer's head.
+    pub rate_limits: OnceLock<RateLimits>,
 }
 
 impl Arrival {
@@ -74,6 +77,7 @@ impl Arrival {
             route,
             policy,
             who: OnceLock::new(),
+            rate_limits: OnceLock::new(),
         }
     }
 }
@@ -92,7 +96,7 @@ pub async fn serve(
     // Deny by default: every carrier of a credential becomes one principal, or the request ends here.
     let identified = identify::identify(door, arrival, &head.headers).await?;
     // One anonymous network cannot hold more than its number of requests.
-    let throttled = throttle::throttle(door, arrival, identified)?;
+    let throttled = throttle::throttle(door, arrival, identified, &head.headers)?;
     // Nothing is decided on bytes that were not bounded and understood.
     let parsed = parse::parse(door, arrival, throttled, &head.headers, body).await?;
     // What must not reach a model is stopped before it costs anything.
@@ -121,7 +125,7 @@ pub async fn count_tokens(
 ) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
     let identified = identify::identify(door, arrival, &head.headers).await?;
-    let throttled = throttle::throttle(door, arrival, identified)?;
+    let throttled = throttle::throttle(door, arrival, identified, &head.headers)?;
     let parsed = parse::parse(door, arrival, throttled, &head.headers, body).await?;
     let guarded = guard_input::guard_input(parsed)?;
     let tokens = admit::count(door, arrival, &guarded)?;

@@ -13,6 +13,7 @@ use surgewall_core::principal::{DelegatedUser, Principal};
 use surgewall_core::refusal::Refusal;
 use surgewall_wire::request::{Facts, RequestLimits};
 use surgewall_wire::{Endpoint, request};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Arrival;
 use super::throttle::{AnonymousSlot, Throttled};
@@ -39,6 +40,8 @@ pub struct Asked {
     pub facts: Facts,
     /// The request's headers, of which a few go on to an upstream of the same dialect.
     pub headers: HeaderMap,
+    /// The body's room in memory, given back when an upstream has it.
+    _room: OwnedSemaphorePermit,
 }
 
 /// Reads and understands the body.
@@ -58,6 +61,7 @@ pub async fn parse(
             why: "a route without an endpoint in the pipeline".into(),
         });
     };
+    let room = room(door, limits, headers).await?;
     let body = read_body(limits, headers, body).await?;
     let bounds = RequestLimits {
         json_depth_max: limits.json_depth_max,
@@ -67,8 +71,29 @@ pub async fn parse(
     let facts = request::read(arrival.route.dialect, endpoint, &body, &bounds)?;
     let Throttled { mut principal, slot } = throttled;
     principal.delegated = delegated(door, arrival, &principal, &facts, headers)?;
-    let asked = Asked { endpoint, body, facts, headers: headers.clone() };
+    let asked = Asked { endpoint, body, facts, headers: headers.clone(), _room: room };
     Ok(Parsed { principal, slot, asked })
+}
+
+/// Room in memory for the body, in KiB, before a byte of it is read: by what
+/// the head declares, or for the longest body where it declares nothing.
+async fn room(
+    door: &Door,
+    limits: &Limits,
+    headers: &HeaderMap,
+) -> Result<OwnedSemaphorePermit, Refusal> {
+    let bytes = declared(headers).unwrap_or(limits.body_bytes_max).min(limits.body_bytes_max);
+    let kib = u32::try_from(bytes.div_ceil(1 << 10).max(1)).unwrap_or(u32::MAX);
+    let wait = Duration::from_secs(limits.body_read_s);
+    match tokio::time::timeout(wait, door.bodies.clone().acquire_many_owned(kib)).await {
+        Ok(Ok(room)) => Ok(room),
+        Ok(Err(_)) => Err(Refusal::Draining),
+        Err(_) => Err(Refusal::BodyTimeout { seconds: limits.body_read_s }),
+    }
+}
+
+fn declared(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The whole body, within the limits on bytes and time.
@@ -78,9 +103,7 @@ pub async fn parse(
 pub async fn read_body(limits: &Limits, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     let bytes_max = limits.body_bytes_max;
     let too_large = || Refusal::BodyTooLarge { bytes_max };
-    let declared =
-        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > bytes_max) {
+    if declared(headers).is_some_and(|length| length > bytes_max) {
         return Err(too_large());
     }
     let limited = Limited::new(body, usize::try_from(bytes_max).unwrap_or(usize::MAX));

@@ -85,10 +85,12 @@ impl Reservation {
         self.opened.admission.reserved.output
     }
 
-    /// Notes a call to `upstream`.
-    pub fn attempt(&mut self, upstream: &str) {
+    /// Notes a call to `upstream`, whose model costs `rates`: a fallback may
+    /// be dearer than what was reserved, and is then topped up.
+    pub fn attempt(&mut self, upstream: &str, rates: Option<Rates>) {
         self.attempts += 1;
         self.upstream = Some(upstream.to_owned());
+        self.opened.rates = rates;
     }
 
     /// Notes the status and that the first byte goes to the client now.
@@ -218,6 +220,19 @@ impl Drop for Reservation {
         } else {
             Outcome::ClientGone
         };
-        self.finish(outcome, self.counted, Source::Estimated);
+        self.finish(outcome, self.used_when_dropped(outcome), Source::Estimated);
+    }
+}
+
+impl Reservation {
+    /// A client that leaves before the first byte pays for the input that an
+    /// upstream was already given; for the door's own bug nobody pays.
+    fn used_when_dropped(&self, outcome: Outcome) -> Usage {
+        let given = self.attempts > 0 && outcome != Outcome::Failed;
+        if given && self.counted == Usage::default() {
+            Usage { input: self.opened.input, ..Usage::default() }
+        } else {
+            self.counted
+        }
     }
 }

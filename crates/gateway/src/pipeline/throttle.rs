@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use surgewall_core::principal::{Network, Principal};
 use surgewall_core::refusal::Refusal;
 
@@ -31,15 +32,22 @@ impl Drop for AnonymousSlot {
     }
 }
 
+/// Whether a browser says that a page of another site sends the request (W3C
+/// Fetch Metadata); other clients say nothing.
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
+}
+
 /// Takes a place for an anonymous request.
 ///
 /// # Errors
 /// The network has `limits.network_requests_max` in flight, no model answers
-/// strangers, or the door drains.
+/// strangers, another site's page asks, or the door drains.
 pub fn throttle(
     door: &Arc<Door>,
     arrival: &Arrival,
     identified: Identified,
+    headers: &HeaderMap,
 ) -> Result<Throttled, Refusal> {
     if door.tasks.is_draining() {
         return Err(Refusal::Draining);
@@ -47,6 +55,10 @@ pub fn throttle(
     let Identified { principal } = identified;
     if !principal.is_anonymous() {
         return Ok(Throttled { principal, slot: None });
+    }
+    if is_cross_site(headers) {
+        // A page of another site must not spend models through its visitor's browser.
+        return Err(Refusal::CredentialMissing);
     }
     if !arrival.policy.answers_strangers() {
         // No model would answer: nothing of its body is read, let alone kept.

@@ -219,7 +219,10 @@ async fn answer(
         Ok(Err(refusal)) => refusal,
         Err(_) => Refusal::Internal { why: "a panic".into() },
     };
-    let response = refuse::answer(dialect, arrival.request_id, &refusal);
+    let mut response = refuse::answer(dialect, arrival.request_id, &refusal);
+    if let Some(rate_limits) = arrival.rate_limits.get() {
+        rate_limits.write(response.headers_mut());
+    }
     door.metrics.answered(arrival.route, response.status());
     let (request_id, network) = (arrival.request_id, arrival.network);
     door.note_refusal(&Refused { request_id, network, who: arrival.who.get().copied(), refusal });

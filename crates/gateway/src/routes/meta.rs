@@ -25,8 +25,6 @@ const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-/// A Host header in a log, in bytes.
-const HOST_SHOWN_MAX: usize = 128;
 
 fn page(kind: HeaderValue, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
@@ -88,8 +86,9 @@ fn same(first: &[u8], second: &[u8]) -> bool {
 }
 
 /// The public listener's front page.
-pub(super) async fn front() -> Response {
-    page(HTML, include_str!("front.html"))
+pub(super) async fn front(door: Arc<Door>) -> Response {
+    let public = door.policy().config.listen.public;
+    page(HTML, include_str!("front.html").replace("{port}", &public.port().to_string()))
 }
 
 /// The status listener's page: from memory, without JavaScript.
@@ -158,8 +157,7 @@ pub(super) async fn host_guard(
     if is_own_name(&policy.config.listen, purpose, named) {
         return next.run(request).await;
     }
-    let host = named[..named.floor_char_boundary(HOST_SHOWN_MAX)].to_owned();
-    refuse_here(&door, ClientDialect::OpenAi, &request, Refusal::HostNotAllowed { host })
+    refuse_here(&door, ClientDialect::OpenAi, &request, Refusal::HostNotAllowed)
 }
 
 fn is_own_name(listen: &Listen, purpose: Purpose, host: &str) -> bool {

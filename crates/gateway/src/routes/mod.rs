@@ -41,7 +41,7 @@ fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {
         Handler::Readyz => on(filter, move || meta::readyz(door.clone())),
         Handler::OpenApi => on(filter, meta::openapi),
         Handler::Metrics => on(filter, move |request| meta::metrics(door.clone(), request)),
-        Handler::Front => on(filter, meta::front),
+        Handler::Front => on(filter, move || meta::front(door.clone())),
         Handler::Status => on(filter, move || meta::status(door.clone())),
     };
     handled.fallback(move |request| meta::wrong_method(other.clone(), route, request))

@@ -32,6 +32,7 @@ async fn a_limit_refuses_the_one_past_it_and_says_whose_it_is() {
         let refused = client.post(path, &chat("double", "say 1", false)).await.unwrap();
         assert_eq!(refused.status, 429);
         assert_eq!(refused.header("x-ratelimit-scope"), Some("key"));
+        assert_eq!(refused.header("x-ratelimit-remaining-requests"), Some("0"));
         assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
         let text = String::from_utf8_lossy(&refused.body).into_owned();
         assert!(text.contains("This key has 2 requests per 1h"), "{text}");
@@ -153,4 +154,62 @@ async fn no_number_that_a_client_names_bends_the_ledgers_sums() {
     story.check_conservation();
     assert!(story.admitted.iter().all(|admitted| admitted.reserved.output <= 1 << 32));
     assert!(story.verification.reserved < Some(u64::MAX));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_first_byte_pays_for_the_input() {
+    let double = Double::start("first=3000".parse().unwrap());
+    let door = TestDoor::start(&upstream("local", &double.url(), "")).await;
+    let client = door.client().await;
+    let body = chat("double", &"many words ".repeat(200), true);
+    let call = client.post("/v1/chat/completions", &body);
+    let left = tokio::time::timeout(std::time::Duration::from_millis(400), call).await;
+    assert!(left.is_err(), "the answer is not there yet");
+    door.settled().await;
+    let story = door.stop().await;
+    story.check_conservation();
+    let settled = story.only();
+    assert_eq!(settled.usage.output, 0);
+    assert!(settled.usage.input > 200, "{settled:?}");
+}
+
+#[tokio::test]
+async fn another_sites_page_cannot_spend_models_through_its_visitor() {
+    let door = TestDoor::start("").await;
+    let body = chat("handbook", "hello", false);
+    for (site, status) in [("cross-site", 401), ("same-origin", 200), ("none", 200)] {
+        let browser = door.stranger().with_header("sec-fetch-site", site);
+        let answer = browser.post("/v1/chat/completions", &body).await.unwrap();
+        assert_eq!(answer.status, status, "{site}");
+    }
+    door.stop().await.check_conservation();
+}
+
+#[tokio::test]
+async fn a_dearer_fallback_is_charged_at_its_own_price() {
+    let broken = Double::start("500".parse().unwrap());
+    let spare = Double::start("models=dear".parse().unwrap());
+    let price = |model: &str, output: &str| {
+        format!(
+            "[prices.\"{model}\"]\ninput_per_million=\"0\"\noutput_per_million=\"{output}\"\ncurrency=\"USD\"\nsource=\"test\"\ndate=\"2026-11-01\"\n"
+        )
+    };
+    let config = upstream("first", &broken.url(), "models=[\"cheap\"]\nfallback=[\"spare\"]")
+        + &upstream("spare", &spare.url(), "models=[\"dear\"]\naliases={cheap=\"dear\"}")
+        + &price("cheap", "1")
+        + &price("dear", "1000");
+    let door = TestDoor::start(&config).await;
+    let client = door.client().await;
+    let body = json!({"model": "cheap", "max_tokens": 20, "messages": [{"role": "user", "content": "say 20"}]});
+    let mut dear = 0;
+    for _ in 0..6 {
+        assert_eq!(client.post("/v1/chat/completions", &body).await.unwrap().status, 200);
+    }
+    let story = door.stop().await;
+    story.check_conservation();
+    for settled in &story.settled {
+        dear += u64::from(settled.cost == 20 * 1_000_000);
+        assert!(settled.cost == 20 * 1_000_000 || settled.cost == 20 * 1_000, "{settled:?}");
+    }
+    assert!(dear > 0, "the fallback answered and was charged at its price");
 }
