@@ -129,10 +129,14 @@ def summarise(runs):
         of_cell = [r for r in runs if (r["pace"], r["mode"], r["body_bytes"]) == (pace, mode, size)]
         control = {run["round"]: run for run in of_cell if run["gateway"] == DIRECT}
         for name in dict.fromkeys(run["gateway"] for run in of_cell):
-            ours = [run for run in of_cell if run["gateway"] == name]
+            ours = [run for run in of_cell if run["gateway"] == name and (run["measured"] or run["failed"])]
             row = {"pace": pace, "mode": mode, "body_bytes": size, "gateway": name}
             row["requests"] = sum(run["measured"] for run in ours)
             row["failed"] = sum(run["failed"] for run in ours)
+            if not row["requests"]:
+                # A peer that cannot do this cell has no times.
+                summary.append(row)
+                continue
             first = [run["first_us"]["p50"] for run in ours]
             row["first_p50_us"] = round(statistics.median(first))
             row["first_p99_us"] = pooled(ours, "first_us", 99)
@@ -162,7 +166,7 @@ def add_ratios(summary):
         return row["pace"], row["mode"], row["body_bytes"]
 
     for peer in ("nginx", "litellm"):
-        base = {key(row): row["cpu_us_per_request"] for row in summary if row["gateway"] == peer}
+        base = {key(row): row.get("cpu_us_per_request") for row in summary if row["gateway"] == peer}
         for row in summary:
             if base.get(key(row)) and row.get("cpu_us_per_request"):
                 row[f"cpu_ratio_to_{peer}"] = round(row["cpu_us_per_request"] / base[key(row)], 3)

@@ -59,6 +59,9 @@ def cell_table(result, pace, mode, size):
     for name, row in table.items():
         if name == "direct":
             continue
+        if not row["requests"]:
+            lines.append(f"| {result['labels'][name]} | no answer | - | - | - | - | - | 0 | {row['failed']} |")
+            continue
         gap = f"{ms(row['added_gap_p50_us'])} / {ms(row['added_gap_p99_us'])}" if mode == "stream" else "-"
         ratios = [row.get(f"cpu_ratio_to_{peer}") for peer in ("nginx", "litellm")]
         ratios = [f"{ratio:.2f}x" if ratio else "-" for ratio in ratios]
@@ -126,6 +129,9 @@ def short_table(result):
         if name == "direct":
             continue
         row, other = small[name], large[name]
+        if not (row["requests"] and other["requests"]):
+            lines.append(f"| {result['labels'][name]} | no answer | - | - | - | - | - |")
+            continue
         ratio = row.get("cpu_ratio_to_nginx")
         lines.append(
             f"| {result['labels'][name]} | {ms(row['added_p50_us'])} / {ms(row['added_p99_us'])} ms "
