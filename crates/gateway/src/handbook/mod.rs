@@ -2,7 +2,7 @@
 //!
 //! It is what a new user talks to before a model server is connected: pure, in
 //! process, a few hundred microseconds a question. It finds the passages that
-//! fit the question best (BM25, [`index`]) and quotes them word for word with
+//! fit the question best (BM25, `index`) and quotes them word for word with
 //! their place; it never makes up a sentence about the subject, never repeats
 //! the question, and says so where it found nothing. Only the question that it
 //! is given counts: earlier messages are not read.

@@ -29,7 +29,7 @@ impl Default for Correction {
 
 impl Correction {
     /// Learns from one text whose true count is known. Leave out requests with
-    /// images and counts that were not [`super::plausible`].
+    /// images and counts that were not [`super::plausible()`].
     pub fn observe(&mut self, classes: &ByteClasses, true_tokens: u64) {
         let estimate = classes.raw_tokens();
         if estimate < OBSERVED_TOKENS_MIN || true_tokens == 0 {
