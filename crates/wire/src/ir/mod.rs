@@ -17,6 +17,12 @@
 //! | `seed`, `store`, `service_tier`, cache hints | | promises of best effort: left out |
 //! | `n` > 1, `logprobs`, `logit_bias`, penalties, audio, unknown fields | | refused by name |
 //! | | hosted tools, citations, containers, a last message of the assistant's | refused by name |
+//!
+//! Ollama beside OpenAI: `images` are pictures without a type; calls have
+//! objects for arguments and results may name the function alone; `think` is
+//! the thinking, `format` the schema, `options` the sampling; a forced tool
+//! choice and pictures by address are refused. OpenAI's Responses differ from
+//! its chat in form, and in that thinking is an item of its own.
 
 mod answer;
 mod event;

@@ -137,3 +137,20 @@ fn put(line: serde_json::Map<String, Value>, out: &mut BytesMut) {
     out.put_slice(Value::Object(line).to_string().as_bytes());
     out.put_u8(b'\n');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_of_calls_is_limited() {
+        for (bytes, fault) in [
+            (ARGUMENTS_BYTES_MAX, None),
+            (ARGUMENTS_BYTES_MAX + 1, Some(StreamFault::EventTooLarge)),
+        ] {
+            let mut writer = Writer::default();
+            writer.hold(bytes);
+            assert_eq!(writer.fault(), fault);
+        }
+    }
+}

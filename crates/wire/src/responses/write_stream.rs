@@ -317,3 +317,19 @@ fn finished(open: &Open, id: &str, status: &str) -> (Value, Vec<(&'static str, V
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_of_an_answer_is_limited() {
+        for (bytes, fault) in
+            [(ANSWER_BYTES_MAX, None), (ANSWER_BYTES_MAX + 1, Some(StreamFault::EventTooLarge))]
+        {
+            let mut writer = Writer::default();
+            writer.hold(bytes);
+            assert_eq!(writer.fault(), fault);
+        }
+    }
+}
