@@ -165,6 +165,9 @@ def kill_rounds(stand, rounds, seed):
     slowest = 0.0
     for number in range(rounds):
         if number:
+            # Both durabilities in turn.
+            power = '\n[ledger]\ndurability = "power"\n' if number % 2 else ""
+            stand.door.configure(stand.base + power)
             slowest = max(slowest, stand.door.start())
         clients = Clients(stand, 6)
         time.sleep(chance.uniform(0.05, 1.2))
