@@ -44,6 +44,10 @@ models = ["gpt-double"]
 """
 
 
+# A crash settles a request at its last checkpoint: at most a second or so many tokens old.
+CHECKPOINT_TOKENS = 256
+
+
 def toks(count):
     return "".join(f"tok{i} " for i in range(count))
 
@@ -163,6 +167,7 @@ def http_error():
 def kill_rounds(stand, rounds, seed):
     chance = random.Random(seed)
     slowest = 0.0
+    delivered = {}
     for number in range(rounds):
         if number:
             # Both durabilities in turn.
@@ -173,6 +178,7 @@ def kill_rounds(stand, rounds, seed):
         time.sleep(chance.uniform(0.05, 1.2))
         stand.door.kill()
         clients.join()
+        delivered.update(clients.delivered)
         # Killed: the ledger is readable, and what is open is a note.
         sums = stand.door.check_ledger()
         assert sums["reserved"] is None or sums["reserved"] >= sums["settled"] + sums["refunded"], sums
@@ -181,8 +187,20 @@ def kill_rounds(stand, rounds, seed):
     _, settled = stand.reconciled()
     crashed = [one for one in settled if one["outcome"] == "crash"]
     assert crashed, "no request was open at any kill"
+    pays_for_what_it_gave(settled, delivered, stand.double.stats()["requests"])
     assert stand.door.terminate() == 0
     return f"{rounds} kills, {len(settled)} requests, {len(crashed)} settled after a crash, restart in {slowest:.1f} s at most"
+
+
+def pays_for_what_it_gave(settled, delivered, seen):
+    """delivered <= settled <= produced; after a crash a checkpoint's distance may be missing."""
+    produced = {one["request_id"]: one["produced"] for one in seen}
+    for one in settled:
+        name, output = one["request_id"], one["settled"]["output"]
+        missing = CHECKPOINT_TOKENS if one["outcome"] == "crash" else 0
+        assert delivered.get(name, 0) <= output + missing, (delivered[name], one)
+        if one["source"] == "upstream":
+            assert output <= produced[name], (produced[name], one)
 
 
 # -- a full disk
