@@ -69,13 +69,14 @@ def main():
             # Prints the ledger, one record a line.
             "export": door.command("admin", "ledger", "export", "--format", "jsonl"),
         }
-        environment = {**door.environment, "TOUR": json.dumps(stand), "SURGEWALL": SURGEWALL}
+        environment = {**door.environment, "PYTHONDONTWRITEBYTECODE": "1", "TOUR": json.dumps(stand), "SURGEWALL": SURGEWALL}
         # Nothing of the caller's own accounts.
         for name in list(environment):
-            if name.startswith(("OPENAI_", "ANTHROPIC_")) or name.lower().endswith("_proxy"):
+            if name.startswith(("OPENAI_", "ANTHROPIC_", "OLLAMA_")) or name.lower().endswith("_proxy"):
                 del environment[name]
         failed = False
-        for command in ([python, str(HERE / "python" / "tour.py")], ["node", node_tour]):
+        tours = [[python, str(HERE / "python" / name)] for name in ("tour.py", "ollama_tour.py")]
+        for command in (*tours, ["node", node_tour]):
             began = time.monotonic()
             status = subprocess.run(command, env=environment, check=False).returncode
             print(f"{os.path.basename(command[-1])}: status {status}, {time.monotonic() - began:.1f} s", flush=True)

@@ -861,7 +861,7 @@ def _():
     same(again.content[0].text, message.content[0].text)
 
 
-def main():
+def main(tour="python tour"):
     only = sys.argv[1:]
     failed = 0
     for name, function in STEPS:
@@ -874,7 +874,7 @@ def main():
             failed += 1
             print(f"FAILED {name}", flush=True)
             print(traceback.format_exc().strip()[-1500:], flush=True)
-    print(f"python tour: {len(STEPS)} steps, {failed} failed", flush=True)
+    print(f"{tour}: {len(STEPS)} steps, {failed} failed", flush=True)
     return 1 if failed else 0
 
 
