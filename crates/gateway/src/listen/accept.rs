@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::{self, Peer};
 use super::io::StallGuard;
+use super::protocol;
 use super::socket::Bound;
 use crate::door::Door;
 use crate::sync::lock;
@@ -132,24 +133,28 @@ async fn converse(
     let policy = door.policy();
     let limits = &policy.config.limits;
     let stall = Duration::from_secs(limits.client_stall_s);
-    let peer = accepted.peer.clone();
+    let patience = Duration::from_secs(limits.header_read_s);
+    let (tasks, peer) = (&door.tasks, accepted.peer.clone());
     match tls {
         None => {
-            connection::serve(StallGuard::new(stream, stall), peer, router, limits, &door.tasks)
-                .await
+            let spoken = tokio::select! {
+                spoken = protocol::of_plain(&stream, patience) => spoken,
+                () = tasks.drained() => None,
+            };
+            let Some(spoken) = spoken else { return };
+            let io = StallGuard::new(stream, stall);
+            connection::serve(io, spoken, peer, router, limits, tasks).await;
         }
-        Some(acceptor) => {
-            let handshake = acceptor.accept(stream);
-            match tokio::time::timeout(Duration::from_secs(limits.header_read_s), handshake).await {
-                Ok(Ok(stream)) => {
-                    let io = StallGuard::new(stream, stall);
-                    connection::serve(io, peer, router, limits, &door.tasks).await;
-                }
-                Ok(Err(error)) => {
-                    tracing::debug!(network = %peer.network, %error, "TLS handshake failed")
-                }
-                Err(_) => tracing::debug!(network = %peer.network, "TLS handshake took too long"),
+        Some(acceptor) => match tokio::time::timeout(patience, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let spoken = protocol::of_tls(&stream);
+                let io = StallGuard::new(stream, stall);
+                connection::serve(io, spoken, peer, router, limits, tasks).await;
             }
-        }
+            Ok(Err(error)) => {
+                tracing::debug!(network = %peer.network, %error, "TLS handshake failed");
+            }
+            Err(_) => tracing::debug!(network = %peer.network, "TLS handshake took too long"),
+        },
     }
 }

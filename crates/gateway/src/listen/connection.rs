@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use http::Version;
+use axum::response::Response;
+use http::header::{CONNECTION, HeaderName, HeaderValue};
+use http::{StatusCode, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -20,6 +22,7 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use super::leftover;
+use super::protocol::Protocol;
 use super::streams::Streams;
 use super::watch::{Verdict, Watch};
 use crate::tasks::Tasks;
@@ -52,14 +55,21 @@ pub struct Peer {
     pub place: Mutex<Option<Place>>,
 }
 
-/// Serves HTTP/1 or HTTP/2 on `io` until the peer closes, a bound is hit, or
+/// Serves `protocol` on `io` until the peer closes, a bound is hit, or
 /// the door drains.
-pub(crate) async fn serve<T>(io: T, peer: Arc<Peer>, router: Router, limits: &Limits, tasks: &Tasks)
-where
+pub(super) async fn serve<T>(
+    io: T,
+    protocol: Protocol,
+    peer: Arc<Peer>,
+    router: Router,
+    limits: &Limits,
+    tasks: &Tasks,
+) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let builder = builder(limits);
+    let builder = builder(limits, protocol);
     let seen = peer.clone();
+    let header_bytes_max = u64::from(limits.header_bytes_max);
     let streams = Streams::new(Instant::now());
     let opened = streams.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
@@ -68,8 +78,12 @@ where
         // One request at a time is HTTP/1's own bound; HTTP/2's streams are watched.
         let exchange = (request.version() == Version::HTTP_2).then(|| opened.begin());
         let (request, leftover) = leftover::lend(request);
+        let too_large = head_bytes(&request) > header_bytes_max;
         let answer = router.clone().oneshot(request);
         async move {
+            if too_large {
+                return Ok(head_too_large());
+            }
             let mut response = answer.await?;
             leftover.settle(&mut response).await;
             Ok::<_, Infallible>(match exchange {
@@ -103,7 +117,23 @@ where
     }
 }
 
-fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+/// The bytes of a request's head, as HTTP/1 writes them. hyper bounds its
+/// buffer, in which a head of up to twice the limit can arrive at once.
+fn head_bytes<B>(request: &Request<B>) -> u64 {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    let headers: usize = request.headers().iter().map(line).sum();
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    (headers + target) as u64
+}
+
+fn head_too_large() -> Response {
+    let mut response = Response::new(axum::body::Body::empty());
+    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn builder(limits: &Limits, protocol: Protocol) -> auto::Builder<TokioExecutor> {
     let header_bytes = usize::try_from(limits.header_bytes_max).unwrap_or(usize::MAX);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -122,5 +152,8 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .max_send_buf_size(HTTP2_SEND_BUFFER_BYTES)
         .keep_alive_interval(HTTP2_PING_INTERVAL)
         .keep_alive_timeout(HTTP2_PING_TIMEOUT);
-    builder
+    match protocol {
+        Protocol::Http1 => builder.http1_only(),
+        Protocol::Http2 => builder.http2_only(),
+    }
 }

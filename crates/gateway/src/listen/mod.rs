@@ -9,6 +9,7 @@ mod connection;
 mod frames;
 mod io;
 mod leftover;
+mod protocol;
 mod socket;
 mod streams;
 pub mod tls;

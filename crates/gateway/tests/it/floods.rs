@@ -223,7 +223,7 @@ async fn nonsense_is_refused_and_closed() {
     let cases: Vec<(&str, Vec<u8>, &[u16])> = vec![
         ("an oversize header", large.into(), &[431]),
         ("too many headers", many.into(), &[431]),
-        ("an oversize target", target.into(), &[431]),
+        ("an oversize target", target.into(), &[414]),
         ("HTTP/0.9", b"GET /\r\n\r\n".to_vec(), &[400]),
         ("a future version", b"GET / HTTP/7.5\r\nhost: localhost\r\n\r\n".to_vec(), &[400]),
         ("a NUL in the target", b"GET /\0 HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(), &[400]),
