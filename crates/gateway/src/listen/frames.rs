@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use surgewall_core::clock::Timestamp;
+use surgewall_shield::gcra::{Gcra, Rate};
 use tokio::time::Instant;
 
 /// What an HTTP/2 client says first.
@@ -30,8 +32,8 @@ pub(super) struct Flood;
 #[derive(Debug)]
 pub(super) struct FrameBudget {
     state: State,
-    left: u32,
-    filled_at: Option<Instant>,
+    idle: Gcra,
+    first: Option<Instant>,
     sent_bytes: u64,
     window_updates: u64,
 }
@@ -49,11 +51,11 @@ enum State {
 }
 
 impl FrameBudget {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             state: State::Preface(0),
-            left: IDLE_FRAMES_MAX,
-            filled_at: None,
+            idle: Gcra::default(),
+            first: None,
             sent_bytes: 0,
             window_updates: 0,
         }
@@ -128,15 +130,11 @@ impl FrameBudget {
     }
 
     fn pay(&mut self, frames: u32, now: Instant) -> Result<(), Flood> {
-        let passed = self.filled_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        let earned = passed.as_millis().saturating_mul(u128::from(IDLE_FRAMES_PER_S)) / 1_000;
-        if earned > 0 || self.filled_at.is_none() {
-            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-            self.left = self.left.saturating_add(earned).min(IDLE_FRAMES_MAX);
-            self.filled_at = Some(now);
-        }
-        self.left = self.left.checked_sub(frames).ok_or(Flood)?;
-        Ok(())
+        // The limiter counts in instants of the wall clock; here its epoch is the first frame.
+        let first = *self.first.get_or_insert(now);
+        let now = Timestamp::default().plus(now.saturating_duration_since(first));
+        let rate = Rate::new(IDLE_FRAMES_PER_S, Duration::from_secs(1), IDLE_FRAMES_MAX);
+        (0..frames).try_for_each(|_| self.idle.admit(now, rate)).map_err(|_| Flood)
     }
 
     fn window_update(&mut self) -> Result<(), Flood> {

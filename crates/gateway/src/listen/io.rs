@@ -22,7 +22,7 @@ pub(crate) struct StallGuard<T> {
 }
 
 impl<T> StallGuard<T> {
-    pub(crate) const fn new(inner: T, stall: Duration) -> Self {
+    pub(crate) fn new(inner: T, stall: Duration) -> Self {
         Self { inner, stall, waiting: None, frames: FrameBudget::new() }
     }
 
