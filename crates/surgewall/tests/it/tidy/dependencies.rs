@@ -124,7 +124,7 @@ fn every_crate_is_ours_or_from_the_registry() {
         }
     }
     hold(
-        "a crate is ours or from crates.io: whoever has crates.io can build; no forks, no git",
+        "a crate is ours or from the public Rust registry: whoever has that can build; no forks, no git",
         &broken,
     );
 }
