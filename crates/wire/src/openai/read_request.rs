@@ -63,7 +63,9 @@ fn field(request: &mut Request, name: &str, value: &Value) -> Result<(), Refusal
         "seed" => request.sampling.seed = value.as_i64(),
         "stop" => request.stop = stop(value)?,
         "tools" => request.tools = tools(value)?,
-        "tool_choice" => request.tool_choice = Some(tool_choice(value)?),
+        "tool_choice" => {
+            request.tool_choice = Some(tool_choice(value, &value["function"]["name"])?)
+        }
         "parallel_tool_calls" => request.parallel_tools = value.as_bool(),
         "response_format" if value["type"] == "json_object" => request.json_mode = true,
         "response_format" => request.schema = response_format(value)?,
@@ -129,25 +131,30 @@ fn tools(value: &Value) -> Result<Vec<Tool>, Refusal> {
         if tool.get("type").is_some_and(|kind| kind != "function") {
             return Err(unsupported("tools.type"));
         }
-        let function = tool.get("function").unwrap_or(&Value::Null);
-        Ok(Tool {
-            name: text(&function["name"], "tools")?.to_owned(),
-            description: function["description"].as_str().map(str::to_owned),
-            parameters: function.get("parameters").filter(|value| value.is_object()).cloned(),
-            strict: function["strict"].as_bool(),
-        })
+        function(tool.get("function").unwrap_or(&Value::Null))
     };
     value::array(value, "tools")?.iter().map(read).collect()
 }
 
-fn tool_choice(value: &Value) -> Result<ToolChoice, Refusal> {
+/// A function as both of OpenAI's APIs describe it.
+pub(crate) fn function(value: &Value) -> Result<Tool, Refusal> {
+    Ok(Tool {
+        name: text(&value["name"], "tools")?.to_owned(),
+        description: value["description"].as_str().map(str::to_owned),
+        parameters: value.get("parameters").filter(|value| value.is_object()).cloned(),
+        strict: value["strict"].as_bool(),
+    })
+}
+
+/// The choice of a tool; `named` is where the API puts a chosen function's name.
+pub(crate) fn tool_choice(value: &Value, named: &Value) -> Result<ToolChoice, Refusal> {
     match value.as_str() {
         Some("auto") => Ok(ToolChoice::Auto),
         Some("none") => Ok(ToolChoice::None),
         Some("required") => Ok(ToolChoice::Any),
         Some(_) => Err(invalid("it is no known choice", Some("tool_choice"))),
         None if value["type"] == "function" => {
-            Ok(ToolChoice::Named(text(&value["function"]["name"], "tool_choice")?.to_owned()))
+            Ok(ToolChoice::Named(text(named, "tool_choice")?.to_owned()))
         }
         None => Err(unsupported("tool_choice.type")),
     }

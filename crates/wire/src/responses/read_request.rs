@@ -4,10 +4,8 @@ use serde_json::Value;
 use surgewall_core::refusal::Refusal;
 
 use super::stateful;
-use crate::ir::{
-    Effort, Medium, OutputSchema, Part, Request, Role, Source, Thinking, Tool, ToolChoice,
-};
-use crate::openai::read_request::source;
+use crate::ir::{Effort, Medium, OutputSchema, Part, Request, Role, Source, Thinking, Tool};
+use crate::openai::read_request::{function, source, tool_choice};
 use crate::request::{invalid, unsupported};
 use crate::value::{self, object, text};
 
@@ -64,7 +62,7 @@ fn field(request: &mut Request, name: &str, value: &Value) -> Result<(), Refusal
         "top_p" => request.sampling.top_p = Some(value::number(value, name)?),
         "max_output_tokens" => request.output_max = value.as_u64(),
         "tools" => request.tools = tools(value)?,
-        "tool_choice" => request.tool_choice = Some(tool_choice(value)?),
+        "tool_choice" => request.tool_choice = Some(tool_choice(value, &value["name"])?),
         "parallel_tool_calls" => request.parallel_tools = value.as_bool(),
         "reasoning" => reasoning(request, value)?,
         "text" => format(request, value)?,
@@ -87,27 +85,9 @@ fn tools(value: &Value) -> Result<Vec<Tool>, Refusal> {
         if tool["type"] != "function" {
             return Err(unsupported("tools.type"));
         }
-        Ok(Tool {
-            name: text(&tool["name"], "tools")?.to_owned(),
-            description: tool["description"].as_str().map(str::to_owned),
-            parameters: tool.get("parameters").filter(|value| value.is_object()).cloned(),
-            strict: tool["strict"].as_bool(),
-        })
+        function(tool)
     };
     value::array(value, "tools")?.iter().map(read).collect()
-}
-
-fn tool_choice(value: &Value) -> Result<ToolChoice, Refusal> {
-    match value.as_str() {
-        Some("auto") => Ok(ToolChoice::Auto),
-        Some("none") => Ok(ToolChoice::None),
-        Some("required") => Ok(ToolChoice::Any),
-        Some(_) => Err(invalid("it is no known choice", Some("tool_choice"))),
-        None if value["type"] == "function" => {
-            Ok(ToolChoice::Named(text(&value["name"], "tool_choice")?.to_owned()))
-        }
-        None => Err(unsupported("tool_choice.type")),
-    }
 }
 
 /// The effort; whether thinking is summed up is the server's to say.
