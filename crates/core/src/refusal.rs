@@ -93,6 +93,16 @@ pub enum Refusal {
         /// The limit.
         max: u32,
     },
+    /// The request would wait longer than its class may, or there is no room to let it wait.
+    #[error("overloaded: {why}")]
+    Overloaded {
+        /// What is short, in the operator's words.
+        why: String,
+        /// The wait that was predicted, in seconds.
+        wait_s: u64,
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
     /// Every server of the model's pools is down or ejected.
     #[error("no upstream is available: {why}")]
     PoolUnavailable {
@@ -279,6 +289,9 @@ impl Refusal {
             Self::NetworkBusy { .. } => {
                 row(429, "rate_limit_error", "rate_limit_error", "network_busy", Info)
             }
+            Self::Overloaded { .. } => {
+                row(503, "server_error", "overloaded_error", "overloaded", Info)
+            }
             Self::PoolUnavailable { .. } => {
                 row(503, "server_error", "overloaded_error", "upstream_unavailable", Warn)
             }
@@ -342,6 +355,9 @@ impl Refusal {
             Self::QuotaExceeded { .. } => self.quota_text(),
             Self::NetworkBusy { max } => format!(
                 "Your network has {max} requests without a key in flight. Wait for one to end, or use a key."
+            ),
+            Self::Overloaded { wait_s, .. } => format!(
+                "More is asked of the service than it can do: you would wait about {wait_s} seconds. Try again after the time in Retry-After."
             ),
             Self::PoolUnavailable { .. } => {
                 "No server for this model is available now. Try again later.".into()
@@ -420,6 +436,7 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::QuotaExceeded { retry_after, .. } => *retry_after,
+            Self::Overloaded { retry_after, .. } => Some(*retry_after),
             Self::NetworkBusy { .. }
             | Self::Draining
             | Self::CredentialInvalid { why: CredentialFault::Busy } => {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::admission::{Admission, Classes, Queue};
 use super::limits::Limits;
 use crate::principal::Class;
 
@@ -20,6 +21,12 @@ pub struct Config {
     pub upstream: Vec<Upstream>,
     /// People and keys.
     pub accounts: Accounts,
+    /// What is done when not everybody can be served.
+    pub admission: Admission,
+    /// What each class is guaranteed.
+    pub classes: Classes,
+    /// Requests that wait.
+    pub queue: Queue,
     /// Bounds and quotas.
     pub limits: Limits,
     /// What models cost: model name to price. A trailing `*` matches any ending.
@@ -153,6 +160,25 @@ pub struct Upstream {
     /// Seconds between active health checks; 0 turns them off.
     #[serde(default = "health_interval")]
     pub health_interval_s: u64,
+    /// Requests that its servers are given at once, at most; learnt if absent.
+    #[serde(default)]
+    pub sequences_max: Option<u32>,
+    /// Whether the servers' own gauges are read from their `/metrics`.
+    #[serde(default)]
+    pub gauges: Gauges,
+}
+
+/// Whether a model server's own gauges are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gauges {
+    /// Where the upstream has no `api_key`: somebody else's API has none to read.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
 }
 
 fn any_model() -> Vec<String> {
@@ -321,17 +347,22 @@ pub enum LogFormat {
 }
 
 /// `[telemetry]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     /// The log's form on stderr.
     pub log: LogFormat,
     /// Whether `/metrics` answers.
     pub metrics: bool,
+    /// The collector that traces are sent to (OTLP over HTTP), without
+    /// `/v1/traces`; none are made or sent if absent.
+    pub otlp_endpoint: Option<String>,
+    /// The share of requests that are traced, 0 to 1.
+    pub sample_ratio: f64,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { log: LogFormat::Text, metrics: true }
+        Self { log: LogFormat::Text, metrics: true, otlp_endpoint: None, sample_ratio: 1.0 }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::admission::Classes;
 use super::limits::QuotaRule;
-use super::schema::{Config, Listen, Price, RecordTraffic, Upstream};
+use super::schema::{Config, Listen, Price, RecordTraffic, Telemetry, Upstream};
 use crate::money::Money;
-use crate::principal::matches_model;
+use crate::principal::{Class, matches_model};
 use crate::quota::{LimitSpec, Meter};
 
 /// One step from the root of a configuration to a value.
@@ -57,6 +58,7 @@ impl Fault {
 pub fn validate(config: &Config) -> Result<(), Fault> {
     listen(&config.listen)?;
     upstreams(&config.upstream)?;
+    admission(config)?;
     prices(config)?;
     if config.limits.bodies_bytes_max < config.limits.body_bytes_max.max(1 << 10) {
         return Err(fault(
@@ -67,12 +69,55 @@ pub fn validate(config: &Config) -> Result<(), Fault> {
     for (at, rule) in config.limits.quota.iter().enumerate() {
         quota(config, at, rule)?;
     }
+    telemetry(&config.telemetry)?;
     if config.vault.record != RecordTraffic::Off {
         return Err(fault(
             ["vault".into(), "record".into()],
             "records of traffic are not built yet",
         )
         .hint("leave `record = \"off\"`: no prompt or answer is kept"));
+    }
+    Ok(())
+}
+
+fn admission(config: &Config) -> Result<(), Fault> {
+    shares(&config.classes)?;
+    if !(0.0..=0.5).contains(&config.admission.headroom_share) {
+        return Err(fault(
+            ["admission".into(), "headroom_share".into()],
+            "the headroom is between 0 and 0.5 of the capacity",
+        ));
+    }
+    let bounds = [
+        ("bytes_max", config.queue.bytes_max),
+        ("comment_after_ms", config.queue.comment_after_ms),
+    ];
+    for ((key, value), least) in bounds.into_iter().zip([1 << 20, 100]) {
+        if value < least {
+            return Err(fault(["queue".into(), key.into()], format!("at least {least}")));
+        }
+    }
+    Ok(())
+}
+
+fn shares(classes: &Classes) -> Result<(), Fault> {
+    let mut sum = 0.0;
+    for class in Class::ALL {
+        let share = classes.of(class).share;
+        if !(0.01..=1.0).contains(&share) {
+            return Err(fault(
+                ["classes".into(), class.as_str().into(), "share".into()],
+                "a share is between 0.01 and 1: no class may be starved",
+            ));
+        }
+        sum += share;
+    }
+    if sum > 1.000_001 {
+        return Err(fault(
+            ["classes".into()],
+            format!("the shares promise {sum:.2} of the capacity"),
+        )
+        .hint("together they may be at most 1: a share that is not kept is no promise"));
     }
     Ok(())
 }
@@ -194,6 +239,7 @@ fn bounds(at: usize, upstream: &Upstream) -> Result<(), Fault> {
         ("idle_gap_timeout_s", upstream.idle_gap_timeout_s),
         ("total_timeout_s", upstream.total_timeout_s),
         ("output_tokens_max", upstream.output_tokens_max.unwrap_or(1)),
+        ("sequences_max", upstream.sequences_max.map_or(1, u64::from)),
     ];
     match positive.into_iter().find(|(_, value)| *value == 0) {
         Some((key, _)) => {
@@ -201,6 +247,19 @@ fn bounds(at: usize, upstream: &Upstream) -> Result<(), Fault> {
         }
         None => Ok(()),
     }
+}
+
+fn telemetry(telemetry: &Telemetry) -> Result<(), Fault> {
+    if let Some(endpoint) = &telemetry.otlp_endpoint {
+        server_url(endpoint, || ["telemetry".into(), "otlp_endpoint".into()].into())?;
+    }
+    if !(0.0..=1.0).contains(&telemetry.sample_ratio) {
+        return Err(fault(
+            ["telemetry".into(), "sample_ratio".into()],
+            "the share of requests that are traced is between 0 and 1",
+        ));
+    }
+    Ok(())
 }
 
 fn prices(config: &Config) -> Result<(), Fault> {
@@ -296,6 +355,10 @@ mod tests {
             (format!("{UP}[[limits.quota]]\nper=\"key\"\nlimit=\"money=1/1d\""), "no price"),
             (format!("{UP}[[limits.quota]]\nper=\"key\"\nlimit=\"tokens=1\""), "not a limit"),
             ("[vault]\nrecord=\"all\"".to_owned(), "not built yet"),
+            ("[telemetry]\notlp_endpoint=\"collector:4318\"".to_owned(), "not an http://"),
+            ("[telemetry]\notlp_endpoint=\"http://k@x\"".to_owned(), "ends up in logs"),
+            ("[telemetry]\nsample_ratio=1.01".to_owned(), "between 0 and 1"),
+            ("[telemetry]\nsample_ratio=nan".to_owned(), "between 0 and 1"),
             (
                 "[limits]\nbody_bytes_max=5000\nbodies_bytes_max=4999".to_owned(),
                 "less than one body",
