@@ -1,16 +1,20 @@
 //! Active health checks: each server is asked for its models now and then,
 //! which also tells what it serves.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use http::Method;
 use http_body_util::{BodyExt as _, Limited};
 use surgewall_core::limits::UPSTREAM_BODY_BYTES_MAX;
 use surgewall_wire::models::{self, UpstreamModel};
 use surgewall_wire::request::models_path;
-use tokio::time::{sleep, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::{interval, timeout};
 
 use super::client::Call;
 use super::pool::{Backend, Pool, Server};
@@ -20,6 +24,10 @@ use crate::door::Door;
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the set of pools is looked at for ones that are due.
 const TICK: Duration = Duration::from_secs(1);
+/// Servers that are asked at the same time.
+const CHECKS_MAX: usize = 64;
+/// Which of them may be asked now.
+static CHECKS: Semaphore = Semaphore::const_new(CHECKS_MAX);
 
 /// What a server said to a check.
 enum Check {
@@ -32,17 +40,31 @@ enum Check {
     Silent,
 }
 
-/// Checks every pool of the policy in force, for as long as the door runs.
+/// Checks every pool of the policy in force, for as long as the door runs. A
+/// server that hangs holds no other pool up; its own pool waits for it.
 pub async fn watch(door: Arc<Door>) {
+    let mut tick = interval(TICK);
+    let (mut running, mut checking) = (FuturesUnordered::new(), HashSet::new());
     loop {
-        let policy = door.policy();
-        let now = door.clock.monotonic();
-        let due: Vec<Arc<Pool>> =
-            policy.pools.iter().filter(|pool| pool.check_is_due(now)).cloned().collect();
-        for pool in due {
-            check_pool(&door, &pool).await;
+        tokio::select! {
+            _ = tick.tick() => {
+                let now = door.clock.monotonic();
+                for pool in door.policy().pools.iter() {
+                    if checking.contains(pool.name()) || !pool.check_is_due(now) {
+                        continue;
+                    }
+                    checking.insert(pool.name().to_owned());
+                    let (door, pool) = (door.clone(), pool.clone());
+                    running.push(async move {
+                        check_pool(&door, &pool).await;
+                        pool
+                    });
+                }
+            }
+            Some(pool) = running.next() => {
+                checking.remove(pool.name());
+            }
         }
-        sleep(TICK).await;
     }
 }
 
@@ -66,6 +88,8 @@ pub async fn check_pool(door: &Door, pool: &Pool) {
 }
 
 async fn check(pool: &Pool, server: &Server) -> Check {
+    // Waiting for a place is not the server's silence.
+    let _place = CHECKS.acquire().await;
     match timeout(CHECK_TIMEOUT, ask(pool, server)).await {
         Ok(Some(check)) => check,
         Ok(None) | Err(_) => Check::Silent,

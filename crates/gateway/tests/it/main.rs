@@ -21,11 +21,15 @@ mod fuzz_replay;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod leftover;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod matrix;
+#[cfg(test)]
+mod revoked;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
