@@ -1,12 +1,14 @@
 //! Routes that are not the API: health, the description, metrics, front pages,
 //! and the answers for what does not exist.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{StatusCode, Uri};
 use surgewall_core::config::schema::Listen;
@@ -105,14 +107,7 @@ pub(super) async fn status(door: Arc<Door>) -> Response {
 
 /// What is not in the table is 404, in the dialect that the path suggests.
 pub(super) async fn unknown_route(door: Arc<Door>, request: Request) -> Response {
-    let dialect = if request.uri().path().contains("anthropic")
-        || request.headers().contains_key("anthropic-version")
-    {
-        ClientDialect::Anthropic
-    } else {
-        ClientDialect::OpenAi
-    };
-    refuse_here(&door, dialect, &request, Refusal::RouteUnknown)
+    Asker::of(&door, &request).refused(&door, Refusal::RouteUnknown)
 }
 
 /// The route exists, for another method.
@@ -121,43 +116,81 @@ pub(super) async fn wrong_method(
     route: &'static Route,
     request: Request,
 ) -> Response {
-    let mut response = refuse_here(&door, route.dialect, &request, Refusal::MethodNotAllowed);
+    let asker = Asker { dialect: route.dialect, ..Asker::of(&door, &request) };
+    let mut response = asker.refused(&door, Refusal::MethodNotAllowed);
     response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(route.method));
     response
 }
 
-fn refuse_here(
-    door: &Door,
+/// What an answer needs to know of a request that no route answers.
+struct Asker {
     dialect: ClientDialect,
-    request: &Request,
-    refusal: Refusal,
-) -> Response {
-    let request_id = RequestId::random();
-    let response = refuse::answer(dialect, request_id, &refusal);
-    if let Some(peer) = request.extensions().get::<Arc<Peer>>() {
-        let proxies = &door.policy().config.listen.behind_proxy;
-        let network = Network::of(client_address(peer.address.ip(), request.headers(), proxies));
-        door.note_refusal(&Refused { request_id, network, who: None, refusal });
-    }
-    response
+    network: Option<Network>,
 }
 
-/// A page in a stranger's browser can send requests to loopback under a name
-/// of its own (DNS rebinding): a loopback listener answers only to loopback's
-/// names and to the public name.
-pub(super) async fn host_guard(
+impl Asker {
+    fn of(door: &Door, request: &Request) -> Self {
+        let peer = request.extensions().get::<Arc<Peer>>();
+        let network = peer.map(|peer| {
+            let proxies = &door.policy().config.listen.behind_proxy;
+            Network::of(client_address(peer.address.ip(), request.headers(), proxies))
+        });
+        Self { dialect: suggested_dialect(request), network }
+    }
+
+    fn refused(&self, door: &Door, refusal: Refusal) -> Response {
+        let request_id = RequestId::random();
+        let response = refuse::answer(self.dialect, request_id, &refusal);
+        if let Some(network) = self.network {
+            door.note_refusal(&Refused { request_id, network, who: None, refusal });
+        }
+        response
+    }
+}
+
+/// The dialect whose routes begin as this request's path does.
+fn suggested_dialect(request: &Request) -> ClientDialect {
+    let path = request.uri().path();
+    let below = |prefix| {
+        path.strip_prefix(prefix).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'))
+    };
+    if below("/api") {
+        ClientDialect::Ollama
+    } else if below("/anthropic")
+        || below("/v1/messages")
+        || request.headers().contains_key("anthropic-version")
+    {
+        ClientDialect::Anthropic
+    } else {
+        ClientDialect::OpenAi
+    }
+}
+
+/// Stands before every route. A page in a stranger's browser can send requests
+/// to loopback under a name of its own (DNS rebinding): a loopback listener
+/// answers only to loopback's names and to the public name. And a panic is a
+/// 500 for its request only.
+pub(super) async fn guard(
     State((door, purpose)): State<(Arc<Door>, Purpose)>,
     request: Request,
     next: Next,
 ) -> Response {
-    let policy = door.policy();
-    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
-    let authority = || request.uri().authority().map(http::uri::Authority::as_str);
-    let named = host.or_else(authority).unwrap_or("");
-    if is_own_name(&policy.config.listen, purpose, named) {
-        return next.run(request).await;
+    let asker = Asker::of(&door, &request);
+    let answered = async {
+        let policy = door.policy();
+        let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+        let authority = || request.uri().authority().map(http::uri::Authority::as_str);
+        let named = host.or_else(authority).unwrap_or("");
+        if is_own_name(&policy.config.listen, purpose, named) {
+            next.run(request).await
+        } else {
+            asker.refused(&door, Refusal::HostNotAllowed)
+        }
+    };
+    match AssertUnwindSafe(answered).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => asker.refused(&door, Refusal::Internal { why: "a panic".into() }),
     }
-    refuse_here(&door, ClientDialect::OpenAi, &request, Refusal::HostNotAllowed)
 }
 
 fn is_own_name(listen: &Listen, purpose: Purpose, host: &str) -> bool {
@@ -181,6 +214,28 @@ fn is_own_name(listen: &Listen, purpose: Purpose, host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn check_dialect(path: &str, header: Option<&str>, expected: ClientDialect) {
+        let mut request = Request::get(path);
+        if let Some(name) = header {
+            request = request.header(name, "x");
+        }
+        let request = request.body(Body::empty()).unwrap();
+        assert_eq!(suggested_dialect(&request), expected, "{path} {header:?}");
+    }
+
+    #[test]
+    fn an_unknown_path_suggests_a_dialect() {
+        check_dialect("/api/nothing", None, ClientDialect::Ollama);
+        check_dialect("/api", None, ClientDialect::Ollama);
+        check_dialect("/apis", None, ClientDialect::OpenAi);
+        check_dialect("/v1/messages/batches", None, ClientDialect::Anthropic);
+        check_dialect("/anthropic/v1/files", None, ClientDialect::Anthropic);
+        check_dialect("/v1/files", Some("anthropic-version"), ClientDialect::Anthropic);
+        check_dialect("/v1/files", Some("anthropic-beta"), ClientDialect::OpenAi);
+        check_dialect("/anthropics", None, ClientDialect::OpenAi);
+        check_dialect("/", None, ClientDialect::OpenAi);
+    }
 
     #[test]
     fn a_loopback_listener_answers_to_its_own_names_only() {

@@ -22,9 +22,16 @@ pub fn router(door: &Arc<Door>, purpose: Purpose) -> Router {
         router = router.route(route.path, method_router(door, route));
     }
     let unknown = door.clone();
-    router
-        .fallback(move |request| meta::unknown_route(unknown.clone(), request))
-        .layer(axum::middleware::from_fn_with_state((door.clone(), purpose), meta::host_guard))
+    guarded(
+        door,
+        purpose,
+        router.fallback(move |request| meta::unknown_route(unknown.clone(), request)),
+    )
+}
+
+/// `routes` behind what stands before every route of a listener.
+pub fn guarded(door: &Arc<Door>, purpose: Purpose, routes: Router) -> Router {
+    routes.layer(axum::middleware::from_fn_with_state((door.clone(), purpose), meta::guard))
 }
 
 fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use surgewall_core::decision::Outcome;
 use surgewall_core::principal::Network;
 use surgewall_gateway::listen::{Peer, Purpose};
-use surgewall_gateway::routes::router;
+use surgewall_gateway::routes::{guarded, router};
 use surgewall_testkit::{Behaviour, Double};
 use tower::ServiceExt as _;
 use tracing::span::{Attributes, Id, Record};
@@ -48,6 +49,18 @@ impl Subscriber for Panicking {
     fn exit(&self, _: &Id) {}
 }
 
+/// The other end of a connection that there is not.
+fn peer() -> Arc<Peer> {
+    let address = "127.0.0.1:9".parse().unwrap();
+    Arc::new(Peer {
+        address,
+        network: Network::of(address.ip()),
+        spoke: AtomicBool::new(true),
+        authenticated: AtomicBool::new(false),
+        place: Mutex::new(None),
+    })
+}
+
 #[tokio::test]
 async fn a_body_that_panics_is_a_500_for_its_request() {
     let double = Double::start(Behaviour::default());
@@ -59,18 +72,10 @@ async fn a_body_that_panics_is_a_500_for_its_request() {
     let body = Body::from_stream(futures_util::stream::poll_fn(
         |_| -> Poll<Option<Result<Bytes, std::io::Error>>> { panic!("a body's own bug") },
     ));
-    let address = "127.0.0.1:9".parse().unwrap();
-    let peer = Peer {
-        address,
-        network: Network::of(address.ip()),
-        spoke: AtomicBool::new(true),
-        authenticated: AtomicBool::new(false),
-        place: Mutex::new(None),
-    };
     let request = Request::post("/v1/chat/completions")
         .header("host", "localhost")
         .header("authorization", format!("Bearer {key}"))
-        .extension(Arc::new(peer))
+        .extension(peer())
         .body(body)
         .unwrap();
     let response = router(door.door(), Purpose::Public).oneshot(request).await.unwrap();
@@ -82,6 +87,50 @@ async fn a_body_that_panics_is_a_500_for_its_request() {
     let story = door.stop().await;
     story.check_conservation();
     assert_eq!(story.refused, 1, "it is in the ledger");
+}
+
+/// A route that panics, and where its dialect has the error's text.
+async fn check_route(door: &TestDoor, path: &str, text: &str) {
+    let broken = axum::routing::get(|| async {
+        if std::hint::black_box(true) {
+            panic!("a page's own bug");
+        }
+    });
+    let routes = Router::new().route(path, broken);
+    let request = Request::get(path).header("host", "localhost").extension(peer());
+    let routes = guarded(door.door(), Purpose::Public, routes);
+    let response = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 500, "{path}");
+    assert!(response.headers().contains_key("x-request-id"), "{path}");
+    let body = axum::body::to_bytes(response.into_body(), 4_096).await.unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert!(body.pointer(text).is_some_and(serde_json::Value::is_string), "{path}: {body}");
+    assert!(!body.to_string().contains("own bug"), "{path}: {body}");
+}
+
+#[tokio::test]
+async fn a_route_outside_the_pipeline_that_panics_is_a_500_for_its_request() {
+    let door = TestDoor::start("").await;
+    check_route(&door, "/page", "/error/message").await;
+    check_route(&door, "/api/page", "/error").await;
+    assert_eq!(door.stranger().get("/healthz").await.unwrap().status, 200);
+    assert_eq!(door.stop().await.refused, 2, "both are in the ledger");
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_404_in_the_dialect_of_its_neighbours() {
+    let door = TestDoor::start("").await;
+    for (path, text) in [
+        ("/api/nothing", "/error"),
+        ("/v1/nothing", "/error/message"),
+        ("/v1/messages/batches", "/error/type"),
+    ] {
+        let answer = door.stranger().get(path).await.unwrap();
+        assert_eq!(answer.status, 404, "{path}");
+        let told = answer.json();
+        assert!(told.pointer(text).is_some_and(serde_json::Value::is_string), "{path}: {told}");
+    }
+    door.stop().await;
 }
 
 /// A panic where a stream's end is judged: the stream gets an error event and
