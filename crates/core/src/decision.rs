@@ -155,6 +155,8 @@ pub enum Outcome {
     UpstreamBroke,
     /// The door was stopped and the stream's time to drain was over.
     Drained,
+    /// The caller's key was revoked, or its account suspended, while it ran.
+    Revoked,
     /// The door itself failed on this request.
     Failed,
     /// The door died with the request open.

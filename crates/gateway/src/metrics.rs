@@ -244,6 +244,7 @@ impl Metrics {
             Outcome::UpstreamFailed => "upstream_failed",
             Outcome::UpstreamBroke => "upstream_broke",
             Outcome::Drained => "drained",
+            Outcome::Revoked => "revoked",
             Outcome::Failed => "failed",
             Outcome::Crash => "crash",
         };

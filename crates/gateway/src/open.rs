@@ -1,15 +1,23 @@
-//! Requests whose reservation is open, and how far they have come.
+//! Requests whose reservation is open: how far they have come, and whether
+//! their credential still holds.
 //!
 //! Once a second, and every 256 tokens of one stream, progress goes to the
-//! ledger: after a crash a request settles at its last checkpoint.
+//! ledger: after a crash a request settles at its last checkpoint. After every
+//! change of people or keys, and once a second, requests whose credential was
+//! withdrawn are ended.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll};
 
+use futures_util::task::AtomicWaker;
 use surgewall_core::clock::Timestamp;
-use surgewall_core::decision::{Progress, Record};
+use surgewall_core::decision::{Progress, Record, Who};
 use surgewall_core::id::RequestId;
 use surgewall_core::quota::Amounts;
+use surgewall_core::refusal::CredentialFault;
 
 use crate::sync::lock;
 
@@ -25,9 +33,18 @@ pub struct OpenRequests {
     cells: Mutex<HashMap<RequestId, Arc<Cell>>>,
 }
 
-/// How far one request has come: written by its stream, read by the checkpoint.
-#[derive(Debug, Default)]
-pub struct Cell(Mutex<Moved>);
+/// One open request: written by its stream, read by the checkpoint; ended from
+/// outside when its credential is withdrawn.
+#[derive(Debug)]
+pub struct Cell {
+    who: Who,
+    moved: Mutex<Moved>,
+    /// The state of people and keys that `who` was last judged by; 0 is none.
+    judged: AtomicU64,
+    withdrawn: OnceLock<CredentialFault>,
+    /// Whoever waits for the upstream on behalf of this request.
+    waiting: AtomicWaker,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Moved {
@@ -37,9 +54,42 @@ struct Moved {
 }
 
 impl Cell {
+    fn new(who: Who) -> Self {
+        Self {
+            who,
+            moved: Mutex::default(),
+            judged: AtomicU64::new(0),
+            withdrawn: OnceLock::new(),
+            waiting: AtomicWaker::new(),
+        }
+    }
+
+    /// Why the request has to end, once its credential was withdrawn.
+    #[must_use]
+    pub fn withdrawn(&self) -> Option<CredentialFault> {
+        self.withdrawn.get().copied()
+    }
+
+    /// As [`Cell::withdrawn`]; wakes the last task that asked when that changes.
+    pub fn poll_withdrawn(&self, cx: &Context<'_>) -> Poll<CredentialFault> {
+        self.waiting.register(cx.waker());
+        self.withdrawn().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Resolves when the request's credential is withdrawn.
+    pub async fn until_withdrawn(&self) -> CredentialFault {
+        poll_fn(|cx| self.poll_withdrawn(cx)).await
+    }
+
+    fn withdraw(&self, why: CredentialFault) {
+        if self.withdrawn.set(why).is_ok() {
+            self.waiting.wake();
+        }
+    }
+
     /// Notes that the request used `used` so far; whether a checkpoint is due.
     pub fn advance(&self, used: Amounts, topped_up: Amounts) -> bool {
-        let mut moved = lock(&self.0);
+        let mut moved = lock(&self.moved);
         moved.since_checkpoint += used.tokens().saturating_sub(moved.used.tokens());
         (moved.used, moved.topped_up) = (used, topped_up);
         moved.since_checkpoint >= CHECKPOINT_TOKENS
@@ -47,7 +97,7 @@ impl Cell {
 
     /// What to write, if the request moved since the last checkpoint.
     fn checkpoint(&self, request_id: RequestId) -> Option<Progress> {
-        let mut moved = lock(&self.0);
+        let mut moved = lock(&self.moved);
         if moved.since_checkpoint == 0 {
             return None;
         }
@@ -57,9 +107,9 @@ impl Cell {
 }
 
 impl OpenRequests {
-    /// Opens a request.
-    pub fn open(&self, request_id: RequestId) -> Arc<Cell> {
-        let cell = Arc::new(Cell::default());
+    /// Opens a request of `who`.
+    pub fn open(&self, request_id: RequestId, who: Who) -> Arc<Cell> {
+        let cell = Arc::new(Cell::new(who));
         lock(&self.cells).insert(request_id, cell.clone());
         cell
     }
@@ -73,6 +123,20 @@ impl OpenRequests {
     #[must_use]
     pub fn count(&self) -> usize {
         lock(&self.cells).len()
+    }
+
+    /// Ends every request that `fault` finds a reason against. `state` numbers
+    /// the state of people and keys that it judges by: no request is judged
+    /// twice by the same one.
+    pub fn end_withdrawn(&self, state: u64, fault: impl Fn(&Who) -> Option<CredentialFault>) {
+        let unjudged = |cell: &&Arc<Cell>| cell.judged.load(Ordering::Relaxed) != state;
+        let cells: Vec<_> = lock(&self.cells).values().filter(unjudged).cloned().collect();
+        for cell in cells {
+            if let Some(why) = fault(&cell.who) {
+                cell.withdraw(why);
+            }
+            cell.judged.store(state, Ordering::Relaxed);
+        }
     }
 
     /// The records of one checkpoint over all requests that moved.
@@ -97,7 +161,24 @@ impl OpenRequests {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell as Count;
+
+    use futures_util::FutureExt as _;
+    use surgewall_core::id::KeyId;
+    use surgewall_core::principal::{Class, Network};
+
     use super::*;
+
+    fn who(key: u128) -> Who {
+        Who {
+            class: Class::Verified,
+            key: Some(KeyId::from_u128(key)),
+            account: None,
+            group: None,
+            user: None,
+            network: Network::of([127, 0, 0, 1].into()),
+        }
+    }
 
     fn used(output: u64) -> Amounts {
         Amounts { output, ..Amounts::default() }
@@ -107,7 +188,7 @@ mod tests {
     fn a_checkpoint_is_due_after_256_tokens_and_not_before() {
         let open = OpenRequests::default();
         let id = RequestId::from_u128(1);
-        let cell = open.open(id);
+        let cell = open.open(id, who(1));
         assert!(!cell.advance(used(255), Amounts::default()));
         assert!(cell.advance(used(256), Amounts::default()));
         let at = Timestamp::from_millis(1);
@@ -117,5 +198,26 @@ mod tests {
         assert_eq!(open.checkpoint(at).len(), 1);
         open.close(id);
         assert_eq!(open.count(), 0);
+    }
+
+    #[test]
+    fn a_withdrawn_credential_ends_its_requests_and_no_others() {
+        let open = OpenRequests::default();
+        let cells: Vec<_> =
+            (1..=3).map(|n| open.open(RequestId::from_u128(n), who(n % 2))).collect();
+        let judged = Count::new(0);
+        let odd = |who: &Who| {
+            judged.set(judged.get() + 1);
+            (who.key == Some(KeyId::from_u128(1))).then_some(CredentialFault::Revoked)
+        };
+        open.end_withdrawn(1, |_| None);
+        assert!(cells.iter().all(|cell| cell.until_withdrawn().now_or_never().is_none()));
+        open.end_withdrawn(1, odd);
+        assert_eq!(judged.get(), 0, "nothing changed since");
+        open.end_withdrawn(2, odd);
+        let ended: Vec<_> = cells.iter().map(|cell| cell.withdrawn()).collect();
+        let revoked = Some(CredentialFault::Revoked);
+        assert_eq!((ended, judged.get()), (vec![revoked, None, revoked], 3));
+        assert_eq!(cells[0].until_withdrawn().now_or_never(), revoked);
     }
 }

@@ -23,7 +23,8 @@ impl Audit for LedgerAudit<'_> {
     }
 }
 
-/// Carries out `request` on the running door: its effect holds for the next request.
+/// Carries out `request` on the running door: its effect holds for the next
+/// request, and requests whose credential it withdrew end now.
 ///
 /// # Errors
 /// Why it was not carried out, in an operator's words.
@@ -36,7 +37,17 @@ pub async fn operate(door: &Door, request: Request) -> Result<Reply, AdminError>
         clock: &door.clock,
         config: &policy.config,
     };
-    execute(&office, &LedgerAudit(&door.ledger), request).await
+    let reply = execute(&office, &LedgerAudit(&door.ledger), request).await?;
+    end_withdrawn(door);
+    Ok(reply)
+}
+
+/// Ends every open request whose key was revoked or whose account was
+/// suspended. Called again once a second, for requests that were admitted while
+/// that was done.
+pub fn end_withdrawn(door: &Door) {
+    let state = door.directory.version();
+    door.open.end_withdrawn(state, |who| door.directory.withdrawn(who.key, who.account));
 }
 
 /// The account of a verified token, made now.

@@ -10,11 +10,12 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::door::Door;
 use crate::listen::tls::{TlsError, acceptor};
 use crate::listen::{BindError, Bound, Purpose, bind, inherited, run};
+use crate::operate::end_withdrawn;
 use crate::policy::Policy;
 use crate::routes::router;
 use crate::upstream;
 
-/// Between two checkpoints of open requests.
+/// Between two looks at the open requests: how far they are, whether they may go on.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two writes of keys' last use.
 const LAST_USE_INTERVAL: Duration = Duration::from_secs(60);
@@ -174,6 +175,7 @@ async fn checkpoints(door: Arc<Door>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        end_withdrawn(&door);
         for record in door.open.checkpoint(door.clock.now()) {
             door.ledger.append_detached(record);
         }

@@ -49,13 +49,21 @@ pub enum Failure {
 /// Asks the pools in order until one answers.
 ///
 /// # Errors
-/// None did, or one refused the request itself.
+/// None did, one refused the request itself, or the caller's credential was
+/// withdrawn meanwhile.
 pub async fn call(
     door: &Arc<Door>,
     arrival: &Arrival,
     mut routed: Routed,
 ) -> Result<Called, Refusal> {
-    match attempts(door, arrival, &mut routed).await {
+    let open = routed.reservation.cell().clone();
+    let answered = tokio::select! {
+        biased;
+        answered = attempts(door, arrival, &mut routed) => answered,
+        // Dropped unsettled, the reservation settles at what the upstream was given.
+        why = open.until_withdrawn() => return Err(Refusal::CredentialInvalid { why }),
+    };
+    match answered {
         Ok(answer) => Ok(Called {
             answer,
             reservation: routed.reservation,

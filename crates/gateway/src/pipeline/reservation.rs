@@ -1,7 +1,7 @@
 //! An open reservation: settled exactly once, whatever happens.
 //!
 //! On each meter, reserved + topped up = settled + refunded. Dropped before it
-//! was settled (the client left, a panic, a drained door), it settles at what
+//! was settled (the client left, a panic, a drained door, a revoked key), it settles at what
 //! was counted so far.
 
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub struct Reservation {
 impl Reservation {
     /// Opens a reservation whose quota is already charged.
     pub fn open(door: Arc<Door>, opened: Opened, slot: Option<AnonymousSlot>) -> Self {
-        let cell = door.open.open(opened.admission.request_id);
+        let cell = door.open.open(opened.admission.request_id, opened.admission.who);
         Self {
             door,
             opened,
@@ -71,6 +71,12 @@ impl Reservation {
     #[must_use]
     pub const fn request_id(&self) -> RequestId {
         self.opened.admission.request_id
+    }
+
+    /// The request among the open ones.
+    #[must_use]
+    pub const fn cell(&self) -> &Arc<Cell> {
+        &self.cell
     }
 
     /// The input estimate.
@@ -217,6 +223,8 @@ impl Drop for Reservation {
             Outcome::Failed
         } else if self.door.tasks.is_closing() {
             Outcome::Drained
+        } else if self.cell.withdrawn().is_some() {
+            Outcome::Revoked
         } else {
             Outcome::ClientGone
         };

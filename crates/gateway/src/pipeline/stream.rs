@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use surgewall_core::decision::Outcome;
-use surgewall_core::refusal::{Refusal, UpstreamFault};
+use surgewall_core::refusal::{CredentialFault, Refusal, UpstreamFault};
 use surgewall_core::usage::{Source, Usage};
 use surgewall_wire::ClientDialect;
 use surgewall_wire::error::ErrorBody;
@@ -98,6 +98,9 @@ impl AnswerBody {
         if self.door.tasks.is_closing() {
             return Poll::Ready(Piece::Drained);
         }
+        if let Some(why) = self.reservation.as_ref().and_then(|open| open.cell().withdrawn()) {
+            return Poll::Ready(Piece::Withdrawn(why));
+        }
         if let Some(first) = self.first.take() {
             return Poll::Ready(Piece::Bytes(first));
         }
@@ -116,6 +119,11 @@ impl AnswerBody {
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
         if self.closed.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Piece::Drained);
+        }
+        if let Some(open) = &self.reservation
+            && let Poll::Ready(why) = open.cell().poll_withdrawn(cx)
+        {
+            return Poll::Ready(Piece::Withdrawn(why));
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             if self.patient_until <= Instant::now() {
@@ -151,6 +159,9 @@ impl AnswerBody {
             Piece::End => self.upstream_ended(),
             Piece::Broke(why) => self.broke(&Refusal::StreamBroke { why }, Outcome::UpstreamBroke),
             Piece::Drained => self.broke(&Refusal::Draining, Outcome::Drained),
+            Piece::Withdrawn(why) => {
+                self.broke(&Refusal::CredentialInvalid { why }, Outcome::Revoked);
+            }
         }
     }
 
@@ -241,12 +252,14 @@ impl AnswerBody {
     }
 }
 
-/// What the upstream did.
+/// What the upstream did, or why it is not heard any further.
 enum Piece {
     Bytes(Bytes),
     End,
     Broke(UpstreamFault),
     Drained,
+    /// The caller's credential was revoked, or its account suspended.
+    Withdrawn(CredentialFault),
 }
 
 impl Body for AnswerBody {

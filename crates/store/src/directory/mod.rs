@@ -13,6 +13,7 @@ mod touched;
 mod unsettled;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use surgewall_core::apikey;
@@ -77,6 +78,8 @@ struct Inner {
     touched: Mutex<touched::Touched>,
     slow: bcrypt::Slow,
     unsettled: Mutex<unsettled::Unsettled>,
+    /// Counts what was installed, so that others notice changes.
+    version: AtomicU64,
     /// One operator's change at a time: what was checked still holds when it is written.
     changes: tokio::sync::Mutex<()>,
 }
@@ -109,6 +112,7 @@ impl Directory {
             touched: Mutex::default(),
             slow: bcrypt::Slow::default(),
             unsettled: Mutex::default(),
+            version: AtomicU64::new(1),
             changes: tokio::sync::Mutex::new(()),
         };
         Self { inner: Arc::new(inner) }
@@ -190,6 +194,34 @@ impl Directory {
     #[must_use]
     pub fn key(&self, id: KeyId) -> Option<Arc<KeyRecord>> {
         self.state().key_by_id(id)
+    }
+
+    /// The number of the present state: another one after every change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.inner.version.load(Ordering::Acquire)
+    }
+
+    /// Why a caller that was let in by `key`, or by a token for `account`, may
+    /// not go on. An expiry is no such reason: it holds for new requests only.
+    #[must_use]
+    pub fn withdrawn(
+        &self,
+        key: Option<KeyId>,
+        account: Option<AccountId>,
+    ) -> Option<CredentialFault> {
+        let state = self.state();
+        let key = match key {
+            Some(id) => match state.key_by_id(id) {
+                None => return Some(CredentialFault::Unknown),
+                Some(key) if key.revoked_at.is_some() => return Some(CredentialFault::Revoked),
+                key => key,
+            },
+            None => None,
+        };
+        let owner = key.and_then(|key| key.account.clone());
+        let account = owner.or_else(|| account.and_then(|id| state.account(id)));
+        account.filter(|account| account.suspended).map(|_| CredentialFault::Suspended)
     }
 
     /// The group with this name.
@@ -277,6 +309,8 @@ impl Directory {
         }
         self.inner.slow.forget_refused();
         self.relink(relink);
+        // Last: whoever sees the new number sees all of the change.
+        self.inner.version.fetch_add(1, Ordering::Release);
     }
 
     /// Swaps the records that hold a changed account or group, some at a time,
