@@ -7,6 +7,7 @@
 pub mod attack;
 pub mod client;
 pub mod double;
+pub mod engine;
 pub mod load;
 pub mod rng;
 pub mod schedule;
