@@ -205,6 +205,16 @@ pub struct AccountRecord {
     pub limits: Vec<LimitSpec>,
     /// Whether an operator suspended it.
     pub suspended: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl AccountRecord {
+    /// Whether it is younger than `days` at `now`.
+    #[must_use]
+    pub fn is_young(&self, days: u32, now: Timestamp) -> bool {
+        now.since(self.created_at).as_secs() < u64::from(days) * 86_400
+    }
 }
 
 /// One group as the door knows it.

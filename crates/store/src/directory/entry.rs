@@ -32,6 +32,7 @@ pub(crate) struct AccountEntry {
     pub(super) group: Option<GroupId>,
     pub(super) limits: Vec<LimitSpec>,
     pub(super) suspended: bool,
+    pub(super) created_at: Timestamp,
     pub(super) external: Option<[u8; 32]>,
 }
 
@@ -83,6 +84,7 @@ fn account(vault: &Vault, row: &AccountRow) -> Result<AccountEntry, StoreError> 
         group: row.group,
         limits: open_json(vault, column::ACCOUNT_LIMITS, id, row.limits.as_deref())?,
         suspended: row.suspended,
+        created_at: row.created_at,
         external: row.external.as_ref().map(|external| external.hash),
     })
 }

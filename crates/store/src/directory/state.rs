@@ -164,8 +164,10 @@ impl State {
     }
 
     fn put_account(&mut self, entry: AccountEntry, relink: &mut Relink) {
-        let AccountEntry { id, class, group, limits, suspended, external } = entry;
-        let record = AccountRecord { id, class, group: self.join(group, id), limits, suspended };
+        let AccountEntry { id, class, group, limits, suspended, created_at, external } = entry;
+        let group_record = self.join(group, id);
+        let record =
+            AccountRecord { id, class, group: group_record, limits, suspended, created_at };
         if let Some(hash) = external {
             self.external.insert(Keyed(hash), id);
         }
