@@ -80,3 +80,35 @@ pub async fn drip(
     let (ended, ()) = tokio::join!(until_closed(&mut reader, limit), write);
     Ok(ended)
 }
+
+/// Says `head` at once, then `tail` again and again, a byte at a time with
+/// `gap` between two, until the victim closes or `limit` is over.
+///
+/// # Errors
+/// There is no connection.
+pub async fn trickle(
+    victim: SocketAddr,
+    head: &[u8],
+    tail: &[u8],
+    gap: Duration,
+    limit: Duration,
+) -> io::Result<Ended> {
+    let mut stream = connect(victim, From::Anywhere).await?;
+    let (mut reader, mut writer) = stream.split();
+    let write = async {
+        if writer.write_all(head).await.is_ok() {
+            for byte in tail.iter().cycle() {
+                tokio::time::sleep(gap).await;
+                if writer.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+            }
+        }
+        // The reader tells of the end.
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = until_closed(&mut reader, limit) => Ok(ended),
+        () = write => Err(io::Error::other("the writer never ends")),
+    }
+}

@@ -1,6 +1,8 @@
 //! Attacks on a connection, byte by byte: what no well-behaved client library
 //! would send. Against loopback only, and bounded in count and time.
 
+pub mod campaign;
+mod floods;
 mod http1;
 mod http2;
 
@@ -12,7 +14,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
-pub use http1::{Ended, drip, say};
+pub use floods::{Asked, FLOODS, Flood};
+pub use http1::{Ended, drip, say, trickle};
 pub use http2::{Flags, Frames, Http2, Kind, Seen, request_block};
 
 /// One attack, in time.
