@@ -11,5 +11,6 @@ pub mod engine;
 pub mod load;
 pub mod rng;
 pub mod schedule;
+pub mod traffic;
 
 pub use double::{Behaviour, Done, Double, Fault, Seen, UsageLie};
