@@ -1,6 +1,7 @@
 //! Limits, budgets and choices of the door, as pure algorithms: they take the
 //! time and random numbers as arguments, lock nothing and do no I/O.
 
+pub mod admission;
 pub mod eject;
 pub mod gcra;
 pub mod networks;

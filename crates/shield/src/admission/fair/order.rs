@@ -1,0 +1,96 @@
+//! Children that wait, the least served first: a sorted list in chunks, which also
+//! knows how many are before a given one.
+//!
+//! Chunks and what is in them descend, so that the next one is at the very end,
+//! where taking it away moves nothing.
+
+/// Keys in a chunk at most; a full one is split in two.
+const CHUNK_MAX: usize = 512;
+
+/// A child's place in the order: what it was served, then who came first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Key {
+    /// What it was served, after the lift, in work.
+    pub(super) served: u64,
+    /// Its turn among equals.
+    pub(super) turn: u64,
+    pub(super) node: u32,
+}
+
+/// Keys in order.
+#[derive(Default, Debug)]
+pub(super) struct Order {
+    /// None of them is empty.
+    chunks: Vec<Vec<Key>>,
+    len: usize,
+    /// What all of them were served.
+    served: u128,
+}
+
+impl Order {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What they were served on average.
+    pub(super) fn mean(&self) -> u64 {
+        u64::try_from(self.served / (self.len.max(1) as u128)).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn first(&self) -> Option<&Key> {
+        self.chunks.last()?.last()
+    }
+
+    /// Keys that are less than `key`.
+    pub(super) fn before(&self, key: &Key) -> usize {
+        let chunk = self.chunk_of(key);
+        let behind: usize = self.chunks.iter().skip(chunk + 1).map(Vec::len).sum();
+        let inside = self.chunks.get(chunk).map_or(0, |keys| keys.len() - place_of(keys, key).1);
+        behind + inside
+    }
+
+    pub(super) fn insert(&mut self, key: Key) {
+        let at = self.chunk_of(&key);
+        self.len += 1;
+        self.served += u128::from(key.served);
+        let Some(keys) = self.chunks.get_mut(at) else {
+            self.chunks.push(vec![key]);
+            return;
+        };
+        keys.insert(place_of(keys, &key).0, key);
+        if keys.len() >= CHUNK_MAX {
+            let rest = keys.split_off(CHUNK_MAX / 2);
+            self.chunks.insert(at + 1, rest);
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) {
+        let at = self.chunk_of(key);
+        let Some(keys) = self.chunks.get_mut(at) else {
+            return;
+        };
+        let (place, end) = place_of(keys, key);
+        if place == end {
+            return;
+        }
+        keys.remove(place);
+        self.len -= 1;
+        self.served -= u128::from(key.served);
+        if keys.is_empty() && self.chunks.len() > 1 {
+            self.chunks.remove(at);
+        }
+    }
+
+    /// The chunk in which `key` is or would be: the first whose last key is not above it,
+    /// or else the last chunk.
+    fn chunk_of(&self, key: &Key) -> usize {
+        let above = |keys: &Vec<Key>| keys.last().is_some_and(|last| last > key);
+        self.chunks.partition_point(above).min(self.chunks.len().saturating_sub(1))
+    }
+}
+
+/// Where `key` is in a chunk, or would be, and where those begin that are below it.
+fn place_of(keys: &[Key], key: &Key) -> (usize, usize) {
+    let place = keys.partition_point(|known| known > key);
+    (place, place + usize::from(keys.get(place) == Some(key)))
+}
