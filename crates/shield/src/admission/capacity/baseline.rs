@@ -1,0 +1,165 @@
+//! What a time is without load, by the size of what it was measured on.
+
+/// Sizes are grouped by powers of two; all larger ones share the last group.
+const GROUPS: usize = 21;
+/// Unloaded samples that a group remembers.
+const UNLOADED: usize = 8;
+/// Loaded samples that must agree before they lower a baseline.
+const LOADED: usize = 16;
+/// The size of a group is extrapolated over so many doublings at most.
+const DOUBLINGS_MAX: usize = 10;
+
+/// The last `N` values.
+#[derive(Clone, Debug)]
+struct Ring<const N: usize> {
+    values: [u64; N],
+    next: usize,
+    len: usize,
+}
+
+impl<const N: usize> Ring<N> {
+    const EMPTY: Self = Self { values: [0; N], next: 0, len: 0 };
+
+    fn push(&mut self, value: u64) {
+        if let Some(slot) = self.values.get_mut(self.next) {
+            *slot = value;
+        }
+        self.next = (self.next + 1) % N;
+        self.len = (self.len + 1).min(N);
+    }
+
+    /// The lower median.
+    fn median(&self) -> Option<u64> {
+        let mut values = self.values;
+        let known = values.get_mut(..self.len)?;
+        known.sort_unstable();
+        known.get(self.len.checked_sub(1)? / 2).copied()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Group {
+    unloaded: Ring<UNLOADED>,
+    loaded: Ring<LOADED>,
+}
+
+/// A baseline for each group of sizes, in microseconds.
+#[derive(Clone, Debug)]
+pub(super) struct Baseline {
+    groups: Vec<Group>,
+}
+
+/// The group of a size.
+pub(super) fn group_of(size: u64) -> usize {
+    let doublings = size.max(1).ilog2();
+    usize::try_from(doublings).unwrap_or(GROUPS).min(GROUPS - 1)
+}
+
+impl Baseline {
+    pub(super) fn new() -> Self {
+        let group = Group { unloaded: Ring::EMPTY, loaded: Ring::EMPTY };
+        Self { groups: vec![group; GROUPS] }
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.groups.iter().any(|group| group.unloaded.len > 0)
+    }
+
+    /// What is expected without load. A group that was never seen is taken
+    /// from its neighbour below, in proportion, or from the one above as it is:
+    /// rather too long than too short.
+    pub(super) fn expected(&self, group: usize) -> Option<u64> {
+        let known = |index: usize| self.groups.get(index)?.unloaded.median();
+        known(group)
+            .or_else(|| {
+                let below = (0..group).rev().find_map(|index| Some((index, known(index)?)))?;
+                let doublings = (group - below.0).min(DOUBLINGS_MAX);
+                Some(below.1.saturating_mul(1 << doublings))
+            })
+            .or_else(|| (group + 1..GROUPS).find_map(known))
+    }
+
+    /// A sample without load: it is the baseline.
+    pub(super) fn unloaded(&mut self, group: usize, micros: u64) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.unloaded.push(micros.max(1));
+        }
+    }
+
+    /// A sample under load never raises the baseline, but many that are
+    /// clearly faster prove that it is too high.
+    pub(super) fn loaded(&mut self, group: usize, micros: u64) {
+        let expected = self.expected(group);
+        let Some(group) = self.groups.get_mut(group) else { return };
+        group.loaded.push(micros.max(1));
+        let is_full = group.loaded.len == LOADED;
+        let Some((median, expected)) = group.loaded.median().zip(expected) else { return };
+        if is_full && median.saturating_mul(3) < expected.saturating_mul(2) {
+            for _ in 0..UNLOADED {
+                group.unloaded.push(median);
+            }
+        }
+    }
+
+    /// The server became slower as a whole: everything takes so much longer.
+    pub(super) fn scale(&mut self, per_mille: u64) {
+        for group in &mut self.groups {
+            for value in &mut group.unloaded.values {
+                *value = (value.saturating_mul(per_mille) / 1_000).max(1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_never_seen_is_taken_from_its_neighbour() {
+        let mut baseline = Baseline::new();
+        assert_eq!(baseline.expected(8), None);
+        baseline.unloaded(8, 100);
+        for (group, expected) in [(0, 100), (8, 100), (9, 200), (11, 800), (20, 102_400)] {
+            assert_eq!(baseline.expected(group), Some(expected), "{group}");
+        }
+        assert_eq!(group_of(0), 0);
+        assert_eq!(group_of(256), 8);
+        assert_eq!(group_of(511), 8);
+        assert_eq!(group_of(u64::MAX), GROUPS - 1);
+    }
+
+    #[test]
+    fn load_lowers_a_baseline_and_never_raises_it() {
+        let mut baseline = Baseline::new();
+        baseline.unloaded(8, 100);
+        for _ in 0..1_000 {
+            baseline.loaded(8, 5_000);
+        }
+        assert_eq!(baseline.expected(8), Some(100));
+        for _ in 0..LOADED {
+            baseline.loaded(8, 90);
+        }
+        assert_eq!(baseline.expected(8), Some(100), "a little faster is chance");
+        for _ in 0..LOADED {
+            baseline.loaded(8, 50);
+        }
+        assert_eq!(baseline.expected(8), Some(50));
+    }
+
+    #[test]
+    fn half_of_the_memory_turns_a_baseline() {
+        let mut baseline = Baseline::new();
+        for _ in 0..100 {
+            baseline.unloaded(3, 100);
+        }
+        for _ in 0..UNLOADED / 2 {
+            baseline.unloaded(3, 1_000);
+        }
+        assert_eq!(baseline.expected(3), Some(100));
+        baseline.unloaded(3, 1_000);
+        assert_eq!(baseline.expected(3), Some(1_000));
+        baseline.scale(500);
+        assert_eq!(baseline.expected(3), Some(500));
+    }
+}

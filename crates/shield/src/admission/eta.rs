@@ -1,0 +1,167 @@
+//! The predicted wait, and its own measured error.
+//!
+//! The wait is the work ahead over the rate at which the class is served: the
+//! learnt limit times the work that one sequence gets done in a second, times
+//! the class's share. The range around it is conformal (Vovk et al. 2005): the
+//! quantiles of the recent ratios of actual to predicted wait, so that it says
+//! how wrong these predictions have been lately, not how wrong they should be.
+
+use std::time::{Duration, Instant};
+
+use surgewall_core::principal::Class;
+
+use super::work::Work;
+
+/// Ratios that are remembered for each class and depth.
+const RATIOS: usize = 128;
+/// Ratios that are enough to state a range by; before, it is a guess.
+const RATIOS_MIN: usize = 8;
+/// The range that is stated before anything is known, as parts of the prediction.
+const GUESS: (f64, f64) = (0.25, 4.0);
+/// The longest wait that is ever predicted.
+const ETA_MAX: Duration = Duration::from_secs(86_400);
+/// Requests after which an old one weighs 1/e in the rate.
+const MEMORY_REQUESTS: f64 = 256.0;
+/// Waits are told apart by the number of requests ahead, by powers of four.
+const DEPTHS: usize = 8;
+/// What the work per second of one sequence is taken for before anything is known.
+const WORK_PER_SEQUENCE_S_GUESS: f64 = 100.0;
+
+/// A predicted wait.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Eta {
+    /// The most likely wait.
+    pub eta: Duration,
+    /// Of recent waits one in twenty was shorter than this.
+    pub low: Duration,
+    /// Of recent waits one in twenty was longer than this.
+    pub high: Duration,
+    /// Before correction, and what it is corrected by.
+    raw: Duration,
+    depth: usize,
+}
+
+/// The last ratios of actual to raw wait.
+#[derive(Clone, Debug, Default)]
+struct Ratios {
+    values: Vec<f64>,
+    next: usize,
+}
+
+impl Ratios {
+    fn push(&mut self, ratio: f64) {
+        if self.values.len() < RATIOS {
+            self.values.push(ratio);
+        } else if let Some(slot) = self.values.get_mut(self.next) {
+            *slot = ratio;
+        }
+        self.next = (self.next + 1) % RATIOS;
+    }
+
+    /// The 5th, 50th and 95th percentile, rounded outwards.
+    fn quantiles(&self) -> Option<(f64, f64, f64)> {
+        let mut sorted = self.values.clone();
+        sorted.sort_by(f64::total_cmp);
+        let last = sorted.len().checked_sub(1)?;
+        let at = |index: usize| sorted.get(index).copied();
+        let tail = sorted.len() / 20;
+        (sorted.len() >= RATIOS_MIN).then_some(())?;
+        Some((at(tail)?, at(last / 2)?, at(last - tail)?))
+    }
+}
+
+/// Predicts waits from what was served, and measures how well.
+#[derive(Clone, Debug)]
+pub struct Predictor {
+    /// Decayed sums over requests that ended: count, work, seconds in the server.
+    count: f64,
+    work: f64,
+    seconds: f64,
+    ratios: [[Ratios; DEPTHS]; 4],
+    /// Waits that ended, and those of them that were within the stated range.
+    ended: u64,
+    held: u64,
+}
+
+impl Predictor {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(_now: Instant) -> Self {
+        Self { count: 0.0, work: 0.0, seconds: 0.0, ratios: Default::default(), ended: 0, held: 0 }
+    }
+
+    /// A request of `work` ended after `took` in the server.
+    pub fn served(&mut self, _now: Instant, work: Work, took: Duration) {
+        let kept = 1.0 - 1.0 / MEMORY_REQUESTS;
+        self.count = self.count * kept + 1.0;
+        self.work = self.work * kept + number(work.0);
+        self.seconds = self.seconds * kept + took.as_secs_f64();
+    }
+
+    /// The work that `sequences` at once get done in a second, where it is known.
+    #[must_use]
+    pub fn work_per_s(&self, sequences: u32) -> Option<f64> {
+        let is_known = self.seconds > 0.0 && self.work > 0.0;
+        is_known.then(|| self.work / self.seconds * f64::from(sequences))
+    }
+
+    /// The mean work of a request that ended, where some did.
+    #[must_use]
+    pub fn mean_work(&self) -> Option<Work> {
+        (self.count > 0.0).then(|| whole(self.work / self.count))
+    }
+
+    /// The wait of a request of `class` with `ahead` requests of `mean` work
+    /// before its turn, itself included, while the class has `share` of `sequences` (0 to 1).
+    #[must_use]
+    pub fn predict(&self, class: Class, ahead: u64, mean: Work, share: f64, sequences: u32) -> Eta {
+        let sequences = sequences.max(1);
+        let guess = WORK_PER_SEQUENCE_S_GUESS * f64::from(sequences);
+        let rate = self.work_per_s(sequences).unwrap_or(guess) * share.clamp(0.001, 1.0);
+        let raw = seconds(number(ahead) * number(mean.0) / rate);
+        let depth = depth_of(ahead);
+        let known = self.ratios[class as usize].get(depth).and_then(Ratios::quantiles);
+        let (low, middle, high) = known.unwrap_or((GUESS.0, 1.0, GUESS.1));
+        let times = |ratio: f64| seconds(raw.as_secs_f64() * ratio);
+        Eta { eta: times(middle), low: times(low), high: times(high), raw, depth }
+    }
+
+    /// A wait that was predicted as `predicted` ended with its turn after `actual`.
+    pub fn observed(&mut self, class: Class, predicted: &Eta, actual: Duration) {
+        self.ended += 1;
+        self.held += u64::from(predicted.low <= actual && actual <= predicted.high);
+        let ratio = actual.as_secs_f64() / predicted.raw.as_secs_f64().max(0.001);
+        if let Some(ratios) = self.ratios[class as usize].get_mut(predicted.depth) {
+            ratios.push(ratio);
+        }
+    }
+
+    /// The part of all waits that stayed within the stated range.
+    #[must_use]
+    pub fn held_share(&self) -> Option<f64> {
+        (self.ended > 0).then(|| number(self.held) / number(self.ended))
+    }
+}
+
+fn depth_of(ahead: u64) -> usize {
+    usize::try_from(ahead.max(1).ilog2() / 2).unwrap_or(DEPTHS).min(DEPTHS - 1)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate; fifteen digits are enough")]
+fn number(value: u64) -> f64 {
+    value as f64
+}
+
+/// Rounded; too large ones saturate.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, and work is not negative"
+)]
+fn whole(value: f64) -> Work {
+    Work(value.round() as u64)
+}
+
+fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value.max(0.0)).unwrap_or(ETA_MAX).min(ETA_MAX)
+}
