@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
 use super::bank::Bank;
+use super::engine::Supply;
 use super::record::Run;
 
 /// Between two bytes of a drip.
@@ -98,6 +99,8 @@ pub(super) struct Answer {
     /// Set before the connection closes if it shall be reset.
     pub(super) reset: Arc<AtomicBool>,
     pub(super) run: Run,
+    /// Where an engine makes the tokens: they come when it has made them.
+    pub(super) supply: Option<Supply>,
     /// Held to the end of the answer.
     pub(super) _slot: Option<OwnedSemaphorePermit>,
     pub(super) made: u64,
@@ -112,6 +115,8 @@ pub(super) struct Answer {
 enum Step {
     Emit(Bytes),
     Until(Instant),
+    /// Until the engine has made the next token.
+    Supply,
     Forever,
     Fail,
     End,
@@ -139,6 +144,11 @@ impl Answer {
                     return Poll::Ready(Some(Ok(bytes)));
                 }
                 Step::Until(instant) => ready!(self.poll_until(instant, cx)),
+                Step::Supply => {
+                    if let Some(filler) = ready!(self.poll_supply(cx)) {
+                        return Poll::Ready(Some(Ok(filler)));
+                    }
+                }
                 Step::Forever => return Poll::Pending,
                 Step::Fail => {
                     self.run.fail();
@@ -163,6 +173,23 @@ impl Answer {
             sleep.as_mut().reset(instant);
         }
         sleep.as_mut().poll(cx)
+    }
+
+    /// Waits for the engine; gives what is sent in the meantime.
+    fn poll_supply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let supply = self.supply.as_ref();
+        if supply.is_none_or(|supply| supply.poll(self.made, cx).is_ready()) {
+            return Poll::Ready(None);
+        }
+        let Some(next) = self.filler.as_ref().map(|filler| filler.next) else {
+            return Poll::Pending;
+        };
+        ready!(self.poll_until(next, cx));
+        let filler = self.filler.as_mut();
+        Poll::Ready(filler.map(|filler| {
+            filler.next += filler.every;
+            filler.bytes.clone()
+        }))
     }
 
     fn step(&mut self) -> Step {
@@ -264,6 +291,9 @@ impl Answer {
                 _ if part.tokens() == 0 => {
                     self.parts.pop_front();
                     continue;
+                }
+                _ if self.supply.as_ref().is_some_and(|supply| !supply.has(self.made)) => {
+                    return Step::Supply;
                 }
                 _ if due.is_some_and(|due| Instant::now() < due) => {
                     return due.map_or(Step::End, Step::Until);

@@ -8,6 +8,7 @@ mod answer;
 mod anthropic;
 mod bank;
 mod behaviour;
+mod engine;
 mod io;
 mod ollama;
 mod openai;
@@ -16,6 +17,7 @@ mod record;
 mod request;
 mod schema;
 mod server;
+mod state;
 
 use std::io as std_io;
 use std::net::SocketAddr;
@@ -29,9 +31,10 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
 pub use behaviour::{Behaviour, Done, Fault, UsageLie, WordError};
+pub use engine::{Control, Metrics};
 pub use record::Seen;
 
-use server::State;
+use state::State;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4_096;
@@ -47,11 +50,21 @@ pub struct Options {
     pub workers: usize,
     /// Requests that are remembered; 0 remembers none.
     pub records_max: usize,
+    /// An engine that makes the tokens; without one, the behaviour's pace and slots do.
+    pub engine: Option<crate::engine::Settings>,
+    /// Whose `/metrics` an engine has.
+    pub metrics: Metrics,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { address: ([127, 0, 0, 1], 0).into(), workers: 1, records_max: RECORDS_MAX }
+        Self {
+            address: ([127, 0, 0, 1], 0).into(),
+            workers: 1,
+            records_max: RECORDS_MAX,
+            engine: None,
+            metrics: Metrics::Vllm,
+        }
     }
 }
 
@@ -86,14 +99,15 @@ impl Double {
             listen(options.address)?
         };
         let address = listener.local_addr()?;
-        let state = Arc::new(State::new(behaviour, options.records_max));
+        let state = Arc::new(State::new(behaviour, &options));
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::clone(&state);
         let thread =
             std::thread::Builder::new().name("model-double".to_owned()).spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = accept(listener, shared) => {}
+                        () = accept(listener, Arc::clone(&shared)) => {}
+                        () = shared.drive() => {}
                         _ = stopped => {}
                     }
                 });
@@ -118,6 +132,12 @@ impl Double {
     /// Changes the behaviour for requests that come from now on.
     pub fn set(&self, behaviour: Behaviour) {
         self.state.set(behaviour);
+    }
+
+    /// Changes the engine, or restarts the server; without an engine only the
+    /// latter does anything.
+    pub fn control(&self, control: Control) {
+        self.state.control(control);
     }
 
     /// The requests seen, oldest first, with how far each answer has come.

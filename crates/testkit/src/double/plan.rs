@@ -22,6 +22,23 @@ const HUGE: i64 = 1_000_000_000_000;
 /// The parts of an answer.
 pub(super) type Script = VecDeque<Part>;
 
+/// What the model itself brings to an answer.
+#[derive(Clone, Copy)]
+pub(super) struct Model {
+    /// Tokens of an answer when neither prompt nor behaviour says.
+    pub(super) tokens: u64,
+    /// Tokens of an answer for which there is room.
+    pub(super) tokens_max: Option<u64>,
+    /// Tokens of the prompt that it has in its cache.
+    pub(super) cached: u64,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self { tokens: TOKENS_DEFAULT, tokens_max: None, cached: 0 }
+    }
+}
+
 /// What one answer will hold.
 pub(super) struct Plan<'a> {
     pub(super) route: Route,
@@ -58,6 +75,7 @@ impl<'a> Plan<'a> {
         behaviour: &Behaviour,
         prompt: &str,
         banks: &'a Banks,
+        model: Model,
     ) -> Self {
         let with_arguments = |tool: Tool| {
             let arguments = schema::sample(&tool.schema).to_string();
@@ -72,7 +90,7 @@ impl<'a> Plan<'a> {
             model: &ask.model,
             stream: ask.streams(route),
             banks,
-            tokens: behaviour.tokens.or_else(|| number_in(prompt)).unwrap_or(TOKENS_DEFAULT),
+            tokens: behaviour.tokens.or_else(|| number_in(prompt)).unwrap_or(model.tokens),
             reasoning: behaviour.reasoning,
             is_cut: false,
             fixed,
@@ -80,8 +98,9 @@ impl<'a> Plan<'a> {
             usage: None,
             done: behaviour.done,
         };
-        plan.bound(ask.max_tokens(), behaviour);
-        plan.usage = plan.usage_said(ask, behaviour);
+        let max_tokens = ask.max_tokens().into_iter().chain(model.tokens_max).min();
+        plan.bound(max_tokens, behaviour);
+        plan.usage = plan.usage_said(ask, behaviour, model.cached);
         plan
     }
 
@@ -101,7 +120,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn usage_said(&self, ask: &Ask<'_>, behaviour: &Behaviour) -> Option<Usage> {
+    fn usage_said(&self, ask: &Ask<'_>, behaviour: &Behaviour, cached: u64) -> Option<Usage> {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let asked = !self.stream
             || ask.wants_usage()
@@ -110,7 +129,7 @@ impl<'a> Plan<'a> {
         let input = ask.input_tokens();
         let honest = Usage {
             input: number(input),
-            cached: number(behaviour.cached.min(input)),
+            cached: number(behaviour.cached.max(cached).min(input)),
             output: number(self.tokens.saturating_add(self.reasoning)),
             reasoning: number(self.reasoning),
         };

@@ -6,6 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// Bytes of input in one block of the engine, at four a token.
+const BLOCK_BYTES: usize = 64;
+
 /// What is asked for, by path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Route {
@@ -24,6 +27,8 @@ pub(super) enum Route {
     Health,
     Stats,
     Behaviour,
+    Control,
+    Metrics,
     Unknown,
 }
 
@@ -34,6 +39,8 @@ impl Route {
             "/health" | "/healthz" => return Self::Health,
             "/double/stats" => return Self::Stats,
             "/double/behaviour" => return Self::Behaviour,
+            "/double/control" => return Self::Control,
+            "/metrics" => return Self::Metrics,
             _ => {}
         }
         match path {
@@ -166,10 +173,26 @@ impl<'a> Ask<'a> {
 
     /// Input tokens: a quarter of the bytes of all messages, at least one.
     pub(super) fn input_tokens(&self) -> u64 {
-        let contents = self.messages.iter().filter_map(|message| message.content);
-        let raws = contents.chain(self.prompt).chain(self.input);
-        let bytes: usize = raws.map(|raw| raw.get().len()).sum();
+        let bytes: usize = self.raws().map(|raw| raw.get().len()).sum();
         u64::try_from(bytes / 4).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn raws(&self) -> impl Iterator<Item = &RawValue> {
+        let contents = self.messages.iter().filter_map(|message| message.content);
+        contents.chain(self.prompt).chain(self.input)
+    }
+
+    /// For each whole block of the input, a hash of everything up to its end.
+    pub(super) fn blocks(&self) -> Vec<u64> {
+        let mut hash = Fnv::default();
+        let mut blocks = Vec::new();
+        for (index, byte) in self.raws().flat_map(|raw| raw.get().bytes()).enumerate() {
+            hash.add(byte);
+            if (index + 1) % BLOCK_BYTES == 0 {
+                blocks.push(hash.0);
+            }
+        }
+        blocks
     }
 
     /// The tools to call: the first on "call the tool", all on "call the tools".
@@ -221,6 +244,21 @@ fn text_of(raw: &str) -> String {
             texts.collect::<Vec<_>>().join("\n")
         }
         _ => String::new(),
+    }
+}
+
+/// FNV-1a: the double's own traffic does not look for collisions.
+pub(super) struct Fnv(pub(super) u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    pub(super) fn add(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
 }
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,15 +17,17 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::answer::{Answer, FLUSH, Filler, Pace, Part};
-use super::bank::{Banks, Kind};
+use super::bank::Kind;
 use super::behaviour::{Behaviour, Fault};
+use super::engine::Supply;
 use super::plan::{Plan, Script};
-use super::record::{Records, Run};
+use super::record::Run;
 use super::request::{Ask, Route, words_in};
+use super::state::State;
 use super::{anthropic, ollama, openai};
 
 /// A request body, in bytes.
@@ -35,70 +37,6 @@ const BLANK_EVERY: Duration = Duration::from_millis(10);
 
 type Reply = Response<Either<Full<Bytes>, Answer>>;
 
-/// What all connections of a double share.
-pub(super) struct State {
-    behaviour: RwLock<Arc<Behaviour>>,
-    slots: RwLock<Arc<Semaphore>>,
-    waiting: AtomicUsize,
-    banks: Banks,
-    pub(super) records: Records,
-}
-
-impl State {
-    pub(super) fn new(behaviour: Behaviour, records_max: usize) -> Self {
-        Self {
-            slots: RwLock::new(Arc::new(semaphore(behaviour.slots))),
-            behaviour: RwLock::new(Arc::new(behaviour)),
-            waiting: AtomicUsize::new(0),
-            banks: Banks::default(),
-            records: Records::new(records_max),
-        }
-    }
-
-    pub(super) fn set(&self, behaviour: Behaviour) {
-        let slots = Arc::new(semaphore(behaviour.slots));
-        *self.slots.write().unwrap_or_else(PoisonError::into_inner) = slots;
-        *self.behaviour.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(behaviour);
-    }
-
-    fn behaviour(&self) -> Arc<Behaviour> {
-        Arc::clone(&self.behaviour.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Waits for a slot; `None` if too many wait already.
-    async fn slot(&self, queue_max: usize) -> Option<OwnedSemaphorePermit> {
-        let slots = Arc::clone(&self.slots.read().unwrap_or_else(PoisonError::into_inner));
-        if let Ok(permit) = Arc::clone(&slots).try_acquire_owned() {
-            return Some(permit);
-        }
-        let waiter = Waiter::join(&self.waiting, queue_max)?;
-        let permit = slots.acquire_owned().await.ok();
-        drop(waiter);
-        permit
-    }
-}
-
-fn semaphore(slots: usize) -> Semaphore {
-    Semaphore::new(if slots == 0 { Semaphore::MAX_PERMITS } else { slots })
-}
-
-/// One request that waits for a slot.
-struct Waiter<'a>(&'a AtomicUsize);
-
-impl<'a> Waiter<'a> {
-    fn join(waiting: &'a AtomicUsize, max: usize) -> Option<Self> {
-        let before = waiting.fetch_add(1, Ordering::SeqCst);
-        let waiter = Self(waiting);
-        (before < max).then_some(waiter)
-    }
-}
-
-impl Drop for Waiter<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 /// Serves one connection, HTTP/1 or HTTP/2 in clear; `reset` is set when it
 /// shall be reset rather than closed.
 pub(super) async fn connection<I>(state: Arc<State>, io: I, reset: Arc<AtomicBool>)
@@ -106,6 +44,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     state.records.connected();
+    let mut restarts = state.restarts.subscribe();
     let service = service_fn(move |request| {
         let (state, reset) = (Arc::clone(&state), Arc::clone(&reset));
         async move { Call { state, reset }.answer(request).await }
@@ -114,7 +53,10 @@ where
     builder.http1().max_buf_size(64 << 10);
     builder.http2().max_concurrent_streams(1_000);
     // A broken connection is an ordinary end: the records tell what became of its requests.
-    let _ = builder.serve_connection(TokioIo::new(io), service).await;
+    tokio::select! {
+        _ = builder.serve_connection(TokioIo::new(io), service) => {}
+        _ = restarts.changed() => {}
+    }
 }
 
 struct Call {
@@ -133,6 +75,8 @@ impl Call {
         match route {
             Route::Stats => return Ok(json(200, self.state.records.stats().to_string())),
             Route::Behaviour => return Ok(self.change(&body)),
+            Route::Control => return Ok(self.control(&body)),
+            Route::Metrics => return Ok(self.metrics()),
             Route::Unknown => return Ok(error(route, 404, "The double has nothing here.")),
             _ => {}
         }
@@ -161,8 +105,13 @@ impl Call {
         }
         match route {
             Route::Chat | Route::Completions | Route::Messages | Route::Lines | Route::Generate => {
-                let plan = Plan::new(route, &ask, &behaviour, &prompt, &self.state.banks);
-                let answer = self.start(&plan, &behaviour, run, slot);
+                let Ok(model) = self.state.model(&ask, &body) else {
+                    run.fail();
+                    return Ok(error(route, 400, "The double's context is not so long."));
+                };
+                let plan = Plan::new(route, &ask, &behaviour, &prompt, &self.state.banks, model);
+                let supply = self.state.supply(&ask, &plan).map_err(io::Error::other)?;
+                let answer = self.start(&plan, &behaviour, run, (slot, supply));
                 reply(answer, &plan, &behaviour).await
             }
             _ => {
@@ -182,12 +131,33 @@ impl Call {
         }
     }
 
+    fn control(&self, words: &[u8]) -> Reply {
+        let words = String::from_utf8_lossy(words);
+        match words.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>() {
+            Ok(controls) => {
+                controls.into_iter().for_each(|control| self.state.control(control));
+                json(200, "{}".to_owned())
+            }
+            Err(why) => error(Route::Control, 400, &why.to_string()),
+        }
+    }
+
+    fn metrics(&self) -> Reply {
+        let Some(text) = self.state.metrics() else {
+            return error(Route::Metrics, 404, "The double has no metrics.");
+        };
+        let mut reply = json(200, text);
+        let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        reply.headers_mut().insert(CONTENT_TYPE, kind);
+        reply
+    }
+
     fn start(
         &self,
         plan: &Plan<'_>,
         behaviour: &Behaviour,
         run: Run,
-        slot: OwnedSemaphorePermit,
+        (slot, supply): (OwnedSemaphorePermit, Option<Supply>),
     ) -> Answer {
         let start = Instant::now();
         let every = Duration::from_millis(behaviour.comments_ms);
@@ -208,6 +178,7 @@ impl Call {
             drips: behaviour.fault == Fault::Drip,
             reset: Arc::clone(&self.reset),
             run,
+            supply,
             _slot: Some(slot),
             made: 0,
             peeked: None,
