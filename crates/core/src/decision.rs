@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::{AccountId, GroupId, KeyId, RequestId};
+use crate::incident::{CapacityChanged, IncidentEvent};
 use crate::principal::{Class, DelegatedUser, Network, Principal};
 use crate::quota::{Amounts, Charge, CounterState};
 use crate::usage::{Source, Usage};
@@ -42,6 +43,10 @@ pub enum Record {
     Refused(Box<Refused>),
     /// Something was changed by an operator or by the door itself.
     Changed(Changed),
+    /// An incident began, changed, went on or ended.
+    Incident(Box<IncidentEvent>),
+    /// The learnt capacity of a pool moved.
+    Capacity(CapacityChanged),
 }
 
 /// Sums in tokens since the ledger began.
@@ -161,6 +166,23 @@ pub enum Outcome {
     Failed,
     /// The door died with the request open.
     Crash,
+}
+
+impl Outcome {
+    /// The word in the ledger, in metrics and in traces.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::ClientGone => "client_gone",
+            Self::UpstreamFailed => "upstream_failed",
+            Self::UpstreamBroke => "upstream_broke",
+            Self::Drained => "drained",
+            Self::Revoked => "revoked",
+            Self::Failed => "failed",
+            Self::Crash => "crash",
+        }
+    }
 }
 
 /// A request ended: reserved + topped up = settled + refunded, on each meter.

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod files;
 pub mod finding;
 pub mod id;
+pub mod incident;
 pub mod limits;
 pub mod money;
 pub mod principal;

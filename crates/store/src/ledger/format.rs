@@ -24,8 +24,9 @@ use surgewall_core::decision::Record;
 
 /// A segment's first bytes.
 pub(crate) const MAGIC: &[u8; 8] = b"SWLEDGER";
-/// The version of the header.
-pub(crate) const SEGMENT_VERSION: u16 = 1;
+/// The version of the header: it grows with each new kind of record, so that an
+/// older Surgewall says that a newer one wrote the segment, and not that it is damaged.
+pub(crate) const SEGMENT_VERSION: u16 = 2;
 /// The version of a record.
 pub(crate) const RECORD_VERSION: u8 = 1;
 /// The header up to the wrapped data key, in bytes.
@@ -65,6 +66,10 @@ pub(crate) enum Kind {
     Refused = 7,
     /// A change.
     Changed = 8,
+    /// An incident's event; since version 2.
+    Incident = 9,
+    /// A move of a learnt capacity; since version 2.
+    Capacity = 10,
 }
 
 impl Kind {
@@ -79,6 +84,8 @@ impl Kind {
             Record::Settled(_) => Self::Settled,
             Record::Refused(_) => Self::Refused,
             Record::Changed(_) => Self::Changed,
+            Record::Incident(_) => Self::Incident,
+            Record::Capacity(_) => Self::Capacity,
         }
     }
 
@@ -98,6 +105,8 @@ impl Kind {
             6 => Self::Settled,
             7 => Self::Refused,
             8 => Self::Changed,
+            9 => Self::Incident,
+            10 => Self::Capacity,
             _ => return None,
         })
     }

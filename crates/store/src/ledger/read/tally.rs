@@ -67,7 +67,11 @@ impl Tally {
                 Ok(())
             }
             Record::Settled(settled) => self.settled(settled),
-            Record::Counters { .. } | Record::Refused(_) | Record::Changed(_) => Ok(()),
+            Record::Counters { .. }
+            | Record::Refused(_)
+            | Record::Changed(_)
+            | Record::Incident(_)
+            | Record::Capacity(_) => Ok(()),
         }
     }
 
