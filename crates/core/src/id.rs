@@ -116,6 +116,12 @@ impl RequestId {
     pub fn from_u128(bits: u128) -> Self {
         Self(bits)
     }
+
+    /// Its 128 bits.
+    #[must_use]
+    pub const fn as_u128(self) -> u128 {
+        self.0
+    }
 }
 
 impl fmt::Display for RequestId {

@@ -203,6 +203,23 @@ pub enum UpstreamFault {
     Garbage,
 }
 
+impl UpstreamFault {
+    /// The word in metrics and in traces.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Broke => "broke",
+            Self::Redirect => "redirect",
+            Self::Credential => "credential",
+            Self::Overloaded => "overloaded",
+            Self::ServerError => "server_error",
+            Self::Garbage => "garbage",
+        }
+    }
+}
+
 /// One row of the table: what a refusal means in HTTP, metrics and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {

@@ -26,6 +26,7 @@ use crate::policy::Policy;
 use crate::refuse::Refused as Answered;
 use crate::sync::lock;
 use crate::tasks::Tasks;
+use crate::trace::Tracer;
 
 /// Everything behind the listeners.
 pub struct Door {
@@ -51,6 +52,8 @@ pub struct Door {
     pub open: OpenRequests,
     /// Counters and histograms.
     pub metrics: Metrics,
+    /// Where traces begin.
+    pub tracer: Tracer,
     /// Connections and housekeeping.
     pub tasks: Tasks,
     connections_max: u32,
@@ -86,6 +89,7 @@ impl Door {
         let limits = &parts.policy.config.limits;
         let bodies_bytes_max = limits.bodies_bytes_max;
         let networks = NetworkTable::new(network_limits(limits, parts.connections_max));
+        let metrics = Metrics::new();
         Arc::new(Self {
             clock: parts.clock,
             policy: ArcSwap::from_pointee(parts.policy),
@@ -98,7 +102,8 @@ impl Door {
             refusals: Mutex::new(RefusalCounter::default()),
             estimates: Estimates::default(),
             open: OpenRequests::default(),
-            metrics: Metrics::new(),
+            tracer: Tracer::new(&metrics),
+            metrics,
             tasks: Tasks::default(),
             connections_max: parts.connections_max,
             bodies: Arc::new(Semaphore::new(body_room_kib(bodies_bytes_max))),

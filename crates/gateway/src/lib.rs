@@ -22,4 +22,5 @@ pub mod routes;
 pub mod serve;
 mod sync;
 pub mod tasks;
+pub mod trace;
 pub mod upstream;

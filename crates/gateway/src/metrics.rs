@@ -50,6 +50,11 @@ struct ListenerLabel {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FateLabel {
+    fate: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct UpstreamLabel {
     upstream: String,
 }
@@ -65,17 +70,7 @@ struct Fault(UpstreamFault);
 
 impl EncodeLabelValue for Fault {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let word = match self.0 {
-            UpstreamFault::Connect => "connect",
-            UpstreamFault::Timeout => "timeout",
-            UpstreamFault::Broke => "broke",
-            UpstreamFault::Redirect => "redirect",
-            UpstreamFault::Credential => "credential",
-            UpstreamFault::Overloaded => "overloaded",
-            UpstreamFault::ServerError => "server_error",
-            UpstreamFault::Garbage => "garbage",
-        };
-        EncodeLabelValue::encode(&word, encoder)
+        EncodeLabelValue::encode(&self.0.as_str(), encoder)
     }
 }
 
@@ -106,6 +101,7 @@ pub struct Metrics {
     connections_refused: Family<ReasonLabel, Counter>,
     shadow_hits: Counter,
     implausible: Counter,
+    spans: Family<FateLabel, Counter>,
     open: Gauge,
     ledger_writable: Gauge,
     ledger_sequence: Gauge<u64, AtomicU64>,
@@ -136,6 +132,7 @@ impl Metrics {
             connections_refused: Family::default(),
             shadow_hits: Counter::default(),
             implausible: Counter::default(),
+            spans: Family::default(),
             open: Gauge::default(),
             ledger_writable: Gauge::default(),
             ledger_sequence: Gauge::default(),
@@ -175,6 +172,11 @@ impl Metrics {
             "usage_implausible",
             "Answers whose reported usage could not be true",
             self.implausible.clone(),
+        );
+        registry.register(
+            "trace_spans",
+            "Spans of traces, by what became of them",
+            self.spans.clone(),
         );
     }
 
@@ -238,16 +240,7 @@ impl Metrics {
     pub fn settled(&self, model: &str, outcome: Outcome, usage: &Usage) {
         // A model that only a client named is a keyed hash here: one label for all of them.
         let model = if model.starts_with("hash:") { OTHER_MODEL } else { model };
-        let outcome = match outcome {
-            Outcome::Completed => "completed",
-            Outcome::ClientGone => "client_gone",
-            Outcome::UpstreamFailed => "upstream_failed",
-            Outcome::UpstreamBroke => "upstream_broke",
-            Outcome::Drained => "drained",
-            Outcome::Revoked => "revoked",
-            Outcome::Failed => "failed",
-            Outcome::Crash => "crash",
-        };
+        let outcome = outcome.as_str();
         self.settled.get_or_create(&SettledLabels { model: model.to_owned(), outcome }).inc();
         for (kind, count) in
             [("input", usage.input), ("cached", usage.cached), ("output", usage.output)]
@@ -293,6 +286,12 @@ impl Metrics {
         if count > 0 {
             self.shadow_hits.inc_by(count as u64);
         }
+    }
+
+    /// The count of spans of traces that met this `fate`.
+    #[must_use]
+    pub fn spans(&self, fate: &'static str) -> Counter {
+        self.spans.get_or_create(&FateLabel { fate }).clone()
     }
 
     /// An upstream's usage could not be true.

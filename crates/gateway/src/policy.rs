@@ -82,6 +82,9 @@ pub enum PolicyError {
     /// The metrics token.
     #[error("listen.metrics_token: {0}")]
     MetricsToken(crate::credential::CredentialError),
+    /// Traces, in a build without them.
+    #[error(transparent)]
+    Traces(#[from] crate::trace::NotBuilt),
 }
 
 impl Policy {
@@ -102,6 +105,7 @@ impl Policy {
             .iter()
             .map(|(model, price)| Ok((model.clone(), Rates::parse(price)?)))
             .collect::<Result<_, PolicyError>>()?;
+        crate::trace::supports(&config.telemetry)?;
         let token = config.listen.metrics_token.as_ref();
         Ok(Self {
             hash: surgewall_core::digest::config_hash(text),

@@ -13,7 +13,7 @@ use crate::listen::{BindError, Bound, Purpose, bind, inherited, run};
 use crate::operate::end_withdrawn;
 use crate::policy::Policy;
 use crate::routes::router;
-use crate::upstream;
+use crate::{trace, upstream};
 
 /// Between two looks at the open requests: how far they are, whether they may go on.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
@@ -119,6 +119,7 @@ impl Listening {
         door.tasks.background(upstream::watch(door.clone()));
         door.tasks.background(checkpoints(door.clone()));
         door.tasks.background(last_use(door.clone()));
+        trace::start(&door);
         Ok(listening)
     }
 
@@ -142,6 +143,7 @@ impl Listening {
         let _ = timeout(CLOSE_PATIENCE, door.tasks.connections_ended()).await;
         door.flush_refusals();
         write_last_use(&door).await;
+        trace::flush(&door).await;
         if let Err(error) = door.ledger.clone().shutdown().await {
             tracing::error!(%error, "the ledger could not be closed cleanly");
         }

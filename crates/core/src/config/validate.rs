@@ -251,7 +251,9 @@ fn bounds(at: usize, upstream: &Upstream) -> Result<(), Fault> {
 
 fn telemetry(telemetry: &Telemetry) -> Result<(), Fault> {
     if let Some(endpoint) = &telemetry.otlp_endpoint {
-        server_url(endpoint, || ["telemetry".into(), "otlp_endpoint".into()].into())?;
+        // Another hint than an upstream's: the collector is not given any credential.
+        server_url(endpoint, || ["telemetry".into(), "otlp_endpoint".into()].into())
+            .map_err(|fault| Fault { hint: None, ..fault })?;
     }
     if !(0.0..=1.0).contains(&telemetry.sample_ratio) {
         return Err(fault(

@@ -21,7 +21,7 @@ macro_rules! page {
 
 /// All pages, in the order in which docs/index.md lists them. A test holds
 /// this list against the directory.
-pub(super) const PAGES: [Page; 17] = [
+pub(super) const PAGES: [Page; 18] = [
     page!("index.md"),
     page!("quickstart.md"),
     page!("configuration.md"),
@@ -31,6 +31,7 @@ pub(super) const PAGES: [Page; 17] = [
     page!("quotas.md"),
     page!("listeners.md"),
     page!("operations.md"),
+    page!("traces.md"),
     page!("ledger.md"),
     page!("vault.md"),
     page!("errors.md"),

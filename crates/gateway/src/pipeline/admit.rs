@@ -57,7 +57,9 @@ pub async fn admit(
     let (charges, rate_limits) = reserve(door, arrival, &held, &targets, reserved)?;
     let admission = admission(arrival, &principal, &targets, reserved, charges);
     let rates = arrival.policy.rates(&targets.model);
-    let opened = Opened { admission: admission.clone(), started: arrival.started, input, rates };
+    let trace = arrival.trace.clone();
+    let opened =
+        Opened { admission: admission.clone(), started: arrival.started, input, rates, trace };
     // From here on a client that leaves gives everything back, through the ledger.
     let mut reservation = Reservation::open(door.clone(), opened, slot);
     match door.ledger.append(Record::Admitted(Box::new(admission))).await {
@@ -92,6 +94,9 @@ fn permitted(
         return Err(Refusal::CredentialMissing);
     }
     let targets = policy.pools.resolve(name, &door.vault);
+    if let Some(targets) = &targets {
+        arrival.trace.resolved(targets);
+    }
     if let Some(key) = principal.key() {
         if !key.scopes.allows_route(arrival.route.family) {
             return Err(Refusal::NotPermitted { what: "route" });

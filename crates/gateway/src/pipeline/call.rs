@@ -99,11 +99,19 @@ async fn attempts(
             tried.push(lease.server());
             let rates = arrival.policy.rates(&target.model);
             routed.reservation.attempt(target.pool.name(), rates);
+            arrival.trace.attempt(target, &lease);
             match attempt::attempt(arrival, &routed.asked, &routed.reservation, target, lease).await
             {
-                Ok(answer) => return Ok(answer),
-                Err(Failure::Final(refusal)) => return Err(refusal),
+                Ok(answer) => {
+                    arrival.trace.attempt_answered(matches!(answer, Answer::Streamed(_)));
+                    return Ok(answer);
+                }
+                Err(Failure::Final(refusal)) => {
+                    arrival.trace.attempt_refused(&refusal);
+                    return Err(refusal);
+                }
                 Err(Failure::Retry(fault)) => {
+                    arrival.trace.attempt_failed(fault);
                     door.metrics.upstream_fault(target.pool.name(), fault);
                     tracing::debug!(request_id = %arrival.request_id, upstream = target.pool.name(), %fault, nth, "attempt failed");
                     last = Some(fault);

@@ -31,6 +31,7 @@ use crate::listen::{Peer, client_address};
 use crate::policy::Policy;
 use crate::ratelimit::RateLimits;
 use crate::routes::table::Route;
+use crate::trace::Trace;
 
 /// What is known of a request before anybody looked at it.
 pub struct Arrival {
@@ -54,6 +55,8 @@ pub struct Arrival {
     pub who: OnceLock<Who>,
     /// What is left of the caller's limits, once a quota refused: for the answer's head.
     pub rate_limits: OnceLock<RateLimits>,
+    /// Its trace, if it is traced.
+    pub trace: Trace,
 }
 
 impl Arrival {
@@ -67,7 +70,7 @@ impl Arrival {
         let policy = door.policy();
         let address =
             client_address(peer.address.ip(), headers, &policy.config.listen.behind_proxy);
-        Self {
+        let mut arrival = Self {
             request_id: RequestId::random(),
             at: door.clock.now(),
             started: door.clock.monotonic(),
@@ -78,7 +81,10 @@ impl Arrival {
             policy,
             who: OnceLock::new(),
             rate_limits: OnceLock::new(),
-        }
+            trace: Trace::off(),
+        };
+        arrival.trace = door.tracer.begin(&door.clock, &arrival, headers);
+        arrival
     }
 }
 

@@ -17,6 +17,7 @@ use crate::door::Door;
 use crate::open::{Cell, OpenRequests};
 use crate::policy::Rates;
 use crate::sync::lock;
+use crate::trace::Trace;
 
 /// Tokens by which a stream that goes past its bound is topped up.
 const TOP_UP_TOKENS: u64 = 256;
@@ -31,6 +32,8 @@ pub struct Opened {
     pub input: u64,
     /// What the model costs, if it has a price.
     pub rates: Option<Rates>,
+    /// The request's trace: it ends with the settlement.
+    pub trace: Trace,
 }
 
 /// An open reservation.
@@ -97,6 +100,12 @@ impl Reservation {
         self.attempts += 1;
         self.upstream = Some(upstream.to_owned());
         self.opened.rates = rates;
+    }
+
+    /// The request's trace.
+    #[must_use]
+    pub const fn trace(&self) -> &Trace {
+        &self.opened.trace
     }
 
     /// Notes the status and that the first byte goes to the client now.
@@ -194,7 +203,7 @@ impl Reservation {
         self.door.open.close(admission.request_id);
         lock(&self.door.quota).settle(&admission.charges, &used);
         self.door.metrics.settled(&admission.model, outcome, &usage);
-        Settled {
+        let settled = Settled {
             request_id: admission.request_id,
             at: self.door.clock.now(),
             outcome,
@@ -210,7 +219,9 @@ impl Reservation {
             status: self.status,
             first_byte_ms: self.first_byte_ms,
             duration_ms: self.elapsed_ms(),
-        }
+        };
+        self.opened.trace.settled(&settled);
+        settled
     }
 }
 

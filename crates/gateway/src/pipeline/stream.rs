@@ -208,6 +208,7 @@ impl AnswerBody {
         let Some(reservation) = self.reservation.take() else { return };
         let request_id = reservation.request_id();
         tracing::info!(%request_id, reason = %refusal, ?outcome, "stream ended early");
+        reservation.trace().refused(refusal);
         let error = ErrorBody::of(self.flow.dialect, refusal, &request_id.to_string());
         self.machine.fail(&error, &mut self.out);
         if let Some((_, mut lease)) = self.rest.take()

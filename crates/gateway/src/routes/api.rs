@@ -213,6 +213,7 @@ async fn answer(
     let refusal = match AssertUnwindSafe(served).catch_unwind().await {
         Ok(Ok(mut response)) => {
             door.metrics.answered(arrival.route, response.status());
+            arrival.trace.answered(response.status().as_u16(), arrival.who.get());
             refuse::name(response.headers_mut(), dialect, arrival.request_id);
             return response;
         }
@@ -224,6 +225,8 @@ async fn answer(
         rate_limits.write(response.headers_mut());
     }
     door.metrics.answered(arrival.route, response.status());
+    arrival.trace.refused(&refusal);
+    arrival.trace.answered(response.status().as_u16(), arrival.who.get());
     let (request_id, network) = (arrival.request_id, arrival.network);
     door.note_refusal(&Refused { request_id, network, who: arrival.who.get().copied(), refusal });
     response

@@ -72,6 +72,8 @@ pub struct Call<'a> {
     pub body: Bytes,
     /// `x-request-id`; a health check has none.
     pub request_id: Option<&'a str>,
+    /// `traceparent`, where traces are made.
+    pub traceparent: Option<HeaderValue>,
     /// The client's own headers, of which a few of Anthropic's are passed on.
     pub client_headers: Option<&'a HeaderMap>,
     /// Whether a stream is asked for.
@@ -152,6 +154,9 @@ impl HttpClient {
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         if let Some(Ok(id)) = call.request_id.map(HeaderValue::from_str) {
             headers.insert(HeaderName::from_static("x-request-id"), id);
+        }
+        if let Some(parent) = &call.traceparent {
+            headers.insert(HeaderName::from_static("traceparent"), parent.clone());
         }
         if self.dialect == Dialect::Anthropic {
             headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));

@@ -103,6 +103,7 @@ async fn ask(pool: &Pool, server: &Server) -> Option<Check> {
         method: Method::GET,
         body: Bytes::new(),
         request_id: None,
+        traceparent: None,
         client_headers: None,
         stream: false,
     };

@@ -105,6 +105,13 @@ impl Pools {
 }
 
 impl Targets {
+    /// Whether the name that was asked for is one that the configuration or a
+    /// server gave, and not a client's own word.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        !self.recorded.starts_with("hash:")
+    }
+
     /// The pools to try: first one by weight, then the others, then each one's
     /// fallbacks; no pool twice, and those that answer before those that do not.
     #[must_use]

@@ -92,6 +92,7 @@ pub(super) async fn attempt(
         method: Method::POST,
         body,
         request_id: Some(&translate.request_id),
+        traceparent: arrival.trace.traceparent(),
         client_headers: Some(&asked.headers),
         stream: asked.facts.stream,
     };
