@@ -424,7 +424,8 @@ impl Capacity {
 
     fn open(&mut self, now: Instant) {
         self.window_at = now;
-        self.window = Window { running_before: self.flights.started(), ..Window::default() };
+        self.window = Window::default();
+        self.window.running_before = self.flights.started();
         self.window.peak_sequences = self.flights.count();
     }
 
