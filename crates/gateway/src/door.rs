@@ -1,5 +1,6 @@
 //! The door's shared state: what every request, listener and task can reach.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -11,6 +12,7 @@ use surgewall_core::refusal::Level;
 use surgewall_shield::networks::{NetworkLimits, NetworkTable};
 use surgewall_shield::quota::QuotaTable;
 use surgewall_shield::refusals::{Note, RefusalCounter};
+use surgewall_shield::repeats::Repeats;
 use surgewall_store::directory::Directory;
 use surgewall_store::ledger::{AppendError, Ledger};
 use surgewall_store::sqlite::Sqlite;
@@ -19,6 +21,7 @@ use surgewall_store::vault::Vault;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use crate::admission::{self, PoolGate};
 use crate::estimates::Estimates;
 use crate::metrics::Metrics;
 use crate::open::OpenRequests;
@@ -46,6 +49,9 @@ pub struct Door {
     /// Connections and anonymous requests by network.
     pub networks: Mutex<NetworkTable>,
     refusals: Mutex<RefusalCounter>,
+    gates: Mutex<HashMap<String, Arc<PoolGate>>>,
+    /// Which requests were sent before.
+    pub repeats: Mutex<Repeats>,
     /// Corrections of token estimates, by model.
     pub estimates: Estimates,
     /// Requests whose reservation is open.
@@ -90,7 +96,8 @@ impl Door {
         let bodies_bytes_max = limits.bodies_bytes_max;
         let networks = NetworkTable::new(network_limits(limits, parts.connections_max));
         let metrics = Metrics::new();
-        Arc::new(Self {
+        let repeats = Repeats::new(parts.clock.monotonic());
+        let door = Arc::new(Self {
             clock: parts.clock,
             policy: ArcSwap::from_pointee(parts.policy),
             directory: parts.directory,
@@ -100,6 +107,8 @@ impl Door {
             quota: Mutex::new(parts.quota),
             networks: Mutex::new(networks),
             refusals: Mutex::new(RefusalCounter::default()),
+            gates: Mutex::default(),
+            repeats: Mutex::new(repeats),
             estimates: Estimates::default(),
             open: OpenRequests::default(),
             tracer: Tracer::new(&metrics),
@@ -108,7 +117,33 @@ impl Door {
             connections_max: parts.connections_max,
             bodies: Arc::new(Semaphore::new(body_room_kib(bodies_bytes_max))),
             tls: ArcSwapOption::empty(),
-        })
+        });
+        door.attach_gates(&door.policy());
+        door
+    }
+
+    /// Puts each pool's gate before it. A gate belongs to a name: what it
+    /// learnt, and who waits at it, outlives a change of the configuration.
+    fn attach_gates(&self, policy: &Policy) {
+        let mut before = std::mem::take(&mut *lock(&self.gates));
+        let mut gates = HashMap::new();
+        for pool in policy.pools.iter() {
+            let Some(section) = pool.section() else { continue };
+            let terms = admission::terms(&policy.config, section.sequences_max);
+            let gate = before.remove(pool.name());
+            let gate =
+                gate.unwrap_or_else(|| Arc::new(PoolGate::new(self.clock.clone(), terms.clone())));
+            gate.set_terms(terms);
+            pool.attach(gate.clone());
+            gates.insert(pool.name().to_owned(), gate);
+        }
+        *lock(&self.gates) = gates;
+    }
+
+    /// Every pool's gate, by its name.
+    #[must_use]
+    pub fn gates(&self) -> Vec<(String, Arc<PoolGate>)> {
+        lock(&self.gates).iter().map(|(name, gate)| (name.clone(), gate.clone())).collect()
     }
 
     /// The policy of this moment. A request keeps the one it began with.
@@ -123,6 +158,7 @@ impl Door {
         policy.stay_at(&self.policy());
         let limits = network_limits(&policy.config.limits, self.connections_max);
         lock(&self.networks).set_limits(limits);
+        self.attach_gates(&policy);
         self.policy.store(Arc::new(policy));
     }
 

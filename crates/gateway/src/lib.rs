@@ -4,6 +4,7 @@
 //! Start at [`pipeline::serve`]: it is the life of a request.
 
 mod accounts;
+pub mod admission;
 pub mod control;
 pub mod credential;
 pub mod door;

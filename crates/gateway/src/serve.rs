@@ -7,6 +7,7 @@ use std::time::Duration;
 use surgewall_core::config::schema::Listen;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::admission;
 use crate::door::Door;
 use crate::listen::tls::{TlsError, acceptor};
 use crate::listen::{BindError, Bound, Purpose, bind, inherited, run};
@@ -118,6 +119,7 @@ impl Listening {
         }
         door.tasks.background(upstream::watch(door.clone()));
         door.tasks.background(checkpoints(door.clone()));
+        door.tasks.background(admission::watch(door.clone()));
         door.tasks.background(last_use(door.clone()));
         trace::start(&door);
         Ok(listening)

@@ -8,4 +8,6 @@ pub mod networks;
 pub mod pick;
 pub mod quota;
 pub mod refusals;
+pub mod repeats;
 pub mod retry;
+pub mod verdict;

@@ -10,6 +10,7 @@ mod anthropic;
 mod chunk;
 pub mod error;
 pub mod estimate;
+pub mod gauges;
 mod ir;
 pub mod json;
 mod lines;

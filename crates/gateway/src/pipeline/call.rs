@@ -97,6 +97,10 @@ async fn attempts(
             let Some(lease) = target.pool.lease(&door.clock, &tried) else { break };
             made += 1;
             tried.push(lease.server());
+            if !routed.reservation.enter(&target.pool) {
+                last = Some(UpstreamFault::Overloaded);
+                break;
+            }
             let rates = arrival.policy.rates(&target.model);
             routed.reservation.attempt(target.pool.name(), rates);
             arrival.trace.attempt(target, &lease);
@@ -111,6 +115,7 @@ async fn attempts(
                     return Err(refusal);
                 }
                 Err(Failure::Retry(fault)) => {
+                    routed.reservation.place().failed(fault == UpstreamFault::Overloaded);
                     arrival.trace.attempt_failed(fault);
                     door.metrics.upstream_fault(target.pool.name(), fault);
                     tracing::debug!(request_id = %arrival.request_id, upstream = target.pool.name(), %fault, nth, "attempt failed");

@@ -4,11 +4,14 @@
 
 pub mod admit;
 pub mod call;
+pub mod enter;
 pub mod guard_input;
 pub mod guard_output;
 pub mod identify;
 pub mod parse;
+pub mod queued;
 pub mod reservation;
+pub mod reserve;
 pub mod route;
 pub mod settle;
 pub mod stream;
@@ -95,7 +98,7 @@ impl Arrival {
 /// The first step that says no.
 pub async fn serve(
     door: &Arc<Door>,
-    arrival: &Arrival,
+    arrival: &Arc<Arrival>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
@@ -107,8 +110,24 @@ pub async fn serve(
     let parsed = parse::parse(door, arrival, throttled, &head.headers, body).await?;
     // What must not reach a model is stopped before it costs anything.
     let guarded = guard_input::guard_input(parsed)?;
-    // May this principal have this model, is its quota enough, is that on disk?
-    let admitted = admit::admit(door, arrival, guarded).await?;
+    // May this principal have this model, and is its quota enough?
+    let reserved = reserve::reserve(door, arrival, guarded)?;
+    // Who goes first when not everybody can: at once, after a wait, or not at all.
+    let hints = enter::Hints::read(&head.headers);
+    match enter::enter(door, arrival, reserved, hints)? {
+        enter::Turn::Now(entered) => proceed(door, arrival, *entered).await,
+        enter::Turn::Later(waiting) => queued::wait(door, arrival, *waiting).await,
+    }
+}
+
+/// The rest of the way, for a request that has its place.
+async fn proceed(
+    door: &Arc<Door>,
+    arrival: &Arrival,
+    entered: enter::Entered,
+) -> Result<Response, Refusal> {
+    // The decision is on disk before an upstream sees the request.
+    let admitted = admit::admit(door, arrival, entered).await?;
     // The servers that may answer, in order; their addresses come from the configuration alone.
     let routed = route::route(arrival, admitted);
     // The upstream sees the request; retries end with its first byte.
@@ -134,7 +153,7 @@ pub async fn count_tokens(
     let throttled = throttle::throttle(door, arrival, identified, &head.headers)?;
     let parsed = parse::parse(door, arrival, throttled, &head.headers, body).await?;
     let guarded = guard_input::guard_input(parsed)?;
-    let tokens = admit::count(door, arrival, &guarded)?;
+    let tokens = reserve::count(door, arrival, &guarded)?;
     let body = surgewall_wire::estimate::render_count(tokens);
     let mut response = Response::new(axum::body::Body::from(body));
     let json = http::HeaderValue::from_static("application/json");

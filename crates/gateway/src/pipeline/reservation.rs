@@ -5,19 +5,23 @@
 //! was counted so far.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use surgewall_core::decision::{Admitted, Outcome, Record, Settled};
 use surgewall_core::id::RequestId;
 use surgewall_core::quota::Amounts;
 use surgewall_core::usage::{Source, Usage};
+use surgewall_shield::admission::capacity::End;
+use surgewall_shield::admission::gate::Ask;
 
 use super::throttle::AnonymousSlot;
+use crate::admission::Slot;
 use crate::door::Door;
 use crate::open::{Cell, OpenRequests};
 use crate::policy::Rates;
 use crate::sync::lock;
 use crate::trace::Trace;
+use crate::upstream::Pool;
 
 /// Tokens by which a stream that goes past its bound is topped up.
 const TOP_UP_TOKENS: u64 = 256;
@@ -34,6 +38,8 @@ pub struct Opened {
     pub rates: Option<Rates>,
     /// The request's trace: it ends with the settlement.
     pub trace: Trace,
+    /// What it asks of a pool, should its first one fail.
+    pub ask: Ask,
 }
 
 /// An open reservation.
@@ -49,11 +55,12 @@ pub struct Reservation {
     first_byte_ms: Option<u64>,
     closed: bool,
     _slot: Option<AnonymousSlot>,
+    place: Slot,
 }
 
 impl Reservation {
     /// Opens a reservation whose quota is already charged.
-    pub fn open(door: Arc<Door>, opened: Opened, slot: Option<AnonymousSlot>) -> Self {
+    pub fn open(door: Arc<Door>, opened: Opened, slot: Option<AnonymousSlot>, place: Slot) -> Self {
         let cell = door.open.open(opened.admission.request_id, opened.admission.who);
         Self {
             door,
@@ -67,6 +74,7 @@ impl Reservation {
             first_byte_ms: None,
             closed: false,
             _slot: slot,
+            place,
         }
     }
 
@@ -100,6 +108,32 @@ impl Reservation {
         self.attempts += 1;
         self.upstream = Some(upstream.to_owned());
         self.opened.rates = rates;
+    }
+
+    /// The request's place at its pool.
+    #[must_use]
+    pub const fn place(&self) -> &Slot {
+        &self.place
+    }
+
+    /// The stream has `output` tokens by now, for which the door waited `waited`
+    /// for the upstream since the last call.
+    pub fn produced(&mut self, output: u64, waited: Duration) {
+        self.place.produced(output, waited);
+    }
+
+    /// Takes a place at `pool`, where the one at the first pool is of no use;
+    /// whether there is one at once.
+    pub fn enter(&mut self, pool: &Pool) -> bool {
+        let Some(gate) = pool.gate() else {
+            self.place = Slot::none();
+            return true;
+        };
+        if self.place.is_at(gate) {
+            return true;
+        }
+        let place = gate.enter_now(self.opened.ask.clone());
+        place.map(|place| self.place = place).is_some()
     }
 
     /// The request's trace.
@@ -203,6 +237,7 @@ impl Reservation {
         self.door.open.close(admission.request_id);
         lock(&self.door.quota).settle(&admission.charges, &used);
         self.door.metrics.settled(&admission.model, outcome, &usage);
+        self.place.ended(end(outcome), usage.input.saturating_sub(usage.cached), usage.output);
         let settled = Settled {
             request_id: admission.request_id,
             at: self.door.clock.now(),
@@ -253,5 +288,18 @@ impl Reservation {
         } else {
             self.counted
         }
+    }
+}
+
+/// How the request ended, for its pool's capacity.
+const fn end(outcome: Outcome) -> End {
+    match outcome {
+        Outcome::Completed => End::Completed,
+        Outcome::UpstreamFailed | Outcome::UpstreamBroke => End::Failed,
+        Outcome::ClientGone
+        | Outcome::Drained
+        | Outcome::Failed
+        | Outcome::Crash
+        | Outcome::Revoked => End::Cancelled,
     }
 }

@@ -38,6 +38,7 @@ async fn send_whole(door: &Arc<Door>, whole: Whole) -> Response {
     let Whole { body, tally, mut reservation, model, input, headers } = whole;
     reservation.first_byte(OK);
     let (usage, source) = measure(door, &reservation, &model, &tally, input.as_ref());
+    reservation.place().whole(usage.output);
     reservation.settle(Outcome::Completed, usage, source).await;
     let mut response = Response::new(Body::from(body));
     *response.headers_mut() = headers;

@@ -53,6 +53,9 @@ pub struct AnswerBody {
     /// When the upstream has been silent for too long: comments do not count.
     patient_until: Instant,
     events: u64,
+    /// Since when the upstream is waited for, and for how long in all since its last count.
+    waiting_since: Option<Instant>,
+    waited: Duration,
     timer: Pin<Box<Sleep>>,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
 }
@@ -80,6 +83,8 @@ impl AnswerBody {
             deadline,
             patient_until,
             events: 0,
+            waiting_since: None,
+            waited: Duration::ZERO,
             timer: Box::pin(sleep_until(patient_until)),
             closed: Box::pin(door.tasks.closed()),
             door,
@@ -107,11 +112,18 @@ impl AnswerBody {
         let Some((body, _)) = &mut self.rest else { return Poll::Ready(Piece::End) };
         match Pin::new(body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
+                if let Some(since) = self.waiting_since.take() {
+                    self.waited += since.elapsed();
+                }
                 Poll::Ready(Piece::Bytes(frame.into_data().unwrap_or_default()))
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Piece::Broke(UpstreamFault::Broke)),
             Poll::Ready(None) => Poll::Ready(Piece::End),
-            Poll::Pending => self.poll_patience(cx),
+            Poll::Pending => {
+                // The time that the client takes to read is not the upstream's.
+                self.waiting_since.get_or_insert_with(Instant::now);
+                self.poll_patience(cx)
+            }
         }
     }
 
@@ -241,7 +253,9 @@ impl AnswerBody {
             self.patient_until = self.deadline.min(Instant::now() + self.idle_gap);
         }
         let usage = self.so_far();
+        let waited = std::mem::take(&mut self.waited);
         if let Some(reservation) = &mut self.reservation {
+            reservation.produced(usage.output, waited);
             reservation.count(usage);
         }
     }

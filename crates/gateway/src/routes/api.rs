@@ -23,7 +23,7 @@ use surgewall_wire::{ClientDialect, Endpoint};
 use super::table::{Handler, Route};
 use crate::door::Door;
 use crate::listen::Peer;
-use crate::pipeline::{self, Arrival, admit, identify, parse};
+use crate::pipeline::{self, Arrival, identify, parse, reserve};
 use crate::refuse::{self, Refused};
 use crate::sync::lock;
 
@@ -73,7 +73,7 @@ pub(super) async fn model(door: Arc<Door>, route: &'static Route, request: Reque
         let params = RawPathParams::from_request_parts(&mut head, &()).await;
         let params = params.map_err(|_| Refusal::ModelUnknown)?;
         let asked = params.iter().find(|(name, _)| *name == "id").map_or("", |(_, id)| id);
-        if !admit::may_use(&arrival.policy, &principal, asked) {
+        if !reserve::may_use(&arrival.policy, &principal, asked) {
             // The same answer whether the model exists or not.
             return Err(Refusal::CredentialMissing);
         }
@@ -96,7 +96,7 @@ pub(super) async fn show(door: Arc<Door>, route: &'static Route, request: Reques
         let limits = &arrival.policy.config.limits;
         let body = parse::read_body(limits, &head.headers, body).await?;
         let asked = surgewall_wire::models::asked(&body, limits.json_depth_max)?;
-        if !admit::may_use(&arrival.policy, &principal, &asked) {
+        if !reserve::may_use(&arrival.policy, &principal, &asked) {
             // The same answer whether the model exists or not.
             return Err(Refusal::CredentialMissing);
         }
@@ -168,7 +168,7 @@ async fn identified(
 fn entries(arrival: &Arrival, principal: &Principal) -> Vec<ModelEntry> {
     let scoped = |model: &str| principal.key().is_none_or(|key| key.scopes.allows_model(model));
     let policy = &arrival.policy;
-    let usable = |model: &String| scoped(model) && admit::may_use(policy, principal, model);
+    let usable = |model: &String| scoped(model) && reserve::may_use(policy, principal, model);
     policy
         .pools
         .models()
@@ -187,13 +187,17 @@ fn listing_dialect(route: &Route, request: &Request) -> ClientDialect {
     }
 }
 
-fn arrive(door: &Door, route: &'static Route, request: &Request) -> Result<Arrival, Box<Response>> {
+fn arrive(
+    door: &Door,
+    route: &'static Route,
+    request: &Request,
+) -> Result<Arc<Arrival>, Box<Response>> {
     let peer = request.extensions().get::<Arc<Peer>>().cloned();
     let peer = peer.ok_or_else(|| {
         let refusal = Refusal::Internal { why: "a request without a connection".into() };
         Box::new(refuse::answer(route.dialect, RequestId::random(), &refusal))
     })?;
-    Ok(Arrival::new(door, route, peer, request.headers()))
+    Ok(Arc::new(Arrival::new(door, route, peer, request.headers())))
 }
 
 fn json(body: Bytes) -> Response {

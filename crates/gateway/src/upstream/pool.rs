@@ -1,7 +1,7 @@
 //! One pool: its servers, which of them takes the next call, and how they do.
 
 use std::str::FromStr as _;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use http::Uri;
@@ -16,6 +16,7 @@ use surgewall_wire::request::upstream_url;
 use super::client::HttpClient;
 use super::handbook::HandbookModel;
 use super::listing::Listing;
+use crate::admission::PoolGate;
 use crate::control::Servers;
 use crate::credential::CredentialError;
 use crate::sync::{lock, read, write};
@@ -83,6 +84,14 @@ impl Server {
     pub fn uri(&self, dialect: Dialect, path: &str) -> Result<Uri, http::uri::InvalidUri> {
         Uri::from_str(&upstream_url(&self.url, dialect, path))
     }
+
+    /// Where its own gauges are, if it has any: beside the API.
+    #[must_use]
+    pub fn gauges_uri(&self) -> Option<Uri> {
+        let base = self.url.trim_end_matches('/');
+        let base = base.strip_suffix("/v1").unwrap_or(base);
+        Uri::from_str(&format!("{base}/metrics")).ok()
+    }
 }
 
 /// One pool.
@@ -100,6 +109,8 @@ pub struct Pool {
     choice: Mutex<pick::Pool>,
     retries: Mutex<RetryBudget>,
     next_check: Mutex<Option<Instant>>,
+    gate: OnceLock<Arc<PoolGate>>,
+    gauges_again_at: Mutex<Option<Instant>>,
 }
 
 impl Pool {
@@ -132,6 +143,8 @@ impl Pool {
             choice: Mutex::new(choice(&servers)),
             retries: Mutex::new(RetryBudget::new(now)),
             next_check: Mutex::new(None),
+            gate: OnceLock::new(),
+            gauges_again_at: Mutex::new(None),
             section: Some(section.clone()),
             servers,
         })
@@ -157,6 +170,8 @@ impl Pool {
             times: Times { first_token: minute, idle_gap: minute, total: minute },
             retries: Mutex::new(RetryBudget::new(now)),
             next_check: Mutex::new(None),
+            gate: OnceLock::new(),
+            gauges_again_at: Mutex::new(None),
         }
     }
 
@@ -169,6 +184,35 @@ impl Pool {
             _ => false,
         };
         self.section == other.section && same_client
+    }
+
+    /// Where its requests wait for a place; `None` for the built-in model, which
+    /// answers at once.
+    #[must_use]
+    pub fn gate(&self) -> Option<&Arc<PoolGate>> {
+        self.gate.get()
+    }
+
+    /// Puts `gate` before the pool, once.
+    pub fn attach(&self, gate: Arc<PoolGate>) {
+        let _ = self.gate.set(gate);
+    }
+
+    /// Whether its servers' gauges are worth asking for at `now`.
+    #[must_use]
+    pub fn gauges_due(&self, now: Instant) -> bool {
+        lock(&self.gauges_again_at).is_none_or(|at| at <= now)
+    }
+
+    /// Its servers have no gauges: they are not asked again before `at`.
+    pub fn gauges_again_at(&self, at: Instant) {
+        *lock(&self.gauges_again_at) = Some(at);
+    }
+
+    /// Its section of the configuration; `None` for the built-in model.
+    #[must_use]
+    pub const fn section(&self) -> Option<&Upstream> {
+        self.section.as_ref()
     }
 
     /// Its name.

@@ -100,6 +100,7 @@ pub(super) async fn attempt(
     let deadline = Instant::now() + times.total;
     let patience = if asked.facts.stream { times.first_token } else { times.total };
     let first_by = Instant::now() + patience;
+    reservation.place().dispatched(asked.facts.stream);
     let head = match timeout_at(first_by, client.send(call)).await {
         Ok(Ok(head)) => head,
         Ok(Err(fault)) => return Err(failed(&mut lease, fault)),
@@ -108,6 +109,9 @@ pub(super) async fn attempt(
     let line = head.extensions().get::<Line>().cloned();
     let by = Times { first_by, idle_gap: times.idle_gap, deadline };
     let answer = read(head, asked, translate, lease, by).await;
+    if matches!(answer, Ok(Answer::Streamed(_))) {
+        reservation.place().first_token();
+    }
     if let (Err(Failure::Retry(fault)), Some(line)) = (&answer, line)
         && *fault != UpstreamFault::Overloaded
     {

@@ -1,0 +1,11 @@
+//! Admission: who is served first when not everybody can be. The algorithms
+//! are in `surgewall-shield`; here they meet time, tasks and upstreams.
+
+mod gauges;
+mod place;
+mod terms;
+mod watch;
+
+pub use place::{Entry, PoolGate, Slot, Spot, Waiting};
+pub use terms::{lineage, model, sketch, terms};
+pub use watch::watch;

@@ -1,0 +1,173 @@
+//! A place at a pool: at once, after a wait in the fair queue, or not at all.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use surgewall_core::decision::Who;
+use surgewall_core::id::RequestId;
+use surgewall_core::refusal::Refusal;
+use surgewall_shield::admission::gate::{Ask, Full, Short};
+
+use super::Arrival;
+use super::reserve::Reserved;
+use crate::admission::{self, Entry, Slot, Spot, Waiting};
+use crate::door::Door;
+use crate::sync::lock;
+use crate::upstream::Pool;
+
+/// Bytes that a waiting request holds besides its body.
+const QUEUED_BYTES: u64 = 24 << 10;
+
+/// The permit of this step: the request has a place at a pool.
+pub struct Entered {
+    /// What was reserved.
+    pub reserved: Reserved,
+    /// The place.
+    pub place: Slot,
+    /// What the request asks of a pool, should its first one fail.
+    pub ask: Ask,
+    /// The pool.
+    pub pool: Arc<Pool>,
+}
+
+/// What the gate decided at the request's arrival.
+pub enum Turn {
+    /// It goes on.
+    Now(Box<Entered>),
+    /// It waits.
+    Later(Box<Queued>),
+}
+
+/// A request that waits for its turn. Dropped, it costs nothing.
+pub struct Queued {
+    reserved: Reserved,
+    waiting: Waiting,
+    ask: Ask,
+    pool: Arc<Pool>,
+    tells: bool,
+}
+
+/// What a request's head says to admission.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hints {
+    /// The official SDKs count their retries, from 1 on.
+    retried: bool,
+    /// The client wants a status and no early 200: `x-surgewall-queue: status`.
+    wants_status: bool,
+}
+
+impl Hints {
+    /// Reads `headers`.
+    #[must_use]
+    pub fn read(headers: &HeaderMap) -> Self {
+        let retries = headers.get("x-stainless-retry-count");
+        Self {
+            retried: retries.is_some_and(|count| count != "0"),
+            wants_status: headers.get("x-surgewall-queue").is_some_and(|wish| wish == "status"),
+        }
+    }
+}
+
+/// Asks the gate of the first pool that answers: the choice is made at arrival.
+///
+/// # Errors
+/// The request would wait longer than its class may.
+pub fn enter(
+    door: &Door,
+    arrival: &Arrival,
+    reserved: Reserved,
+    hints: Hints,
+) -> Result<Turn, Refusal> {
+    let ordered = reserved.targets.order(&arrival.policy.pools);
+    let ask = ask(door, arrival, &reserved, hints);
+    // One that is silent is first only where all of them are.
+    let pool = ordered.first().ok_or(Refusal::ModelUnknown)?.pool.clone();
+    let Some(gate) = pool.gate() else {
+        let place = Slot::none();
+        return Ok(Turn::Now(Box::new(Entered { reserved, place, ask, pool })));
+    };
+    match gate.arrive(ask.clone()) {
+        Ok(Entry::Go(place)) => Ok(Turn::Now(Box::new(Entered { reserved, place, ask, pool }))),
+        Ok(Entry::Wait(waiting)) => {
+            let tells = reserved.asked.facts.stream && !hints.wants_status;
+            Ok(Turn::Later(Box::new(Queued { reserved, waiting, ask, pool, tells })))
+        }
+        Err(full) => Err(overloaded(&pool, full)),
+    }
+}
+
+fn ask(door: &Door, arrival: &Arrival, reserved: &Reserved, hints: Hints) -> Ask {
+    let young_days = arrival.policy.config.admission.young_days;
+    let (lineage, principal) = admission::lineage(&reserved.principal, young_days, arrival.at);
+    let body = u64::try_from(reserved.asked.body.len()).unwrap_or(u64::MAX);
+    let sketch = admission::sketch(principal, &reserved.asked.body);
+    let seen = lock(&door.repeats).seen(arrival.started, sketch);
+    Ask {
+        lineage,
+        principal,
+        model: admission::model(&reserved.targets.model),
+        input: reserved.input,
+        output_max: reserved.amounts.output,
+        bytes: QUEUED_BYTES.saturating_add(body),
+        repeated: seen || hints.retried,
+    }
+}
+
+fn overloaded(pool: &Pool, full: Full) -> Refusal {
+    let (wait, longest) = (full.wait.as_secs(), full.longest.as_secs());
+    let why = match full.short {
+        Short::Time => format!(
+            "the wait at `{}` would be {wait} s, and its class waits {longest} s at most",
+            pool.name()
+        ),
+        Short::Memory => format!("no room for another waiting request at `{}`", pool.name()),
+    };
+    Refusal::Overloaded { why, wait_s: wait.max(1), retry_after: full.retry_after }
+}
+
+impl Queued {
+    /// Whether its client may be told its position before the outcome.
+    #[must_use]
+    pub const fn may_be_told(&self) -> bool {
+        self.tells
+    }
+
+    /// A way to ask where it stands.
+    #[must_use]
+    pub fn spot(&self) -> Option<Spot> {
+        self.waiting.spot()
+    }
+
+    /// Waits for its turn.
+    ///
+    /// # Errors
+    /// The credential was withdrawn meanwhile, or the door drains.
+    pub async fn turn(self, door: &Door, arrival: &Arrival) -> Result<Entered, Refusal> {
+        let Self { reserved, waiting, ask, pool, .. } = self;
+        let who = Who::from(&reserved.principal);
+        let open = Open { door, request_id: arrival.request_id };
+        let cell = door.open.open(arrival.request_id, who);
+        let place = tokio::select! {
+            biased;
+            () = door.tasks.drained() => return Err(Refusal::Draining),
+            why = cell.until_withdrawn() => return Err(Refusal::CredentialInvalid { why }),
+            place = waiting.granted() => place,
+        };
+        drop(open);
+        // The gate lives as long as a request waits at it.
+        let place = place.ok_or_else(|| Refusal::Internal { why: "a gate is gone".into() })?;
+        Ok(Entered { reserved, place, ask, pool })
+    }
+}
+
+/// A waiting request among the open ones; closed on drop.
+struct Open<'a> {
+    door: &'a Door,
+    request_id: RequestId,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.door.open.close(self.request_id);
+    }
+}

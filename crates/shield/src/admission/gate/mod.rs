@@ -1,0 +1,399 @@
+//! One pool's gate: the only part of admission that the gateway talks to.
+//!
+//! A request arrives with what it will probably cost. It goes on at once if
+//! nobody waits and the learnt capacity has room; else it waits in the fair
+//! queue, or is refused at arrival because its predicted wait is past the
+//! longest wait of its class. Whoever frees a place calls [`Gate::next`] until
+//! nobody else fits. A request's cost is topped up while it streams and what
+//! was charged too much is given back at its end.
+//!
+//! The gate is a state machine without clock, lock or randomness of its own.
+
+mod counts;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod ticket;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use surgewall_core::principal::Class;
+
+pub use counts::{ClassCounts, PoolCounts};
+pub use terms::Terms;
+pub use ticket::{Arrived, Ask, Full, Place, Short, TicketId};
+
+use super::capacity::{Capacity, CapacityConfig, Change, End, Gauges, Health, Load};
+use super::eta::{Eta, Predictor};
+use super::fair::{FairQueue, Next};
+use super::work::{Expected, Weights, Work};
+use ticket::{Phase, Ticket};
+
+/// Output tokens by which the cost of a stream that goes past its expectation is topped up.
+pub const TOP_UP_TOKENS: u64 = 256;
+/// Output tokens from which on a whole answer says something about the time for each.
+const WHOLE_TOKENS_MIN: u64 = 16;
+/// Requests at once that no pool is given more of, where the operator says nothing.
+const SEQUENCES_MAX: u32 = 4_096;
+/// The earliest time at which a refused client is asked to come back.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+/// The latest one: nobody knows what will be in ten minutes.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+
+/// One pool's gate. `T` wakes a request that waits.
+pub struct Gate<T> {
+    terms: Terms,
+    weights: Weights,
+    capacity: Capacity,
+    queue: FairQueue<TicketId>,
+    expected: Expected,
+    predictor: Predictor,
+    tickets: HashMap<TicketId, Ticket<T>>,
+    last_id: TicketId,
+    load: Load,
+    queued_bytes: [u64; 4],
+    /// Whether the limit held somebody back since the last tick.
+    binding: bool,
+    counts: PoolCounts,
+}
+
+impl<T> Gate<T> {
+    /// A gate that has learnt nothing yet.
+    #[must_use]
+    pub fn new(now: Instant, terms: Terms) -> Self {
+        let config = CapacityConfig {
+            max: terms.sequences_max.unwrap_or(SEQUENCES_MAX),
+            ..CapacityConfig::default()
+        };
+        Self {
+            weights: Weights::default(),
+            capacity: Capacity::new(now, config),
+            queue: FairQueue::new(terms.shares),
+            expected: Expected::default(),
+            predictor: Predictor::new(now),
+            tickets: HashMap::new(),
+            last_id: 0,
+            load: Load::default(),
+            queued_bytes: [0; 4],
+            binding: false,
+            counts: PoolCounts::default(),
+            terms,
+        }
+    }
+
+    /// Puts new terms in force. Nobody who waits is sent away for it.
+    pub fn set_terms(&mut self, terms: Terms) {
+        self.queue.set_shares(terms.shares);
+        self.capacity.set_max(terms.sequences_max.unwrap_or(SEQUENCES_MAX));
+        self.terms = terms;
+    }
+
+    /// A request arrives. `spread` is random: refused clients are told times that differ.
+    pub fn arrive(&mut self, now: Instant, ask: Ask, wake: T, spread: u64) -> Arrived {
+        let output = self.expected.expected(ask.principal, ask.model, ask.output_max);
+        let work = Work::of(self.weights, ask.input, output);
+        let tokens = ask.input.saturating_add(output);
+        let class = ask.lineage.class();
+        self.counts.offered(class, work, ask.repeated);
+        let fits = self.queue.is_empty() && self.fits(class, tokens);
+        if fits || self.terms.observe {
+            if !fits {
+                self.observe(class);
+            }
+            self.queue.charge(&ask.lineage, work);
+            return Arrived::Go(self.run(now, ask, work, tokens));
+        }
+        self.wait(now, ask, work, tokens, wake, spread)
+    }
+
+    /// What would have happened to a request that observe mode lets through.
+    fn observe(&mut self, class: Class) {
+        self.binding = true;
+        let over =
+            u64::from(self.load.sequences).saturating_sub(u64::from(self.capacity.sequences()));
+        let mean = self.counts.mean_work();
+        let eta = self.predictor.predict(class, over + 1, mean, 1.0, self.capacity.sequences());
+        if eta.eta > self.terms.longest_wait(class) {
+            self.counts.of(class).would_refuse += 1;
+        } else {
+            self.counts.of(class).would_queue += 1;
+        }
+    }
+
+    fn wait(
+        &mut self,
+        now: Instant,
+        ask: Ask,
+        work: Work,
+        tokens: u64,
+        wake: T,
+        spread: u64,
+    ) -> Arrived {
+        self.binding = true;
+        let class = ask.lineage.class();
+        let id = self.next_id();
+        let handle = self.queue.push(&ask.lineage, work, id);
+        let place = self.place_of(class, handle);
+        if let Some(short) = self.short(class, ask.bytes, &place.eta) {
+            self.queue.remove(handle);
+            self.counts.of(class).refused += 1;
+            return Arrived::Full(self.full(class, short, &place.eta, spread));
+        }
+        self.queued_bytes[class as usize] += ask.bytes;
+        self.counts.of(class).queued += 1;
+        let phase = Phase::Queued { handle, since: now, promised: place.eta, wake };
+        self.tickets.insert(id, Ticket { ask, work, tokens, dispatched: None, phase });
+        Arrived::Wait(id, place)
+    }
+
+    /// What is short for a request that would have to wait, if anything is.
+    fn short(&self, class: Class, bytes: u64, eta: &Eta) -> Option<Short> {
+        if eta.eta > self.terms.longest_wait(class) {
+            return Some(Short::Time);
+        }
+        let room = self.terms.queue_room(class, &self.queued_bytes);
+        (bytes > room).then_some(Short::Memory)
+    }
+
+    fn full(&self, class: Class, short: Short, eta: &Eta, spread: u64) -> Full {
+        let longest = self.terms.longest_wait(class);
+        let lacks = eta.eta.saturating_sub(longest).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX);
+        // Half as much again at most, so that those who were refused together do not return together.
+        let millis = u64::try_from(lacks.as_millis()).unwrap_or(u64::MAX);
+        let retry_after = lacks + Duration::from_millis(spread % (millis / 2).max(500));
+        Full { short, wait: eta.eta, longest, retry_after }
+    }
+
+    /// The next request that may go on, and what wakes it. To be called until
+    /// it gives none, whenever a place may have become free.
+    pub fn next(&mut self, now: Instant) -> Option<(TicketId, T)> {
+        loop {
+            let class = self.next_class()?;
+            let Next { item: id, work, .. } = self.queue.pop_class(class)?;
+            let Some(ticket) = self.tickets.remove(&id) else { continue };
+            let Ticket { ask, tokens, phase, .. } = ticket;
+            let Phase::Queued { since, promised, wake, .. } = phase else { continue };
+            self.queued_bytes[class as usize] -= ask.bytes;
+            let waited = now.saturating_duration_since(since);
+            self.predictor.observed(class, &promised, waited);
+            self.counts.of(class).waited(waited);
+            self.enter(now, id, ask, work, tokens);
+            return Some((id, wake));
+        }
+    }
+
+    /// Whose turn it is, if there is room for its next request.
+    fn next_class(&mut self) -> Option<Class> {
+        let next = self.queue.peek()?;
+        if self.fits(next.class, self.tokens_of(next.item)) {
+            return Some(next.class);
+        }
+        self.binding = true;
+        // The headroom is for one class alone, whoever's turn it is otherwise.
+        let next = self.queue.peek_class(Class::Established)?;
+        self.fits(next.class, self.tokens_of(next.item)).then_some(next.class)
+    }
+
+    fn tokens_of(&self, id: TicketId) -> u64 {
+        self.tickets.get(&id).map_or(0, |ticket| ticket.tokens)
+    }
+
+    /// Whether the pool has room for a request of `class` that holds `tokens`.
+    fn fits(&self, class: Class, tokens: u64) -> bool {
+        let limit = self.capacity.sequences();
+        let headroom = if class == Class::Established { 0 } else { self.terms.headroom(limit) };
+        let sequences = self.load.sequences < limit.saturating_sub(headroom);
+        // A request larger than the limit goes alone: it would wait for ever.
+        let alone = self.load.sequences == 0;
+        let room = |limit: u64| alone || self.load.tokens.saturating_add(tokens) <= limit;
+        sequences && self.capacity.tokens().is_none_or(room)
+    }
+
+    fn run(&mut self, now: Instant, ask: Ask, work: Work, tokens: u64) -> TicketId {
+        let id = self.next_id();
+        self.enter(now, id, ask, work, tokens);
+        id
+    }
+
+    fn enter(&mut self, now: Instant, id: TicketId, ask: Ask, work: Work, tokens: u64) {
+        self.counts.admitted(ask.lineage.class(), work);
+        self.load.sequences += 1;
+        self.load.tokens += tokens;
+        let phase = Phase::Running { since: now };
+        self.tickets.insert(id, Ticket { ask, work, tokens, dispatched: None, phase });
+    }
+
+    fn next_id(&mut self) -> TicketId {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// An upstream is called for it now: the time to its first token runs, if its answer `streams`.
+    pub fn dispatched(&mut self, now: Instant, id: TicketId, streams: bool) {
+        let load = self.load;
+        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        ticket.dispatched = Some(now);
+        self.capacity.dispatched(now, id, ticket.ask.input, load, streams);
+    }
+
+    /// Its first token is here.
+    pub fn first_token(&mut self, now: Instant, id: TicketId) {
+        self.capacity.first_token(now, id);
+    }
+
+    /// The call failed, and another may follow.
+    pub fn failed(&mut self, now: Instant, id: TicketId, end: End) {
+        self.capacity.ended(now, id, end);
+    }
+
+    /// Its answer came whole, with `output` tokens: the time for each of them
+    /// is all that can be learnt from it.
+    pub fn whole(&mut self, now: Instant, id: TicketId, output: u64) {
+        let dispatched = self.tickets.get(&id).and_then(|ticket| ticket.dispatched);
+        if let Some(dispatched) = dispatched.filter(|_| output >= WHOLE_TOKENS_MIN) {
+            self.capacity.streamed(id, now.saturating_duration_since(dispatched), output);
+        }
+    }
+
+    /// `tokens` more came while the door waited `waited` for them; `output` in all.
+    /// Past what was expected, its cost is topped up.
+    pub fn produced(&mut self, id: TicketId, waited: Duration, tokens: u64, output: u64) {
+        self.capacity.streamed(id, waited, tokens);
+        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let cost = Work::of(self.weights, ticket.ask.input, output);
+        if cost > ticket.work {
+            let extra = Work::of(self.weights, 0, TOP_UP_TOKENS).max(cost.minus(ticket.work));
+            ticket.work = ticket.work.plus(extra);
+            ticket.tokens += TOP_UP_TOKENS;
+            self.load.tokens += TOP_UP_TOKENS;
+            self.queue.top_up(&ticket.ask.lineage, extra);
+        }
+    }
+
+    /// A request ended, or its client left while it waited. `used` is its
+    /// uncached input and its output, where they are known.
+    pub fn finish(&mut self, now: Instant, id: TicketId, end: End, used: Option<(u64, u64)>) {
+        self.capacity.ended(now, id, end);
+        let Some(ticket) = self.tickets.remove(&id) else { return };
+        let class = ticket.ask.lineage.class();
+        match ticket.phase {
+            Phase::Queued { handle, .. } => {
+                self.queue.remove(handle);
+                self.queued_bytes[class as usize] -= ticket.ask.bytes;
+                self.counts.of(class).left += 1;
+            }
+            Phase::Running { since } => {
+                self.load.sequences -= 1;
+                self.load.tokens = self.load.tokens.saturating_sub(ticket.tokens);
+                self.account(now, &ticket.ask, ticket.work, end, used, since);
+            }
+        }
+    }
+
+    fn account(
+        &mut self,
+        now: Instant,
+        ask: &Ask,
+        charged: Work,
+        end: End,
+        used: Option<(u64, u64)>,
+        since: Instant,
+    ) {
+        let (input, output) = used.unwrap_or_default();
+        let cost = Work::of(self.weights, input, output);
+        if cost < charged {
+            self.queue.refund(&ask.lineage, charged.minus(cost));
+        } else if cost > charged {
+            self.queue.top_up(&ask.lineage, cost.minus(charged));
+        }
+        if end == End::Completed {
+            self.expected.observe(ask.principal, ask.model, output);
+        }
+        let served = now.saturating_duration_since(since);
+        self.predictor.served(now, cost, served);
+        self.counts.served(ask.lineage.class(), cost);
+    }
+
+    /// What a server's own gauges say.
+    pub fn gauges(&mut self, now: Instant, gauges: Gauges) {
+        self.capacity.gauges(now, gauges);
+    }
+
+    /// Once a second: whether the learnt capacity moved, and why.
+    pub fn tick(&mut self, now: Instant) -> Option<Change> {
+        let held_back = std::mem::take(&mut self.binding) || !self.queue.is_empty();
+        self.capacity.tick(now, held_back)
+    }
+
+    /// Where a waiting request stands now; `None` once it waits no more.
+    #[must_use]
+    pub fn place(&self, id: TicketId) -> Option<Place> {
+        let ticket = self.tickets.get(&id)?;
+        match ticket.phase {
+            Phase::Queued { handle, .. } => Some(self.place_of(ticket.ask.lineage.class(), handle)),
+            Phase::Running { .. } => None,
+        }
+    }
+
+    fn place_of(&self, class: Class, handle: super::fair::Handle) -> Place {
+        let ahead = self.queue.ahead(handle);
+        let waiting = self.queue.len_of(class).max(1);
+        let mean = Work(self.queue.work_of(class).0 / waiting);
+        let share = self.share_now(class);
+        let limit = self.capacity.sequences();
+        let eta = self.predictor.predict(class, ahead.in_class + 1, mean, share, limit);
+        Place { position: ahead.total + 1, eta }
+    }
+
+    /// The part of the capacity that `class` has among those that wait.
+    fn share_now(&self, class: Class) -> f64 {
+        let of = |class| f64::from(self.terms.shares.of(class));
+        let others = self.queue.backlogged().filter(|other| *other != class).map(of);
+        of(class) / (of(class) + others.sum::<f64>())
+    }
+
+    /// What happened since the last call.
+    pub fn take_counts(&mut self) -> PoolCounts {
+        std::mem::take(&mut self.counts)
+    }
+
+    /// How the gate stands.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View {
+            sequences: self.capacity.sequences(),
+            tokens: self.capacity.tokens(),
+            running: self.load,
+            queued: Class::ALL.map(|class| self.queue.len_of(class)),
+            queued_bytes: self.queued_bytes.iter().sum(),
+            health: self.capacity.health(),
+            work_per_s: self.predictor.work_per_s(self.capacity.sequences()),
+            mean_work: self.predictor.mean_work(),
+            eta_held: self.predictor.held_share(),
+        }
+    }
+}
+
+/// How a gate stands, for the verdict, the metrics and the live view.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The learnt limit of requests at once.
+    pub sequences: u32,
+    /// The learnt limit of tokens at once, where tokens were ever scarce.
+    pub tokens: Option<u64>,
+    /// What runs now.
+    pub running: Load,
+    /// What waits, by class.
+    pub queued: [u64; 4],
+    /// Bytes of what waits.
+    pub queued_bytes: u64,
+    /// How the upstream does.
+    pub health: Health,
+    /// The work that the capacity serves in a second, where it is known.
+    pub work_per_s: Option<f64>,
+    /// The mean work of a request that ended.
+    pub mean_work: Option<Work>,
+    /// The part of waits that stayed within the stated range, where some ended.
+    pub eta_held: Option<f64>,
+}

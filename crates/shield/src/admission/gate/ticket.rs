@@ -1,0 +1,89 @@
+//! What a request tells the gate, and what it is told.
+
+use std::time::{Duration, Instant};
+
+use crate::admission::eta::Eta;
+use crate::admission::fair::{Handle, Lineage};
+use crate::admission::work::Work;
+
+/// A request at one gate; unique as long as the gate lives.
+pub type TicketId = u64;
+
+/// What a request asks of a pool.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Who asks, from the class to the end user.
+    pub lineage: Lineage,
+    /// A hash of who asks, for what it usually gets.
+    pub principal: u64,
+    /// A hash of the model.
+    pub model: u64,
+    /// Input tokens, as estimated.
+    pub input: u64,
+    /// Output tokens that the request allows.
+    pub output_max: u64,
+    /// Bytes that it holds while it waits.
+    pub bytes: u64,
+    /// Whether it is one that was sent before: a retry.
+    pub repeated: bool,
+}
+
+/// What becomes of a request at its arrival.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum Arrived {
+    /// It goes on at once.
+    Go(TicketId),
+    /// It waits.
+    Wait(TicketId, Place),
+    /// It is refused.
+    Full(Full),
+}
+
+/// Why a request is refused at its arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// What is short.
+    pub short: Short,
+    /// The predicted wait.
+    pub wait: Duration,
+    /// The longest wait of its class.
+    pub longest: Duration,
+    /// When it is worth asking again.
+    pub retry_after: Duration,
+}
+
+/// What is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Short {
+    /// The predicted wait is past the class's longest.
+    Time,
+    /// The waiting requests' memory is used up.
+    Memory,
+}
+
+/// Where a waiting request stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// 1 is next.
+    pub position: u64,
+    /// When its turn comes.
+    pub eta: Eta,
+}
+
+/// A request that waits or runs.
+pub(super) struct Ticket<T> {
+    pub(super) ask: Ask,
+    /// What its lineage is charged so far.
+    pub(super) work: Work,
+    /// Tokens that it is counted with in the pool's memory.
+    pub(super) tokens: u64,
+    /// When an upstream was called for it.
+    pub(super) dispatched: Option<Instant>,
+    pub(super) phase: Phase<T>,
+}
+
+pub(super) enum Phase<T> {
+    Queued { handle: Handle, since: Instant, promised: Eta, wake: T },
+    Running { since: Instant },
+}
