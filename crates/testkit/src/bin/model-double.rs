@@ -9,13 +9,11 @@
 use std::error::Error;
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::str::FromStr;
-use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use surgewall_testkit::double::{Behaviour, Double, Metrics, Options};
-use surgewall_testkit::engine::{BLOCK_TOKENS, Settings, StepTime};
+use surgewall_testkit::engine::EngineArguments;
 
 /// A model server that answers without a model.
 #[derive(Parser)]
@@ -32,35 +30,16 @@ struct Arguments {
     /// Requests that /double/stats remembers.
     #[arg(long, default_value_t = 100_000)]
     records: usize,
-    #[command(flatten)]
-    engine: EngineArguments,
-    /// How it behaves, for example: first=50 rate=100 stall after=3
-    words: Vec<String>,
-}
-
-#[derive(Args)]
-struct EngineArguments {
     /// An engine that batches continuously makes the tokens.
     #[arg(long)]
     engine: bool,
-    /// Sequences that run at once.
-    #[arg(long, default_value_t = Settings::default().seqs_max, requires = "engine")]
-    seqs: usize,
-    /// Tokens of one step; longer prompts are cut into chunks.
-    #[arg(long, default_value_t = Settings::default().batched_tokens_max, requires = "engine")]
-    batched_tokens: u32,
-    /// Tokens that the KV blocks hold.
-    #[arg(long, default_value_t = Settings::default().kv_tokens(), requires = "engine")]
-    kv_tokens: u32,
-    /// Milliseconds of a step: base, for each token of a prompt, for each sequence.
-    #[arg(long, default_value = "12.601,0.076423,0.066844", requires = "engine")]
-    step_ms: StepMs,
-    /// Keeps the blocks of prompts for later ones that begin the same.
-    #[arg(long, requires = "engine")]
-    prefix_cache: bool,
-    /// Whose /metrics it has.
-    #[arg(long, value_enum, default_value_t = MetricsArgument::Vllm, requires = "engine")]
+    #[command(flatten)]
+    settings: EngineArguments,
+    /// Whose /metrics the engine has.
+    #[arg(long, value_enum, default_value_t = MetricsArgument::Vllm)]
     metrics: MetricsArgument,
+    /// How it behaves, for example: first=50 rate=100 stall after=3
+    words: Vec<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -70,44 +49,12 @@ enum MetricsArgument {
     None,
 }
 
-#[derive(Clone, Copy)]
-struct StepMs(StepTime);
-
-impl FromStr for StepMs {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let time = |ms: &str| {
-            let ms: f64 = ms.trim().parse().ok()?;
-            Duration::try_from_secs_f64(ms / 1_000.0).ok()
-        };
-        let times: Option<Vec<_>> = text.split(',').map(time).collect();
-        match times.as_deref() {
-            Some([base, per_prefill_token, per_sequence]) => Ok(Self(StepTime {
-                base: *base,
-                per_prefill_token: *per_prefill_token,
-                per_sequence: *per_sequence,
-            })),
-            _ => Err("three numbers of milliseconds: base,prefill,sequence".to_owned()),
-        }
-    }
-}
-
-impl EngineArguments {
-    fn settings(&self) -> Option<Settings> {
-        self.engine.then_some(Settings {
-            seqs_max: self.seqs,
-            batched_tokens_max: self.batched_tokens.max(1),
-            kv_blocks: self.kv_tokens / BLOCK_TOKENS,
-            step: self.step_ms.0,
-            prefix_cache: self.prefix_cache,
-        })
-    }
-
-    fn metrics(&self) -> Metrics {
-        match self.metrics {
-            MetricsArgument::Vllm => Metrics::Vllm,
-            MetricsArgument::LlamaCpp => Metrics::LlamaCpp,
-            MetricsArgument::None => Metrics::Silent,
+impl From<MetricsArgument> for Metrics {
+    fn from(argument: MetricsArgument) -> Self {
+        match argument {
+            MetricsArgument::Vllm => Self::Vllm,
+            MetricsArgument::LlamaCpp => Self::LlamaCpp,
+            MetricsArgument::None => Self::Silent,
         }
     }
 }
@@ -120,8 +67,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         address: (arguments.host, arguments.port).into(),
         workers: arguments.workers,
         records_max: arguments.records,
-        engine: arguments.engine.settings(),
-        metrics: arguments.engine.metrics(),
+        engine: arguments.engine.then(|| arguments.settings.settings()),
+        metrics: arguments.metrics.into(),
     };
     let double = Double::start_with(options, behaviour)?;
     let mut stdout = std::io::stdout();

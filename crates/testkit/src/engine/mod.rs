@@ -11,6 +11,7 @@
 //! left pushes out the newest one, which goes back to the head of the queue and
 //! starts over with all its tokens as a prompt (preemption by recompute).
 
+mod arguments;
 mod blocks;
 mod metrics;
 mod schedule;
@@ -20,6 +21,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub use arguments::EngineArguments;
 pub use metrics::{Counters, Gauges, Histogram, llama_cpp_metrics, vllm_metrics};
 pub use schedule::Engine;
 
@@ -97,17 +99,23 @@ impl Settings {
         self.kv_blocks.saturating_mul(BLOCK_TOKENS)
     }
 
-    /// Requests per second that a full engine finishes, where prompts have
-    /// `input` and answers `output` tokens on average and no block runs out:
-    /// each request costs its prompt once, and for each token its own part of a
-    /// step and one `seqs_max`th of what every step costs.
+    /// Seconds of a full engine that a request takes for itself: its prompt
+    /// once, and for each token its own part of a step and one `seqs_max`th of
+    /// what every step costs. The same sum is linear, so means give the mean.
     #[must_use]
-    pub fn requests_per_s(&self, input: f64, output: f64) -> f64 {
+    pub fn work_s(&self, input: f64, output: f64) -> f64 {
         let seqs = f64::from(u32::try_from(self.seqs_max).unwrap_or(u32::MAX)).max(1.0);
         let step = &self.step;
         let prompt = step.per_prefill_token.as_secs_f64() * input;
         let token = step.base.as_secs_f64() / seqs + step.per_sequence.as_secs_f64();
-        1.0 / (prompt + token * output)
+        prompt + token * output
+    }
+
+    /// Requests per second that a full engine finishes, where prompts have
+    /// `input` and answers `output` tokens on average and no block runs out.
+    #[must_use]
+    pub fn requests_per_s(&self, input: f64, output: f64) -> f64 {
+        1.0 / self.work_s(input, output)
     }
 }
 

@@ -90,13 +90,29 @@ impl Target {
         request
     }
 
+    /// A POST of this JSON body with more headers.
+    pub(super) fn request_with(&self, body: Bytes, headers: HeaderMap) -> Request<Full<Bytes>> {
+        let mut request = self.request(body);
+        request.headers_mut().extend(headers);
+        request
+    }
+
     /// Connection number `index`; they come from many networks in turn, because
     /// a door bounds those of one, and because one address has too few ports.
     pub(super) async fn connect(&self, index: usize) -> io::Result<SendRequest<Full<Bytes>>> {
+        let third = u8::try_from(index % SOURCE_NETWORKS).unwrap_or(0);
+        self.connect_from(Ipv4Addr::new(127, 0, third, 1)).await
+    }
+
+    /// A connection from this address of loopback; where the server's is of
+    /// IPv6, there is only one.
+    pub(super) async fn connect_from(
+        &self,
+        source: Ipv4Addr,
+    ) -> io::Result<SendRequest<Full<Bytes>>> {
         let socket = if self.address.is_ipv4() {
             let socket = TcpSocket::new_v4()?;
-            let third = u8::try_from(index % SOURCE_NETWORKS).unwrap_or(0);
-            socket.bind((Ipv4Addr::new(127, 0, third, 1), 0).into())?;
+            socket.bind((source, 0).into())?;
             socket
         } else {
             TcpSocket::new_v6()?

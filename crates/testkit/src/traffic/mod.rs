@@ -40,6 +40,18 @@ impl Class {
     /// All, the most trusted first.
     pub const ALL: [Self; 4] = [Self::Established, Self::Verified, Self::New, Self::Anonymous];
 
+    /// How long a request of this class waits for its turn at most: the
+    /// configuration's defaults.
+    #[must_use]
+    pub fn longest_wait(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Established => 120,
+            Self::Verified => 60,
+            Self::New => 30,
+            Self::Anonymous => 20,
+        })
+    }
+
     /// Its name in the configuration.
     #[must_use]
     pub fn name(self) -> &'static str {

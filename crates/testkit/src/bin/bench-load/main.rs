@@ -3,7 +3,10 @@
 //! `bench-load whole|stream --url URL ...` prints what a run took as JSON.
 //! `bench-load idle --url URL --streams N` opens N streams, prints a line when
 //! all have their first token, holds them until a line comes on stdin, and
-//! prints how many ended by themselves. Only targets on loopback are accepted.
+//! prints how many ended by themselves. `bench-load crowd --url URL --keys FILE`
+//! sends a mixed crowd in multiples of a capacity. Only targets on loopback are accepted.
+
+mod crowd;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -36,6 +39,8 @@ enum Command {
     Whole(Run),
     /// Streams.
     Stream(Run),
+    /// Established, verified, new and anonymous clients, and a flood.
+    Crowd(crowd::CrowdArguments),
     /// Streams that are held after their first token.
     Idle {
         #[command(flatten)]
@@ -143,6 +148,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match cli.command {
         Command::Whole(run) => measure(&runtime, &run, Mode::Whole),
         Command::Stream(run) => measure(&runtime, &run, Mode::Stream),
+        Command::Crowd(arguments) => crowd::run(&runtime, &arguments),
         Command::Idle { request, streams } => idle(&runtime, &request, streams),
     }
 }
