@@ -187,7 +187,8 @@ impl Open {
 fn add(totals: &mut [ClassTotals; 4], pool: &PoolTick) {
     for (total, counts) in totals.iter_mut().zip(&pool.classes) {
         total.offered = total.offered.saturating_add(counts.offered.requests);
-        total.repeated = total.repeated.saturating_add(counts.repeated.requests);
+        let repeated = counts.repeated.requests.min(counts.offered.requests);
+        total.repeated = total.repeated.saturating_add(repeated);
         total.admitted = total.admitted.saturating_add(counts.admitted);
         total.queued = total.queued.saturating_add(counts.queued);
         total.left = total.left.saturating_add(counts.left);

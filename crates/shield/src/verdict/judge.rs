@@ -201,3 +201,11 @@ impl Look {
         Some(Finding { pool: Arc::clone(&self.pool), numbers: self.numbers.clone(), reading })
     }
 }
+
+#[cfg(test)]
+impl Judge {
+    /// Pools that something is kept of.
+    pub(super) fn pools_len(&self) -> usize {
+        self.pools.len()
+    }
+}

@@ -23,6 +23,8 @@
 mod incident;
 mod judge;
 mod reading;
+#[cfg(test)]
+mod tests;
 mod tick;
 mod usual;
 mod window;

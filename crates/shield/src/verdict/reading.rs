@@ -13,6 +13,9 @@ const CAPACITY_ERROR_PERCENT: u64 = 5;
 const REQUESTS_MIN: u64 = 5;
 /// The part of its usual capacity below which a pool's capacity fell, in percent.
 const FELL_PERCENT: u64 = 70;
+/// How far above the usual demand still is usual, in percent: 20 requests
+/// scatter by as much. The usual capacity is at least what was carried.
+const SCATTER_PERCENT: u64 = 25;
 /// Latency over the unloaded server's that only a slow server has, in percent:
 /// the controller backs off long before.
 const SLOW_PERCENT: u32 = 500;
@@ -84,7 +87,7 @@ fn enough(numbers: &Numbers, slow: &Slowness, reading: Reading) -> Reading {
 fn without_capacity(numbers: &Numbers, slow: &Slowness) -> Reading {
     let once = numbers.known.plus(numbers.unknown).work;
     match numbers.usual.capacity {
-        Some(usual) if slow.is && once <= usual => {
+        Some(usual) if slow.is && once <= scattered(usual) => {
             let reasons = with(&slow.signs, Reason::FitsUsualCapacity);
             found(Verdict::UpstreamSlow, vec![], reasons)
         }
@@ -104,7 +107,7 @@ fn decide(numbers: &Numbers, capacity: u64, slow: &Slowness) -> Option<Reading> 
         return slow.is.then(|| found(Verdict::UpstreamSlow, vec![], reasons));
     }
     let usual = numbers.usual.capacity;
-    let quick_carries = |work: u64| slow.is && usual.is_some_and(|usual| work <= usual);
+    let quick_carries = |work: u64| slow.is && usual.is_some_and(|usual| work <= scattered(usual));
     let mut reading = if demand.once() <= capacity {
         repeats(&demand, capacity, quick_carries(demand.all).then_some(usual).flatten(), slow)
     } else if quick_carries(demand.once()) {
@@ -198,7 +201,7 @@ fn unknown_or_known(demand: &Demand, capacity: u64) -> Reading {
 /// Known demand alone does not fit.
 fn known_or_more(demand: &Demand, capacity: u64, usual: Option<u64>, slow: &Slowness) -> Reading {
     let mut reasons = vec![Reason::KnownAboveCapacity];
-    if slow.is && usual.is_none_or(|usual| demand.known <= usual) {
+    if slow.is && usual.is_none_or(|usual| demand.known <= scattered(usual)) {
         reasons.extend(&slow.signs);
         reasons.push(Reason::CausesTogether);
         let other = if demand.unknown > demand.known {
@@ -206,6 +209,17 @@ fn known_or_more(demand: &Demand, capacity: u64, usual: Option<u64>, slow: &Slow
         } else {
             Verdict::KnownDemand
         };
+        return unclear(&[Verdict::UpstreamSlow, other], reasons);
+    }
+    let missing = demand.known.saturating_sub(capacity);
+    if let Some((_, unknown)) = demand.grown.filter(|(known, _)| *known < missing / 2) {
+        // What is as it always was is not the cause.
+        let (other, reason) = if unknown > missing / 2 {
+            (Verdict::UnknownDemand, Reason::UnknownGrew)
+        } else {
+            (Verdict::KnownDemand, Reason::NothingGrew)
+        };
+        reasons.push(reason);
         return unclear(&[Verdict::UpstreamSlow, other], reasons);
     }
     if demand.unknown > capacity {
@@ -277,12 +291,26 @@ fn slowness(numbers: &Numbers, context: Context) -> Slowness {
     }
     let usual = numbers.usual.capacity.unwrap_or(0);
     let fell = numbers.capacity.is_some_and(|capacity| capacity < usual / 100 * FELL_PERCENT);
-    // Other prompts make other numbers: a lower capacity alone is no proof.
-    let is = is || (fell && (context.was_slow || !signs.is_empty()));
+    // Other prompts make other numbers: a lower capacity alone is no proof, but
+    // at an unchanged demand it is.
+    let proven = context.was_slow || !signs.is_empty() || is_as_usual(numbers);
+    let is = is || (fell && proven);
     if fell {
         signs.insert(0, Reason::CapacityFell);
     }
     Slowness { signs, is }
+}
+
+/// The highest mean over a window that `usual` may scatter to.
+const fn scattered(usual: u64) -> u64 {
+    usual.saturating_add(usual / 100 * SCATTER_PERCENT)
+}
+
+/// Whether no more is asked for than usual.
+fn is_as_usual(numbers: &Numbers) -> bool {
+    let usual = numbers.usual.known.zip(numbers.usual.unknown);
+    let once = numbers.known.plus(numbers.unknown).work;
+    usual.is_some_and(|(known, unknown)| once <= scattered(known.plus(unknown).work))
 }
 
 fn with(signs: &[Reason], reason: Reason) -> Vec<Reason> {
