@@ -28,12 +28,12 @@ impl<const N: usize> Ring<N> {
         self.len = (self.len + 1).min(N);
     }
 
-    /// The lower median.
-    fn median(&self) -> Option<u64> {
+    /// The value that `percent` of the others do not exceed.
+    fn quantile(&self, percent: usize) -> Option<u64> {
         let mut values = self.values;
         let known = values.get_mut(..self.len)?;
         known.sort_unstable();
-        known.get(self.len.checked_sub(1)? / 2).copied()
+        known.get(self.len.checked_sub(1)? * percent / 100).copied()
     }
 }
 
@@ -47,6 +47,7 @@ struct Group {
 #[derive(Clone, Debug)]
 pub(super) struct Baseline {
     groups: Vec<Group>,
+    percent: usize,
 }
 
 /// The group of a size.
@@ -56,9 +57,10 @@ pub(super) fn group_of(size: u64) -> usize {
 }
 
 impl Baseline {
-    pub(super) fn new() -> Self {
+    /// A baseline that is the `percent` quantile of what is seen without load.
+    pub(super) fn new(percent: usize) -> Self {
         let group = Group { unloaded: Ring::EMPTY, loaded: Ring::EMPTY };
-        Self { groups: vec![group; GROUPS] }
+        Self { groups: vec![group; GROUPS], percent }
     }
 
     pub(super) fn is_known(&self) -> bool {
@@ -69,7 +71,7 @@ impl Baseline {
     /// from its neighbour below, in proportion, or from the one above as it is:
     /// rather too long than too short.
     pub(super) fn expected(&self, group: usize) -> Option<u64> {
-        let known = |index: usize| self.groups.get(index)?.unloaded.median();
+        let known = |index: usize| self.groups.get(index)?.unloaded.quantile(self.percent);
         known(group)
             .or_else(|| {
                 let below = (0..group).rev().find_map(|index| Some((index, known(index)?)))?;
@@ -87,16 +89,16 @@ impl Baseline {
     }
 
     /// A sample under load never raises the baseline, but many that are
-    /// clearly faster prove that it is too high.
+    /// clearly faster prove that it is too high, and are better than none.
     pub(super) fn loaded(&mut self, group: usize, micros: u64) {
-        let expected = self.expected(group);
+        let (expected, percent) = (self.expected(group), self.percent);
         let Some(group) = self.groups.get_mut(group) else { return };
         group.loaded.push(micros.max(1));
-        let is_full = group.loaded.len == LOADED;
-        let Some((median, expected)) = group.loaded.median().zip(expected) else { return };
-        if is_full && median.saturating_mul(3) < expected.saturating_mul(2) {
+        let seen = group.loaded.quantile(percent).filter(|_| group.loaded.len == LOADED);
+        let Some(seen) = seen else { return };
+        if expected.is_none_or(|expected| seen.saturating_mul(3) < expected.saturating_mul(2)) {
             for _ in 0..UNLOADED {
-                group.unloaded.push(median);
+                group.unloaded.push(seen);
             }
         }
     }
@@ -117,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_group_never_seen_is_taken_from_its_neighbour() {
-        let mut baseline = Baseline::new();
+        let mut baseline = Baseline::new(50);
         assert_eq!(baseline.expected(8), None);
         baseline.unloaded(8, 100);
         for (group, expected) in [(0, 100), (8, 100), (9, 200), (11, 800), (20, 102_400)] {
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn load_lowers_a_baseline_and_never_raises_it() {
-        let mut baseline = Baseline::new();
+        let mut baseline = Baseline::new(50);
         baseline.unloaded(8, 100);
         for _ in 0..1_000 {
             baseline.loaded(8, 5_000);
@@ -149,7 +151,7 @@ mod tests {
 
     #[test]
     fn half_of_the_memory_turns_a_baseline() {
-        let mut baseline = Baseline::new();
+        let mut baseline = Baseline::new(50);
         for _ in 0..100 {
             baseline.unloaded(3, 100);
         }

@@ -8,6 +8,9 @@ use std::{
 /// Requests that are tracked at most; more are sent but teach nothing.
 pub const TRACKED_MAX: usize = 65_536;
 
+/// Tokens of a stream that make one sample of the time per token.
+const SAMPLE_TOKENS_MIN: u64 = 8;
+
 /// One request in the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
@@ -20,8 +23,31 @@ pub(super) struct Flight {
     /// Requests that had ended by then.
     pub(super) ended_before: u64,
     /// Wait for tokens, and the tokens, that are no sample yet.
-    pub(super) waited: Duration,
-    pub(super) tokens: u64,
+    waited: Duration,
+    tokens: u64,
+    /// Requests dispatched before that sample began; `None` if a prompt was being read then.
+    sent_before: Option<u64>,
+}
+
+impl Flight {
+    pub(super) const fn new(
+        dispatched: Instant,
+        group: usize,
+        streams: bool,
+        sequences: u32,
+    ) -> Self {
+        Self {
+            dispatched,
+            group,
+            streams,
+            has_started: false,
+            sequences,
+            ended_before: 0,
+            waited: Duration::ZERO,
+            tokens: 0,
+            sent_before: None,
+        }
+    }
 }
 
 /// All requests in the server.
@@ -29,6 +55,9 @@ pub(super) struct Flight {
 pub(super) struct Flights {
     by_id: HashMap<u64, Flight>,
     started: u32,
+    /// Requests whose prompt is being read, as far as it can be seen.
+    reading: u32,
+    sent: u64,
     /// Requests that ended since the beginning.
     pub(super) ended: u64,
 }
@@ -36,13 +65,15 @@ pub(super) struct Flights {
 impl Flights {
     pub(super) fn insert(&mut self, id: u64, flight: Flight) {
         self.remove(id);
+        self.sent += 1;
         if self.by_id.len() < TRACKED_MAX {
-            self.by_id.insert(id, flight);
+            self.reading += u32::from(flight.streams);
+            self.by_id.insert(id, Flight { ended_before: self.ended, ..flight });
         }
     }
 
-    pub(super) fn of(&mut self, id: u64) -> Option<&mut Flight> {
-        self.by_id.get_mut(&id)
+    pub(super) fn of(&self, id: u64) -> Option<&Flight> {
+        self.by_id.get(&id)
     }
 
     /// Notes a first token; `None` if it is unknown or had one.
@@ -50,12 +81,36 @@ impl Flights {
         let flight = self.by_id.get_mut(&id).filter(|flight| !flight.has_started)?;
         flight.has_started = true;
         self.started += 1;
+        self.reading -= u32::from(flight.streams);
+        flight.sent_before = (self.reading == 0).then_some(self.sent);
         Some(*flight)
+    }
+
+    /// Notes tokens of a stream. Gives the time per token once they make a
+    /// sample, unless the server read a prompt meanwhile: it makes no tokens then,
+    /// and that is work and not load.
+    pub(super) fn tokens(&mut self, id: u64, waited: Duration, tokens: u64) -> Option<Duration> {
+        let (sent, reading) = (self.sent, self.reading);
+        let flight = self.by_id.get_mut(&id).filter(|flight| flight.has_started)?;
+        flight.waited = flight.waited.saturating_add(waited);
+        flight.tokens = flight.tokens.saturating_add(tokens);
+        if flight.tokens < SAMPLE_TOKENS_MIN {
+            return None;
+        }
+        let tokens = u32::try_from(flight.tokens).unwrap_or(u32::MAX);
+        let waited = std::mem::take(&mut flight.waited);
+        flight.tokens = 0;
+        let before = std::mem::replace(&mut flight.sent_before, (reading == 0).then_some(sent));
+        (before == Some(sent) && !waited.is_zero()).then_some(waited / tokens)
     }
 
     pub(super) fn remove(&mut self, id: u64) -> Option<Flight> {
         let flight = self.by_id.remove(&id)?;
-        self.started -= u32::from(flight.has_started);
+        if flight.has_started {
+            self.started -= 1;
+        } else {
+            self.reading -= u32::from(flight.streams);
+        }
         self.ended += 1;
         Some(flight)
     }

@@ -58,16 +58,22 @@ use window::{Lateness, SAMPLES_MIN, Start, Window, is_late};
 pub const WINDOW_MIN: Duration = Duration::from_secs(1);
 /// Good windows in a row, all with a limit that held back, after which its end is looked for again.
 const GOOD_WINDOWS_MAX: u32 = 8;
-/// Tokens of a stream that make one sample of the time per token.
-const STREAM_TOKENS_MIN: u64 = 8;
 /// Tokens of a whole answer below which its latency says nothing about each.
 const WHOLE_TOKENS_MIN: u64 = 16;
 /// The strongest decrease, per mille of the limit.
 const CUT_MOST_PER_MILLE: u64 = 700;
 /// The gentlest decrease.
 const CUT_LEAST_PER_MILLE: u64 = 950;
-/// The part of the token limit that stays after preemptions.
+/// The part of a token limit that stays after preemptions.
 const CUT_PREEMPTED_PER_MILLE: u64 = 900;
+/// Tokens at least: a request that is larger than the limit goes alone.
+pub const TOKENS_MIN: u64 = 4_096;
+/// Windows in a row with slow tokens that are believed: prompts that came together also slow them.
+const SLOW_WINDOWS_MIN: u32 = 3;
+/// The time per token is no median: tokens that lay ready behind a slow reader seem fast.
+const TOKEN_TIME_PERCENT: usize = 75;
+/// Complaints of a gauge in a row, each answered by a decrease, after which it is not believed.
+const COMPLAINTS_MAX: u32 = 8;
 /// Cache use from which on tokens are what is scarce.
 const KV_FULL: f32 = 0.95;
 /// A baseline for the time per token that rose by so much was learnt anew.
@@ -128,9 +134,9 @@ pub struct Gauges {
 /// How the upstream does, for the verdict and the live view.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Health {
-    /// The last window's median time to the first token over what it is without load.
+    /// The last known median time to the first token over what it is without load.
     pub ttft_ratio: Option<f32>,
-    /// The last window's median time per token over what it is without load.
+    /// The last known median time per token over what it is without load.
     pub tpot_ratio: Option<f32>,
     /// Requests that wait inside the server, estimated.
     pub waiting: u32,
@@ -144,16 +150,27 @@ pub struct Health {
 #[derive(Clone, Copy, Debug, Default)]
 struct Trust {
     complained_at: Option<u64>,
-    is_lost: bool,
+    complaints: u32,
 }
 
 impl Trust {
-    /// Whether a complaint at this limit is to be believed.
+    /// Whether one more complaint in a row, at this limit, is to be believed.
     fn believes(&mut self, limit: u64) -> bool {
         let first = *self.complained_at.get_or_insert(limit);
-        self.is_lost |= limit.saturating_mul(2) < first;
-        !self.is_lost
+        if limit.saturating_mul(2) < first {
+            self.complaints = COMPLAINTS_MAX;
+        }
+        self.complaints = self.complaints.saturating_add(1);
+        self.complaints <= COMPLAINTS_MAX
     }
+}
+
+/// What a window shows.
+enum Verdict {
+    Good,
+    /// Neither a reason to grow nor one to shrink.
+    Unclear,
+    Congested(Why),
 }
 
 /// The limits of one pool.
@@ -179,7 +196,14 @@ pub struct Capacity {
     per_whole_token: Baseline,
     /// The time per token for which `first_token` holds.
     paced_at: Option<u64>,
+    slow_windows: u32,
+    /// The last two readings of the server's own gauge of waiting requests.
+    waiting_read: [Option<u32>; 2],
     preemptions_read: Option<u64>,
+    tokens_in_flight: u64,
+    /// The last change of the token limit, and whether a request from after it has ended.
+    tokens_at: Instant,
+    came_round: bool,
     trust_waiting: Trust,
     trust_preemptions: Trust,
     faults: u32,
@@ -207,11 +231,16 @@ impl Capacity {
             window_at: now,
             window: Window::default(),
             flights: Flights::default(),
-            first_token: Baseline::new(),
-            per_token: Baseline::new(),
-            per_whole_token: Baseline::new(),
+            first_token: Baseline::new(50),
+            per_token: Baseline::new(TOKEN_TIME_PERCENT),
+            per_whole_token: Baseline::new(50),
             paced_at: None,
+            slow_windows: 0,
+            waiting_read: [None; 2],
             preemptions_read: None,
+            tokens_in_flight: 0,
+            tokens_at: now,
+            came_round: false,
             trust_waiting: Trust::default(),
             trust_preemptions: Trust::default(),
             faults: 0,
@@ -247,18 +276,9 @@ impl Capacity {
         in_flight: Load,
         streams: bool,
     ) {
-        let flight = Flight {
-            dispatched: now,
-            group: group_of(input),
-            streams,
-            has_started: false,
-            sequences: in_flight.sequences,
-            ended_before: self.flights.ended,
-            waited: Duration::ZERO,
-            tokens: 0,
-        };
+        let flight = Flight::new(now, group_of(input), streams, in_flight.sequences);
         self.flights.insert(id, flight);
-        self.sent_since_cut = true;
+        (self.sent_since_cut, self.tokens_in_flight) = (true, in_flight.tokens);
         self.window.peak_sequences = self.window.peak_sequences.max(in_flight.sequences);
         self.window.peak_tokens = self.window.peak_tokens.max(in_flight.tokens);
     }
@@ -292,27 +312,17 @@ impl Capacity {
     /// a slow reader held the door up is not in it, nor are tokens that lay
     /// ready afterwards. For an answer that came whole: its latency and all its tokens.
     pub fn streamed(&mut self, id: u64, waited: Duration, tokens: u64) {
-        let (count, unloaded_max) = (self.flights.count(), self.unloaded_max());
-        let Some(flight) = self.flights.of(id) else { return };
-        if !flight.streams {
-            let flight = *flight;
+        if let Some(flight) = self.flights.of(id).copied().filter(|flight| !flight.streams) {
             self.came_whole(flight, waited, tokens);
             return;
         }
-        flight.waited = flight.waited.saturating_add(waited);
-        flight.tokens = flight.tokens.saturating_add(tokens);
-        if flight.tokens < STREAM_TOKENS_MIN || flight.waited.is_zero() {
-            return;
-        }
-        let each = micros(flight.waited) / flight.tokens;
-        let is_fresh = flight.dispatched >= self.cut_at || !self.settling;
-        (flight.waited, flight.tokens) = (Duration::ZERO, 0);
-        if count <= unloaded_max {
+        let Some(each) = self.flights.tokens(id, waited, tokens).map(micros) else { return };
+        if self.flights.count() <= self.unloaded_max() {
             self.per_token.unloaded(0, each);
         } else {
             self.per_token.loaded(0, each);
         }
-        if let Some(expected) = self.per_token.expected(0).filter(|_| is_fresh) {
+        if let Some(expected) = self.per_token.expected(0) {
             self.window.tokens(each, expected);
         }
     }
@@ -346,6 +356,7 @@ impl Capacity {
     /// A request ended, or its call failed and another may follow.
     pub fn ended(&mut self, _now: Instant, id: u64, end: End) {
         let Some(flight) = self.flights.remove(id) else { return };
+        self.came_round |= flight.dispatched >= self.tokens_at;
         match end {
             End::Completed | End::Cancelled => {}
             End::Failed => self.faults = self.faults.saturating_add(1),
@@ -359,8 +370,7 @@ impl Capacity {
     /// What a server says about itself.
     pub fn gauges(&mut self, _now: Instant, gauges: Gauges) {
         if let Some(waiting) = gauges.waiting {
-            let (least, reads) = self.window.waiting.unwrap_or((u32::MAX, 0));
-            self.window.waiting = Some((least.min(waiting), reads.saturating_add(1)));
+            self.waiting_read = [self.waiting_read[1], Some(waiting)];
             if waiting == 0 {
                 self.trust_waiting = Trust::default();
             }
@@ -384,11 +394,15 @@ impl Capacity {
         }
         if self.settling {
             self.settling = false;
+            self.waiting_read = [None; 2];
             self.open(now);
         }
         let lasted = now.saturating_duration_since(self.window_at);
         let why = (lasted >= WINDOW_MIN).then(|| self.judge(now, lasted)).flatten();
         let from = std::mem::replace(&mut self.reported, self.limits);
+        if from.tokens != self.limits.tokens {
+            (self.tokens_at, self.came_round) = (now, false);
+        }
         if from == self.limits {
             return None;
         }
@@ -427,6 +441,7 @@ impl Capacity {
         self.window = Window::default();
         self.window.running_before = self.flights.started();
         self.window.peak_sequences = self.flights.count();
+        self.window.peak_tokens = self.tokens_in_flight;
     }
 
     /// A server that became slower as a whole: what is late follows, and the limit may climb back.
@@ -461,65 +476,93 @@ impl Capacity {
         let lateness = self.window.lateness(lasted, &overdue);
         let slowness = self.window.slowness();
         let needed = SAMPLES_MIN.min(usize::try_from(self.limits.sequences).unwrap_or(SAMPLES_MIN));
-        let gauge_reads = self.window.waiting.map_or(0, |(_, reads)| reads);
+        let said = self.server_waiting().is_some();
         let answers = self.window.answers() + overdue.len();
-        let is_enough = answers >= needed || gauge_reads >= 2 || self.window.refused > 0;
+        let is_enough = answers >= needed || said || self.window.refused > 0;
         if !is_enough {
             return None;
         }
         self.health = Health {
-            ttft_ratio: lateness.map(|late| times(late.ratio_per_mille)),
-            tpot_ratio: slowness.map(|(ratio, _)| times(ratio)),
+            ttft_ratio: lateness.map(|late| times(late.ratio_per_mille)).or(self.health.ttft_ratio),
+            tpot_ratio: slowness.map(|(ratio, _)| times(ratio)).or(self.health.tpot_ratio),
             waiting: lateness.map_or(0, |late| late.waiting),
             faults: std::mem::take(&mut self.faults),
             baseline_known: self.first_token.is_known() || self.per_whole_token.is_known(),
         };
-        let why = match self.congestion(lateness, slowness, needed) {
-            Some(why) => {
+        let why = match self.verdict(lateness, slowness, needed) {
+            Verdict::Congested(why) => {
                 self.cut(now, why);
                 Some(why)
             }
-            None => self.grow(),
+            Verdict::Good => self.grow(),
+            Verdict::Unclear => None,
         };
         self.open(now);
         why
     }
 
-    fn congestion(
+    fn verdict(
         &mut self,
         lateness: Option<Lateness>,
         slowness: Option<(u64, bool)>,
         needed: usize,
-    ) -> Option<Why> {
+    ) -> Verdict {
         let window = &self.window;
         if window.refused > 0 {
-            return Some(Why::Refused { answers: window.refused });
+            return Verdict::Congested(Why::Refused { answers: window.refused });
         }
+        let tokens = self.limits.tokens.unwrap_or(window.peak_tokens);
         if window.preemptions == 0 {
             self.trust_preemptions = Trust::default();
-        } else if self.trust_preemptions.believes(self.limits.tokens.unwrap_or(window.peak_tokens))
-        {
-            return Some(Why::Cache { preemptions: window.preemptions, waiting: 0 });
+        } else if self.trust_preemptions.believes(tokens) {
+            let preemptions = window.preemptions;
+            return Verdict::Congested(Why::Cache { preemptions, waiting: 0 });
+        } else {
+            // What such a gauge led to is void.
+            self.limits.tokens = None;
+        }
+        let (ratio_per_mille, is_slow) = slowness.unwrap_or_default();
+        self.slow_windows = if is_slow { self.slow_windows + 1 } else { 0 };
+        if self.slow_windows >= SLOW_WINDOWS_MIN {
+            return Verdict::Congested(Why::SlowTokens { ratio_per_mille });
         }
         let judged = lateness.filter(|late| late.samples >= needed);
-        // A server whose running set still grows is reading prompts, not full.
-        let grew = self.flights.started().saturating_sub(window.running_before);
-        let is_taking_in = grew > (self.limits.sequences / 16).max(1);
-        if let Some(late) = judged.filter(|late| late.is_late && late.waiting > 0 && !is_taking_in)
-        {
-            let waiting = late.waiting;
-            if self.tokens_are_scarce() {
-                return Some(Why::Cache { preemptions: 0, waiting });
+        if let Some(late) = judged.filter(|late| late.is_late && late.waiting > 0) {
+            return self.late(late);
+        }
+        let said = self.server_waiting().filter(|waiting| *waiting > 0 && judged.is_none());
+        match said {
+            _ if is_slow => Verdict::Unclear,
+            Some(waiting) if self.trust_waiting.believes(u64::from(self.limits.sequences)) => {
+                Verdict::Congested(Why::ServerQueue { waiting })
             }
-            return Some(Why::Queue { waiting, ratio_per_mille: late.ratio_per_mille });
+            Some(_) => {
+                self.seeking = true;
+                Verdict::Good
+            }
+            _ => Verdict::Good,
         }
-        if let Some((ratio_per_mille, true)) = slowness {
-            return Some(Why::SlowTokens { ratio_per_mille });
+    }
+
+    fn late(&self, late: Lateness) -> Verdict {
+        let Lateness { waiting, ratio_per_mille, .. } = late;
+        // A server whose running set still grows is reading prompts, not full.
+        let grew = self.flights.started().saturating_sub(self.window.running_before);
+        if grew > (self.limits.sequences / 16).max(1) {
+            return Verdict::Unclear;
         }
-        let said = window.waiting.filter(|(least, reads)| *least > 0 && *reads >= 2);
-        let (waiting, _) = said.filter(|_| judged.is_none())?;
-        let is_believed = self.trust_waiting.believes(u64::from(self.limits.sequences));
-        is_believed.then_some(Why::ServerQueue { waiting })
+        Verdict::Congested(if self.tokens_are_scarce() {
+            Why::Cache { preemptions: 0, waiting }
+        } else {
+            Why::Queue { waiting, ratio_per_mille }
+        })
+    }
+
+    /// Requests that wait in the server as it says: the lesser of two readings
+    /// in a row, because each request waits for a moment.
+    fn server_waiting(&self) -> Option<u32> {
+        let [before, last] = self.waiting_read;
+        Some(before?.min(last?))
     }
 
     fn tokens_are_scarce(&self) -> bool {
@@ -539,11 +582,14 @@ impl Capacity {
                 self.cut_sequences(kept(waiting))
             }
             Why::Cache { preemptions: 0, waiting } => self.cut_tokens(kept(waiting)),
+            Why::Cache { .. } if self.limits.tokens.is_none() => {
+                self.cut_tokens(CUT_MOST_PER_MILLE)
+            }
             Why::Cache { .. } => self.cut_tokens(CUT_PREEMPTED_PER_MILLE),
             Why::SlowTokens { .. } | Why::Refused { .. } => self.cut_sequences(CUT_MOST_PER_MILLE),
             Why::Seeking { .. } | Why::Room { .. } => return,
         }
-        (self.seeking, self.good_windows) = (false, 0);
+        (self.seeking, self.good_windows, self.slow_windows) = (false, 0, 0);
         (self.settling, self.sent_since_cut, self.cut_at) = (true, false, now);
     }
 
@@ -557,7 +603,7 @@ impl Capacity {
     fn cut_tokens(&mut self, per_mille: u64) {
         let peak = self.window.peak_tokens.max(1);
         let limit = self.limits.tokens.map_or(peak, |limit| limit.min(peak));
-        self.limits.tokens = Some((limit.saturating_mul(per_mille) / 1_000).max(1));
+        self.limits.tokens = Some((limit.saturating_mul(per_mille) / 1_000).max(TOKENS_MIN));
     }
 
     /// A window without congestion: if a limit held somebody back, that one grows.
@@ -576,6 +622,8 @@ impl Capacity {
             self.known_good.sequences = self.known_good.sequences.max(limit);
         }
         match self.limits.tokens {
+            // What a request holds grows until it ends: only then is it seen what fits.
+            Some(_) if !by_sequences && !self.came_round => return None,
             Some(tokens) if !by_sequences => {
                 self.limits.tokens = Some(tokens.saturating_add(tokens / 32).saturating_add(1));
             }

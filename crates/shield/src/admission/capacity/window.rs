@@ -48,8 +48,6 @@ pub(super) struct Window {
     token_ratios: Vec<u64>,
     /// Answers without a baseline to judge them by.
     pub(super) unjudged: usize,
-    /// The least that the server's own gauge of waiting requests said, and how often it was read.
-    pub(super) waiting: Option<(u32, u32)>,
     pub(super) preemptions: u64,
     pub(super) kv_is_full: bool,
     pub(super) refused: u32,
