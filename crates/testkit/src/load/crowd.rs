@@ -62,7 +62,7 @@ struct Ended {
 /// Runs a course; calls `each` for every request that has ended.
 pub async fn crowd(course: &Course, mut each: impl FnMut(&Row)) -> Report {
     let mut rng = Rng::new(course.seed ^ 1);
-    let mut tally = Tally::new(course.engine, &course.populations);
+    let mut tally = Tally::new(course.engine, course.warmup..course.until, &course.populations);
     let mut traffic =
         Traffic::new(course.seed, course.populations.clone(), course.until).peekable();
     let mut retries: BTreeMap<(Duration, u64), Arrival> = BTreeMap::new();
@@ -82,9 +82,7 @@ pub async fn crowd(course: &Course, mut each: impl FnMut(&Row)) -> Report {
                 let next = if retry_at == due { retries.pop_first().map(|(_, one)| one) } else { traffic.next() };
                 let Some(arrival) = next else { continue };
                 let is_sent = under_way.len() < course.in_flight_max;
-                if arrival.at >= course.warmup {
-                    tally.due(&arrival, is_sent);
-                }
+                tally.due(&arrival, is_sent);
                 if is_sent {
                     let begin = start + arrival.at;
                     tally.late_ms.push(u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX));
@@ -100,15 +98,14 @@ pub async fn crowd(course: &Course, mut each: impl FnMut(&Row)) -> Report {
                 if let Some(next) = next.filter(|next| may_retry && next.at < course.until) {
                     retries.insert((next.at, sent), next);
                 }
-                if row.arrival.at >= course.warmup {
-                    tally.ended(&row);
+                if tally.ended(&row) {
                     each(&row);
                 }
             }
             () = sleep_until(end) => break,
         }
     }
-    tally.report(course.until.saturating_sub(course.warmup))
+    tally.report()
 }
 
 async fn exchange(door: &Door, arrival: Arrival, begin: Instant) -> Ended {
@@ -287,6 +284,7 @@ mod tests {
         let produced = sum(&report, |one| one.useful_output_tokens);
         assert_eq!(double.produced(), produced);
         assert!(report.populations.iter().all(|one| one.unfinished == 0));
+        assert!(0.0 < report.goodput() && report.goodput() < 1.0, "{}", report.goodput());
         let anonymous = seen.iter().filter(|seen| seen.header("authorization").is_none()).count();
         assert_eq!(u64::try_from(anonymous).unwrap(), report.populations[3].sent);
     }

@@ -1,6 +1,7 @@
 //! What became of a crowd.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -91,6 +92,8 @@ pub struct PopulationReport {
     pub useful_work_s: f64,
     /// The same for all that was sent for the first time.
     pub offered_work_s: f64,
+    /// Of the useful work, what was done within the measured time, whenever it was asked for.
+    pub done_work_s: f64,
     /// Requests that were told their place.
     pub queued: u64,
     /// How right that was.
@@ -111,23 +114,29 @@ pub struct Report {
 }
 
 impl Report {
-    /// The part of a full engine's time that went into useful answers, 0 to 1.
+    /// The part of a full engine's time that went into useful answers, 0 to
+    /// about 1: an answer counts where it ends.
     #[must_use]
     pub fn goodput(&self) -> f64 {
-        let useful: f64 = self.populations.iter().map(|one| one.useful_work_s).sum();
-        useful / self.measured_s
+        let done: f64 = self.populations.iter().map(|one| one.done_work_s).sum();
+        done / self.measured_s
     }
 }
 
 /// A report in the making.
 pub(super) struct Tally {
     settings: Settings,
+    measured: Range<Duration>,
     pub(super) populations: Vec<PopulationReport>,
     pub(super) late_ms: Vec<u64>,
 }
 
 impl Tally {
-    pub(super) fn new(settings: Settings, populations: &[Population]) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        measured: Range<Duration>,
+        populations: &[Population],
+    ) -> Self {
         let populations = populations.iter().map(|population| PopulationReport {
             name: population.name,
             class: population.class,
@@ -145,18 +154,23 @@ impl Tally {
             useful_output_tokens: 0,
             useful_work_s: 0.0,
             offered_work_s: 0.0,
+            done_work_s: 0.0,
             queued: 0,
             etas: Etas::default(),
             firsts_ms: Vec::new(),
         });
-        Self { settings, populations: populations.collect(), late_ms: Vec::new() }
+        Self { settings, measured, populations: populations.collect(), late_ms: Vec::new() }
     }
 
     fn work_s(&self, arrival: &Arrival) -> f64 {
         self.settings.work_s(f64::from(arrival.input_tokens), f64::from(arrival.output_tokens))
     }
 
+    /// What was due; sent, or not because too many were under way.
     pub(super) fn due(&mut self, arrival: &Arrival, is_sent: bool) {
+        if arrival.at < self.measured.start {
+            return;
+        }
         let work_s = self.work_s(arrival);
         let one = &mut self.populations[arrival.population];
         if is_sent {
@@ -172,9 +186,16 @@ impl Tally {
         }
     }
 
-    pub(super) fn ended(&mut self, row: &Row) {
+    /// What has ended; `false` where it was due before the measured time.
+    pub(super) fn ended(&mut self, row: &Row) -> bool {
         let work_s = self.work_s(&row.arrival);
         let one = &mut self.populations[row.arrival.population];
+        if row.is_useful() && self.measured.contains(&(row.arrival.at + row.total)) {
+            one.done_work_s += work_s;
+        }
+        if row.arrival.at < self.measured.start {
+            return false;
+        }
         one.unfinished -= 1;
         one.firsts_ms.extend(row.first.map(millis));
         one.etas.add(&row.etas);
@@ -191,9 +212,11 @@ impl Tally {
             one.useful_output_tokens += u64::from(row.arrival.output_tokens);
             one.useful_work_s += work_s;
         }
+        true
     }
 
-    pub(super) fn report(mut self, measured: Duration) -> Report {
+    pub(super) fn report(mut self) -> Report {
+        let measured = self.measured.end.saturating_sub(self.measured.start);
         for one in &mut self.populations {
             one.first_ms = Spread::of(&one.firsts_ms);
             one.etas.error_ms = Spread::of(&one.etas.errors_ms);
