@@ -13,6 +13,7 @@ use surgewall_shield::networks::{NetworkLimits, NetworkTable};
 use surgewall_shield::quota::QuotaTable;
 use surgewall_shield::refusals::{Note, RefusalCounter};
 use surgewall_shield::repeats::Repeats;
+use surgewall_shield::verdict::{Judged, Tick};
 use surgewall_store::directory::Directory;
 use surgewall_store::ledger::{AppendError, Ledger};
 use surgewall_store::sqlite::Sqlite;
@@ -50,6 +51,8 @@ pub struct Door {
     pub networks: Mutex<NetworkTable>,
     refusals: Mutex<RefusalCounter>,
     gates: Mutex<HashMap<String, Arc<PoolGate>>>,
+    /// What happened in the last second, and what the judge said of it.
+    pub last_tick: ArcSwapOption<(Tick, Judged)>,
     /// Which requests were sent before.
     pub repeats: Mutex<Repeats>,
     /// Corrections of token estimates, by model.
@@ -108,6 +111,7 @@ impl Door {
             networks: Mutex::new(networks),
             refusals: Mutex::new(RefusalCounter::default()),
             gates: Mutex::default(),
+            last_tick: ArcSwapOption::empty(),
             repeats: Mutex::new(repeats),
             estimates: Estimates::default(),
             open: OpenRequests::default(),

@@ -16,6 +16,7 @@ use surgewall_core::decision::Outcome;
 use surgewall_core::refusal::UpstreamFault;
 use surgewall_core::usage::Usage;
 
+use crate::admission::AdmissionMetrics;
 use crate::door::Door;
 use crate::listen::Purpose;
 use crate::routes::table::Route;
@@ -102,6 +103,8 @@ pub struct Metrics {
     shadow_hits: Counter,
     implausible: Counter,
     spans: Family<FateLabel, Counter>,
+    /// Admission's own.
+    pub admission: AdmissionMetrics,
     open: Gauge,
     ledger_writable: Gauge,
     ledger_sequence: Gauge<u64, AtomicU64>,
@@ -133,6 +136,7 @@ impl Metrics {
             shadow_hits: Counter::default(),
             implausible: Counter::default(),
             spans: Family::default(),
+            admission: AdmissionMetrics::default(),
             open: Gauge::default(),
             ledger_writable: Gauge::default(),
             ledger_sequence: Gauge::default(),
@@ -140,6 +144,7 @@ impl Metrics {
         };
         metrics.register_requests();
         metrics.register_parts();
+        metrics.admission.register(&mut metrics.registry);
         metrics
     }
 

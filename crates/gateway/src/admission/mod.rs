@@ -2,10 +2,12 @@
 //! are in `surgewall-shield`; here they meet time, tasks and upstreams.
 
 mod gauges;
+mod metrics;
 mod place;
 mod terms;
 mod watch;
 
+pub use metrics::AdmissionMetrics;
 pub use place::{Entry, PoolGate, Slot, Spot, Waiting};
 pub use terms::{lineage, model, sketch, terms};
 pub use watch::watch;

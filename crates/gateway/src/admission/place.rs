@@ -49,8 +49,13 @@ impl PoolGate {
     /// # Errors
     /// It would wait longer than its class may.
     pub fn arrive(self: &Arc<Self>, ask: Ask) -> Result<Entry, Full> {
-        let spread = u64::from_le_bytes(surgewall_core::random::bytes());
-        let (wake, granted) = oneshot::channel();
+        let mut granted = None;
+        let wake = || {
+            let (wake, turn) = oneshot::channel();
+            granted = Some(turn);
+            wake
+        };
+        let spread = || u64::from_le_bytes(surgewall_core::random::bytes());
         let arrived = lock(&self.gate).arrive(self.clock.monotonic(), ask, wake, spread);
         match arrived {
             Arrived::Go(id) => Ok(Entry::Go(self.slot(id))),
@@ -68,9 +73,8 @@ impl PoolGate {
     /// A place without a wait, for a request whose first pool failed.
     #[must_use]
     pub fn enter_now(self: &Arc<Self>, ask: Ask) -> Option<Slot> {
-        let (wake, _) = oneshot::channel();
         let mut gate = lock(&self.gate);
-        match gate.arrive(self.clock.monotonic(), ask, wake, 0) {
+        match gate.arrive(self.clock.monotonic(), ask, || oneshot::channel().0, || 0) {
             Arrived::Go(id) => Some(self.slot(id)),
             Arrived::Wait(id, _) => {
                 gate.finish(self.clock.monotonic(), id, End::Cancelled, None);
@@ -137,7 +141,7 @@ impl Held {
 /// A request that waits. Dropped, it leaves the queue and costs nothing.
 pub struct Waiting {
     held: Option<Held>,
-    granted: oneshot::Receiver<()>,
+    granted: Option<oneshot::Receiver<()>>,
     place: Place,
 }
 
@@ -157,7 +161,7 @@ impl Waiting {
 
     /// Its place, once its turn has come; `None` only if the gate is gone.
     pub async fn granted(mut self) -> Option<Slot> {
-        (&mut self.granted).await.ok()?;
+        self.granted.take()?.await.ok()?;
         let held = self.held.take()?;
         Some(held.gate.slot(held.id))
     }

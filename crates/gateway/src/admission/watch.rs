@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use surgewall_core::config::admission::AdmissionMode;
 use surgewall_core::decision::Record;
-use surgewall_core::incident::CapacityChanged;
+use surgewall_core::id::PublicId;
+use surgewall_core::incident::{CapacityChanged, IncidentEvent};
 use surgewall_shield::admission::capacity::Change;
+use surgewall_shield::admission::gate::{ClassCounts, PoolCounts, View};
+use surgewall_shield::verdict::{ClassTick, Flow, Health, Judge, PoolTick, Tick};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::gauges;
@@ -14,18 +18,39 @@ use crate::door::Door;
 /// Between two ticks of the controllers and of the verdict.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Runs the controllers, for as long as the door runs.
+/// Runs the controllers and the judge, for as long as the door runs.
 pub async fn watch(door: Arc<Door>) {
     door.tasks.background(gauges::watch(door.clone()));
+    let mut judge = Judge::new();
+    let mut last = door.clock.monotonic();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        for (pool, gate) in door.gates() {
-            if let Some(change) = gate.tick() {
-                moved(&door, &pool, &change);
-            }
+        let now = door.clock.monotonic();
+        tick(&door, &mut judge, now.saturating_duration_since(last));
+        last = now;
+    }
+}
+
+fn tick(door: &Door, judge: &mut Judge, elapsed: Duration) {
+    let mut pools = Vec::new();
+    for (pool, gate) in door.gates() {
+        if let Some(change) = gate.tick() {
+            moved(door, &pool, &change);
         }
+        let (counts, view) = (gate.take_counts(), gate.view());
+        door.metrics.admission.pool(&pool, &counts, &view);
+        pools.push(seen(&pool, &counts, &view));
+    }
+    let observe = door.policy().config.admission.mode == AdmissionMode::Observe;
+    let tick = Tick { at: door.clock.now(), elapsed, observe, pools };
+    let (judged, event) = judge.tick(&tick, || PublicId::random("inc"));
+    door.metrics.admission.judged(judged.verdict);
+    door.last_tick.store(Some(Arc::new((tick, judged))));
+    if let Some(event) = event {
+        tell(&event);
+        door.ledger.append_detached(Record::Incident(Box::new(event)));
     }
 }
 
@@ -36,4 +61,37 @@ fn moved(door: &Door, pool: &str, change: &Change) {
     let (at, pool, tokens) = (door.clock.now(), pool.to_owned(), change.to.tokens);
     let changed = CapacityChanged { at, pool, from, to, tokens, why };
     door.ledger.append_detached(Record::Capacity(changed));
+}
+
+fn tell(event: &IncidentEvent) {
+    let IncidentEvent { id, verdict, pool, .. } = event;
+    tracing::warn!(%id, %verdict, pool, step = ?event.step, "incident");
+}
+
+/// What the judge is told of one pool.
+fn seen(pool: &str, counts: &PoolCounts, view: &View) -> PoolTick {
+    let class = |(counts, waiting): (&ClassCounts, &Flow)| ClassTick {
+        offered: counts.offered,
+        repeated: counts.repeated,
+        admitted: counts.admitted.requests,
+        queued: counts.queued,
+        left: counts.left,
+        refused: counts.refused,
+        waiting: *waiting,
+        longest_wait_ms: counts.longest_wait_ms,
+    };
+    let mut classes = counts.classes.iter().zip(&view.waiting).map(class);
+    PoolTick {
+        classes: std::array::from_fn(|_| classes.next().unwrap_or_default()),
+        grown: counts.grown,
+        served: counts.served,
+        sequences: view.sequences,
+        in_flight: view.running.sequences,
+        health: Health {
+            ttft_ratio: view.health.ttft_ratio,
+            tpot_ratio: view.health.tpot_ratio,
+            faults: u64::from(view.health.faults),
+        },
+        ..PoolTick::idle(pool.into())
+    }
 }

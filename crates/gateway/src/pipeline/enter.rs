@@ -86,7 +86,7 @@ pub fn enter(
         let place = Slot::none();
         return Ok(Turn::Now(Box::new(Entered { reserved, place, ask, pool })));
     };
-    match gate.arrive(ask.clone()) {
+    match gate.arrive(ask) {
         Ok(Entry::Go(place)) => Ok(Turn::Now(Box::new(Entered { reserved, place, ask, pool }))),
         Ok(Entry::Wait(waiting)) => {
             let tells = reserved.asked.facts.stream && !hints.wants_status;

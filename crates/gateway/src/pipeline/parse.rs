@@ -11,6 +11,7 @@ use surgewall_core::config::limits::Limits;
 use surgewall_core::limits::DELEGATED_NAME_BYTES_MAX;
 use surgewall_core::principal::{DelegatedUser, Principal};
 use surgewall_core::refusal::Refusal;
+use surgewall_store::people::sealed::delegated_user;
 use surgewall_wire::request::{Facts, RequestLimits};
 use surgewall_wire::{Endpoint, request};
 use tokio::sync::OwnedSemaphorePermit;
@@ -136,12 +137,7 @@ fn delegated(
     if name.len() > DELEGATED_NAME_BYTES_MAX {
         return Err(too_long_a_name());
     }
-    let mut text = key.id.as_u128().to_be_bytes().to_vec();
-    text.extend_from_slice(name.as_bytes());
-    let hash = door.vault.keyed_hash("delegated user", &text);
-    let mut bits = [0; 16];
-    bits.copy_from_slice(&hash[..16]);
-    let user = DelegatedUser(u128::from_be_bytes(bits));
+    let user = delegated_user(&door.vault, key.id, name);
     door.directory.touch_user(key.id, user, arrival.at);
     Ok(Some(user))
 }

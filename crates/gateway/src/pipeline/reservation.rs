@@ -132,7 +132,7 @@ impl Reservation {
         if self.place.is_at(gate) {
             return true;
         }
-        let place = gate.enter_now(self.opened.ask.clone());
+        let place = gate.enter_now(self.opened.ask);
         place.map(|place| self.place = place).is_some()
     }
 

@@ -6,79 +6,70 @@ use std::time::Duration;
 use surgewall_core::principal::Class;
 
 use crate::admission::work::Work;
+use crate::verdict::{Flow, Served};
 
 /// One class's counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassCounts {
-    /// Requests that arrived.
-    pub offered: u64,
-    /// Their expected work.
-    pub offered_work: u64,
+    /// Requests that arrived, and their expected work.
+    pub offered: Flow,
     /// Of these, requests that were sent before.
-    pub repeated: u64,
-    /// The expected work of the repeated ones.
-    pub repeated_work: u64,
+    pub repeated: Flow,
     /// Requests that went on.
-    pub admitted: u64,
-    /// Their expected work.
-    pub admitted_work: u64,
-    /// Requests that had to wait.
+    pub admitted: Flow,
+    /// Requests that had to wait, or in observe mode would have had to.
     pub queued: u64,
     /// Requests whose client left while they waited.
     pub left: u64,
-    /// Requests that were refused at arrival.
+    /// Requests that were refused at arrival, or in observe mode would have been.
     pub refused: u64,
-    /// Work of requests that ended.
-    pub served_work: u64,
     /// The longest wait that ended, in milliseconds.
     pub longest_wait_ms: u64,
-    /// In observe mode: requests that would have waited.
-    pub would_queue: u64,
-    /// In observe mode: requests that would have been refused.
-    pub would_refuse: u64,
 }
 
-impl ClassCounts {
-    pub(super) fn waited(&mut self, waited: Duration) {
-        let millis = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-        self.longest_wait_ms = self.longest_wait_ms.max(millis);
-    }
-}
-
-/// Every class's counts, in the order of [`Class::ALL`].
+/// Every class's counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PoolCounts(pub [ClassCounts; 4]);
+pub struct PoolCounts {
+    /// In the order of [`Class::ALL`].
+    pub classes: [ClassCounts; 4],
+    /// Of what class `new` offered for the first time: from accounts past the young age.
+    pub grown: Flow,
+    /// Calls that ended.
+    pub served: Served,
+}
+
+fn one(flow: &mut Flow, work: Work) {
+    flow.requests += 1;
+    flow.work = flow.work.saturating_add(work.0);
+}
 
 impl PoolCounts {
     pub(super) const fn of(&mut self, class: Class) -> &mut ClassCounts {
-        &mut self.0[class as usize]
+        &mut self.classes[class as usize]
     }
 
-    pub(super) fn offered(&mut self, class: Class, work: Work, repeated: bool) {
+    pub(super) fn offered(&mut self, class: Class, young: bool, work: Work, repeated: bool) {
         let counts = self.of(class);
-        counts.offered += 1;
-        counts.offered_work += work.0;
+        one(&mut counts.offered, work);
         if repeated {
-            counts.repeated += 1;
-            counts.repeated_work += work.0;
+            one(&mut counts.repeated, work);
+        } else if class == Class::New && !young {
+            one(&mut self.grown, work);
         }
     }
 
     pub(super) fn admitted(&mut self, class: Class, work: Work) {
+        one(&mut self.of(class).admitted, work);
+    }
+
+    pub(super) fn waited(&mut self, class: Class, waited: Duration) {
+        let millis = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
         let counts = self.of(class);
-        counts.admitted += 1;
-        counts.admitted_work += work.0;
+        counts.longest_wait_ms = counts.longest_wait_ms.max(millis);
     }
 
-    pub(super) fn served(&mut self, class: Class, work: Work) {
-        self.of(class).served_work += work.0;
-    }
-
-    /// The mean expected work of what arrived.
-    #[must_use]
-    pub fn mean_work(&self) -> Work {
-        let requests: u64 = self.0.iter().map(|counts| counts.offered).sum();
-        let work: u64 = self.0.iter().map(|counts| counts.offered_work).sum();
-        Work(work / requests.max(1))
+    pub(super) fn ended(&mut self, work: Work, took: Duration) {
+        one(&mut self.served.done, work);
+        self.served.busy_ms += u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     }
 }

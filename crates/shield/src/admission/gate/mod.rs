@@ -14,6 +14,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod view;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -23,8 +24,9 @@ use surgewall_core::principal::Class;
 pub use counts::{ClassCounts, PoolCounts};
 pub use terms::Terms;
 pub use ticket::{Arrived, Ask, Full, Place, Short, TicketId};
+pub use view::View;
 
-use super::capacity::{Capacity, CapacityConfig, Change, End, Gauges, Health, Load};
+use super::capacity::{Capacity, CapacityConfig, Change, End, Gauges, Load};
 use super::eta::{Eta, Predictor};
 use super::fair::{FairQueue, Next};
 use super::work::{Expected, Weights, Work};
@@ -89,35 +91,42 @@ impl<T> Gate<T> {
         self.terms = terms;
     }
 
-    /// A request arrives. `spread` is random: refused clients are told times that differ.
-    pub fn arrive(&mut self, now: Instant, ask: Ask, wake: T, spread: u64) -> Arrived {
+    /// A request arrives. `wake` is asked for if it waits; `spread` is random, and
+    /// asked for if it is refused: clients are told times that differ.
+    pub fn arrive(
+        &mut self,
+        now: Instant,
+        ask: Ask,
+        wake: impl FnOnce() -> T,
+        spread: impl FnOnce() -> u64,
+    ) -> Arrived {
         let output = self.expected.expected(ask.principal, ask.model, ask.output_max);
         let work = Work::of(self.weights, ask.input, output);
         let tokens = ask.input.saturating_add(output);
         let class = ask.lineage.class();
-        self.counts.offered(class, work, ask.repeated);
+        self.counts.offered(class, ask.lineage.is_young(), work, ask.repeated);
         let fits = self.queue.is_empty() && self.fits(class, tokens);
         if fits || self.terms.observe {
             if !fits {
-                self.observe(class);
+                self.observe(class, work);
             }
             self.queue.charge(&ask.lineage, work);
             return Arrived::Go(self.run(now, ask, work, tokens));
         }
-        self.wait(now, ask, work, tokens, wake, spread)
+        self.wait(now, ask, (work, tokens), wake, spread)
     }
 
     /// What would have happened to a request that observe mode lets through.
-    fn observe(&mut self, class: Class) {
+    fn observe(&mut self, class: Class, work: Work) {
         self.binding = true;
         let over =
             u64::from(self.load.sequences).saturating_sub(u64::from(self.capacity.sequences()));
-        let mean = self.counts.mean_work();
+        let mean = self.predictor.mean_work().unwrap_or(work);
         let eta = self.predictor.predict(class, over + 1, mean, 1.0, self.capacity.sequences());
         if eta.eta > self.terms.longest_wait(class) {
-            self.counts.of(class).would_refuse += 1;
+            self.counts.of(class).refused += 1;
         } else {
-            self.counts.of(class).would_queue += 1;
+            self.counts.of(class).queued += 1;
         }
     }
 
@@ -125,11 +134,11 @@ impl<T> Gate<T> {
         &mut self,
         now: Instant,
         ask: Ask,
-        work: Work,
-        tokens: u64,
-        wake: T,
-        spread: u64,
+        cost: (Work, u64),
+        wake: impl FnOnce() -> T,
+        spread: impl FnOnce() -> u64,
     ) -> Arrived {
+        let (work, tokens) = cost;
         self.binding = true;
         let class = ask.lineage.class();
         let id = self.next_id();
@@ -138,11 +147,11 @@ impl<T> Gate<T> {
         if let Some(short) = self.short(class, ask.bytes, &place.eta) {
             self.queue.remove(handle);
             self.counts.of(class).refused += 1;
-            return Arrived::Full(self.full(class, short, &place.eta, spread));
+            return Arrived::Full(self.full(class, short, &place.eta, spread()));
         }
         self.queued_bytes[class as usize] += ask.bytes;
         self.counts.of(class).queued += 1;
-        let phase = Phase::Queued { handle, since: now, promised: place.eta, wake };
+        let phase = Phase::Queued { handle, since: now, promised: place.eta, wake: wake() };
         self.tickets.insert(id, Ticket { ask, work, tokens, dispatched: None, phase });
         Arrived::Wait(id, place)
     }
@@ -177,7 +186,7 @@ impl<T> Gate<T> {
             self.queued_bytes[class as usize] -= ask.bytes;
             let waited = now.saturating_duration_since(since);
             self.predictor.observed(class, &promised, waited);
-            self.counts.of(class).waited(waited);
+            self.counts.waited(class, waited);
             self.enter(now, id, ask, work, tokens);
             return Some((id, wake));
         }
@@ -219,7 +228,7 @@ impl<T> Gate<T> {
     fn enter(&mut self, now: Instant, id: TicketId, ask: Ask, work: Work, tokens: u64) {
         self.counts.admitted(ask.lineage.class(), work);
         self.load.sequences += 1;
-        self.load.tokens += tokens;
+        self.load.tokens = self.load.tokens.saturating_add(tokens);
         let phase = Phase::Running { since: now };
         self.tickets.insert(id, Ticket { ask, work, tokens, dispatched: None, phase });
     }
@@ -265,8 +274,8 @@ impl<T> Gate<T> {
         if cost > ticket.work {
             let extra = Work::of(self.weights, 0, TOP_UP_TOKENS).max(cost.minus(ticket.work));
             ticket.work = ticket.work.plus(extra);
-            ticket.tokens += TOP_UP_TOKENS;
-            self.load.tokens += TOP_UP_TOKENS;
+            ticket.tokens = ticket.tokens.saturating_add(TOP_UP_TOKENS);
+            self.load.tokens = self.load.tokens.saturating_add(TOP_UP_TOKENS);
             self.queue.top_up(&ticket.ask.lineage, extra);
         }
     }
@@ -286,33 +295,27 @@ impl<T> Gate<T> {
             Phase::Running { since } => {
                 self.load.sequences -= 1;
                 self.load.tokens = self.load.tokens.saturating_sub(ticket.tokens);
-                self.account(now, &ticket.ask, ticket.work, end, used, since);
+                let (input, output) = used.unwrap_or_default();
+                let cost = Work::of(self.weights, input, output);
+                self.account(&ticket, cost);
+                if end == End::Completed {
+                    self.expected.observe(ticket.ask.principal, ticket.ask.model, output);
+                }
+                let took = now.saturating_duration_since(since);
+                self.predictor.served(now, cost, took);
+                self.counts.ended(cost, took);
             }
         }
     }
 
-    fn account(
-        &mut self,
-        now: Instant,
-        ask: &Ask,
-        charged: Work,
-        end: End,
-        used: Option<(u64, u64)>,
-        since: Instant,
-    ) {
-        let (input, output) = used.unwrap_or_default();
-        let cost = Work::of(self.weights, input, output);
-        if cost < charged {
-            self.queue.refund(&ask.lineage, charged.minus(cost));
-        } else if cost > charged {
-            self.queue.top_up(&ask.lineage, cost.minus(charged));
+    /// What was charged becomes what it cost.
+    fn account(&mut self, ticket: &Ticket<T>, cost: Work) {
+        let lineage = &ticket.ask.lineage;
+        if cost < ticket.work {
+            self.queue.refund(lineage, ticket.work.minus(cost));
+        } else if cost > ticket.work {
+            self.queue.top_up(lineage, cost.minus(ticket.work));
         }
-        if end == End::Completed {
-            self.expected.observe(ask.principal, ask.model, output);
-        }
-        let served = now.saturating_duration_since(since);
-        self.predictor.served(now, cost, served);
-        self.counts.served(ask.lineage.class(), cost);
     }
 
     /// What a server's own gauges say.
@@ -352,48 +355,4 @@ impl<T> Gate<T> {
         let others = self.queue.backlogged().filter(|other| *other != class).map(of);
         of(class) / (of(class) + others.sum::<f64>())
     }
-
-    /// What happened since the last call.
-    pub fn take_counts(&mut self) -> PoolCounts {
-        std::mem::take(&mut self.counts)
-    }
-
-    /// How the gate stands.
-    #[must_use]
-    pub fn view(&self) -> View {
-        View {
-            sequences: self.capacity.sequences(),
-            tokens: self.capacity.tokens(),
-            running: self.load,
-            queued: Class::ALL.map(|class| self.queue.len_of(class)),
-            queued_bytes: self.queued_bytes.iter().sum(),
-            health: self.capacity.health(),
-            work_per_s: self.predictor.work_per_s(self.capacity.sequences()),
-            mean_work: self.predictor.mean_work(),
-            eta_held: self.predictor.held_share(),
-        }
-    }
-}
-
-/// How a gate stands, for the verdict, the metrics and the live view.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// The learnt limit of requests at once.
-    pub sequences: u32,
-    /// The learnt limit of tokens at once, where tokens were ever scarce.
-    pub tokens: Option<u64>,
-    /// What runs now.
-    pub running: Load,
-    /// What waits, by class.
-    pub queued: [u64; 4],
-    /// Bytes of what waits.
-    pub queued_bytes: u64,
-    /// How the upstream does.
-    pub health: Health,
-    /// The work that the capacity serves in a second, where it is known.
-    pub work_per_s: Option<f64>,
-    /// The mean work of a request that ended.
-    pub mean_work: Option<Work>,
-    /// The part of waits that stayed within the stated range, where some ended.
-    pub eta_held: Option<f64>,
 }

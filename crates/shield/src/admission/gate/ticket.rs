@@ -10,7 +10,7 @@ use crate::admission::work::Work;
 pub type TicketId = u64;
 
 /// What a request asks of a pool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Ask {
     /// Who asks, from the class to the end user.
     pub lineage: Lineage,
