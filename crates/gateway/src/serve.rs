@@ -14,6 +14,7 @@ use crate::listen::{BindError, Bound, Purpose, bind, inherited, run};
 use crate::operate::end_withdrawn;
 use crate::policy::Policy;
 use crate::routes::router;
+use crate::sync::lock;
 use crate::{trace, upstream};
 
 /// Between two looks at the open requests: how far they are, whether they may go on.
@@ -109,6 +110,7 @@ impl Listening {
             door: door.clone(),
         };
         door.replace_tls(tls);
+        hold_counters(&door);
         for (purpose, bound) in [
             (Purpose::Public, sockets.public),
             (Purpose::Admin, sockets.admin),
@@ -171,7 +173,15 @@ pub fn replace(door: &Door, policy: Policy) -> Result<(), ListenError> {
         door.replace_tls(tls);
     }
     door.replace_policy(policy);
+    hold_counters(door);
     Ok(())
+}
+
+/// Holds the counters of quotas to the configuration in force.
+fn hold_counters(door: &Door) {
+    let users_max = door.policy().config.limits.delegated_users_per_key_max;
+    let users_max = usize::try_from(users_max).unwrap_or(usize::MAX);
+    lock(&door.quota).set_users_per_key_max(users_max);
 }
 
 async fn checkpoints(door: Arc<Door>) {

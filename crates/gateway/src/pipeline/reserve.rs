@@ -189,7 +189,10 @@ fn charge(
         Ok(granted) => {
             door.metrics.shadow_hits(granted.shadow.len());
             if let Some(key) = granted.crowded {
-                tracing::warn!(?key, "a key names more end users than are counted alone: further ones share counters");
+                tracing::warn!(
+                    ?key,
+                    "a key names more end users than are counted alone: further ones share counters"
+                );
             }
             Ok((granted.charges, rate_limits))
         }

@@ -1,8 +1,10 @@
 //! The counters in memory: packed side by side, found by a hash index.
 //!
 //! A counter takes about 130 bytes with its place in the index. The index's
-//! hash is seeded: networks are chosen by strangers.
+//! hash is seeded: networks are chosen by strangers. All counters of one
+//! delegated user share a hash, so that one probe tells whether it has any.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
@@ -26,6 +28,8 @@ pub(super) struct Counters {
     index: HashTable<u32>,
     counters: Vec<Counter>,
     counters_max: usize,
+    /// How many delegated users of each key have counters.
+    users: HashMap<u128, usize>,
     /// Where pruning goes on.
     cursor: usize,
 }
@@ -38,6 +42,7 @@ impl Counters {
             counters: Vec::new(),
             // A position is 32 bits.
             counters_max: counters_max.min(u32::MAX as usize),
+            users: HashMap::new(),
             cursor: 0,
         }
     }
@@ -63,13 +68,26 @@ impl Counters {
         self.counters.get_mut(place as usize)
     }
 
-    fn hash(&self, subject: &PackedSubject, id: u64) -> u64 {
-        self.hasher.hash_one((subject.words(), id))
+    /// How many delegated users of the key have counters.
+    pub(super) fn users_of(&self, key: u128) -> usize {
+        self.users.get(&key).copied().unwrap_or(0)
+    }
+
+    /// Whether the delegated user `subject` has any counter.
+    pub(super) fn knows_user(&self, subject: &Subject) -> bool {
+        self.has_any(&PackedSubject::new(subject))
+    }
+
+    fn has_any(&self, user: &PackedSubject) -> bool {
+        let is_its = |place: &u32| {
+            self.counters.get(*place as usize).is_some_and(|counter| counter.subject == *user)
+        };
+        self.index.find(hash(&self.hasher, user, 0), is_its).is_some()
     }
 
     pub(super) fn find(&self, subject: &Subject, id: u64) -> Option<u32> {
         let subject = PackedSubject::new(subject);
-        let hash = self.hash(&subject, id);
+        let hash = hash(&self.hasher, &subject, id);
         let is_it = |place: &u32| {
             let counter = self.counters.get(*place as usize);
             counter.is_some_and(|counter| counter.id == id && counter.subject == subject)
@@ -85,7 +103,12 @@ impl Counters {
         window_s: u64,
     ) -> u32 {
         let subject = PackedSubject::new(subject);
-        let hash = self.hash(&subject, id);
+        if let Some(key) = subject.key_of_user()
+            && !self.has_any(&subject)
+        {
+            *self.users.entry(key).or_default() += 1;
+        }
+        let hash = hash(&self.hasher, &subject, id);
         let place = u32::try_from(self.counters.len()).unwrap_or(u32::MAX);
         self.counters.push(Counter { window: Window::new(window_s, now), id, subject });
         let (counters, hasher) = (&self.counters, &self.hasher);
@@ -117,7 +140,21 @@ impl Counters {
         if place != last {
             self.reindex(last, place);
         }
-        self.counters.swap_remove(place);
+        let Counter { subject, .. } = self.counters.swap_remove(place);
+        if let Some(key) = subject.key_of_user()
+            && !self.has_any(&subject)
+        {
+            self.forget_user(key);
+        }
+    }
+
+    fn forget_user(&mut self, key: u128) {
+        if let Some(users) = self.users.get_mut(&key) {
+            *users = users.saturating_sub(1);
+            if *users == 0 {
+                self.users.remove(&key);
+            }
+        }
     }
 
     fn unindex(&mut self, place: usize) {
@@ -137,5 +174,9 @@ impl Counters {
 
 fn rehash(counters: &[Counter], hasher: &RandomState, place: u32) -> u64 {
     let counter = counters.get(place as usize);
-    counter.map_or(0, |counter| hasher.hash_one((counter.subject.words(), counter.id)))
+    counter.map_or(0, |counter| hash(hasher, &counter.subject, counter.id))
+}
+
+fn hash(hasher: &RandomState, subject: &PackedSubject, id: u64) -> u64 {
+    hasher.hash_one((subject.words(), if subject.is_user() { 0 } else { id }))
 }

@@ -4,6 +4,11 @@ use surgewall_core::id::Id;
 use surgewall_core::principal::{Class, DelegatedUser, Network};
 use surgewall_core::quota::Subject;
 
+/// The kind of a [`Subject::User`].
+const USER: u8 = 4;
+/// All delegated users of a key that are not counted alone: no keyed hash is this.
+pub(super) const OTHER_USERS: DelegatedUser = DelegatedUser(u128::MAX);
+
 /// A [`Subject`] in 33 bytes without padding; as an enum it takes 48.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct PackedSubject {
@@ -19,7 +24,7 @@ impl PackedSubject {
             Subject::Group(id) => (1, id.as_u128(), 0),
             Subject::Account(id) => (2, id.as_u128(), 0),
             Subject::Key(id) => (3, id.as_u128(), 0),
-            Subject::User(id, user) => (4, id.as_u128(), user.0),
+            Subject::User(id, user) => (USER, id.as_u128(), user.0),
             Subject::Network(network) => (5, network.as_u128(), 0),
         };
         Self { kind, first: first.to_le_bytes(), second: second.to_le_bytes() }
@@ -32,9 +37,19 @@ impl PackedSubject {
             1 => Subject::Group(Id::from_u128(first)),
             2 => Subject::Account(Id::from_u128(first)),
             3 => Subject::Key(Id::from_u128(first)),
-            4 => Subject::User(Id::from_u128(first), DelegatedUser(second)),
+            USER => Subject::User(Id::from_u128(first), DelegatedUser(second)),
             _ => Subject::Network(Network::from_u128(first)),
         }
+    }
+
+    pub(super) fn is_user(&self) -> bool {
+        self.kind == USER
+    }
+
+    /// The key of a delegated user that is counted alone.
+    pub(super) fn key_of_user(&self) -> Option<u128> {
+        let (key, user) = self.numbers();
+        (self.is_user() && user != OTHER_USERS.0).then_some(key)
     }
 
     /// What a hash is made of.

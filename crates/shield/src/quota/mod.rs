@@ -6,22 +6,28 @@
 //! the request's limits name.
 
 mod counters;
+mod kept;
 mod key;
 mod window;
 
 use std::time::Duration;
 
 use surgewall_core::clock::Timestamp;
+use surgewall_core::id::KeyId;
 use surgewall_core::principal::matches_model;
-use surgewall_core::quota::{Amounts, Charge, CounterState, LimitSpec, Meter, Subject};
+use surgewall_core::quota::{Amounts, Charge, LimitSpec, Meter, Subject};
 use surgewall_core::refusal::Refusal;
 
 use counters::Counters;
+use key::OTHER_USERS;
 pub use window::SLOTS;
 use window::Window;
 
 /// Counters in a table, unless its owner sets another bound (about 250 MB).
 pub const COUNTERS_MAX: usize = 2_000_000;
+/// Delegated users of one key that are counted alone, unless the table's owner
+/// sets another bound: one key that invents names cannot fill the table.
+pub const USERS_PER_KEY_MAX: usize = 100_000;
 /// Counters looked at for idleness on each reservation.
 const PRUNED_PER_RESERVATION: usize = 2;
 /// Counters looked at for idleness when the table is full.
@@ -57,6 +63,9 @@ pub struct Grant {
     pub charges: Vec<Charge>,
     /// The shadow limits that would have refused.
     pub shadow: Vec<Exceeded>,
+    /// The key whose delegated users are more than are counted alone, where a
+    /// counter that the further ones share begins with this reservation.
+    pub crowded: Option<KeyId>,
 }
 
 /// A limit that a request does not fit under.
@@ -98,6 +107,7 @@ pub struct Remaining {
 /// All counters.
 pub struct QuotaTable {
     counters: Counters,
+    users_per_key_max: usize,
     /// What the check found for each limit that applies, for the charge that follows it.
     found: Vec<Option<Found>>,
 }
@@ -105,8 +115,19 @@ pub struct QuotaTable {
 /// A limit's counter and its position, if it has one yet.
 #[derive(Clone, Copy)]
 struct Found {
+    /// Whose counter it is.
+    subject: Subject,
     counter: u64,
     place: Option<u32>,
+}
+
+impl Found {
+    fn begins_to_share(&self) -> Option<KeyId> {
+        match self.subject {
+            Subject::User(key, OTHER_USERS) if self.place.is_none() => Some(key),
+            _ => None,
+        }
+    }
 }
 
 impl Default for QuotaTable {
@@ -119,7 +140,14 @@ impl QuotaTable {
     /// An empty table of at most `counters_max` counters.
     #[must_use]
     pub fn new(counters_max: usize) -> Self {
-        Self { counters: Counters::new(counters_max), found: Vec::new() }
+        let counters = Counters::new(counters_max);
+        Self { counters, users_per_key_max: USERS_PER_KEY_MAX, found: Vec::new() }
+    }
+
+    /// Counts at most `users_max` delegated users of one key alone from now on.
+    /// Those that have counters keep them.
+    pub fn set_users_per_key_max(&mut self, users_max: usize) {
+        self.users_per_key_max = users_max;
     }
 
     /// Counters held.
@@ -150,8 +178,9 @@ impl QuotaTable {
         }
         self.counters.prune(now, PRUNED_PER_RESERVATION);
         let shadow = self.check(now, limits, model, amounts)?;
+        let crowded = self.found.iter().flatten().find_map(Found::begins_to_share);
         let charges = self.charge(now, limits, amounts);
-        Ok(Grant { charges, shadow })
+        Ok(Grant { charges, shadow, crowded })
     }
 
     /// Whether everything fits; leaves the positions in `found`.
@@ -189,7 +218,24 @@ impl QuotaTable {
 
     fn found(&self, limit: &Limit<'_>) -> Found {
         let counter = limit.spec.counter();
-        Found { counter, place: self.counters.find(&limit.subject, counter) }
+        let place = self.counters.find(&limit.subject, counter);
+        let subject = if place.is_some() { limit.subject } else { self.counted_as(limit.subject) };
+        let place = place.or_else(|| self.counters.find(&subject, counter));
+        Found { subject, counter, place }
+    }
+
+    /// Whose counters a subject without this counter fills: its own, unless it
+    /// is a further delegated user of a key that has as many as are counted alone.
+    fn counted_as(&self, subject: Subject) -> Subject {
+        match subject {
+            Subject::User(key, _)
+                if self.counters.users_of(key.as_u128()) >= self.users_per_key_max
+                    && !self.counters.knows_user(&subject) =>
+            {
+                Subject::User(key, OTHER_USERS)
+            }
+            alone => alone,
+        }
     }
 
     fn exceeded(
@@ -221,21 +267,21 @@ impl QuotaTable {
     fn charge(&mut self, now: Timestamp, limits: &[Limit<'_>], amounts: &Amounts) -> Vec<Charge> {
         let mut charges: Vec<Charge> = Vec::with_capacity(limits.len());
         for (limit, found) in limits.iter().zip(&self.found) {
-            let Some(Found { counter, place }) = *found else { continue };
+            let Some(Found { subject, counter, place }) = *found else { continue };
             // Two limits of the same kind share a counter: it is charged once.
-            let is_charged = |c: &Charge| c.counter == counter && c.subject == limit.subject;
+            let is_charged = |c: &Charge| c.counter == counter && c.subject == subject;
             if charges.iter().any(is_charged) {
                 continue;
             }
             let window_s = window_s(limit.spec);
-            let place = place
-                .unwrap_or_else(|| self.counters.insert(now, &limit.subject, counter, window_s));
+            let place =
+                place.unwrap_or_else(|| self.counters.insert(now, &subject, counter, window_s));
             let amount = amounts.on(limit.spec.meter);
             let slot_ms = self.counters.at_mut(place).map_or(0, |counter| {
                 counter.window.advance(now);
                 counter.window.add(amount)
             });
-            let (subject, meter) = (limit.subject, limit.spec.meter);
+            let meter = limit.spec.meter;
             charges.push(Charge { subject, counter, meter, window_s, slot_ms, amount });
         }
         charges
@@ -281,7 +327,8 @@ impl QuotaTable {
     /// What is left of `spec` for `subject`.
     #[must_use]
     pub fn remaining(&self, now: Timestamp, subject: &Subject, spec: &LimitSpec) -> Remaining {
-        let place = self.counters.find(subject, spec.counter());
+        let find = |subject: &Subject| self.counters.find(subject, spec.counter());
+        let place = find(subject).or_else(|| find(&self.counted_as(*subject)));
         let counter = place.and_then(|place| self.counters.at(place));
         let (used, reset_after) = counter.map_or((0, Duration::ZERO), |counter| {
             let mut window = counter.window.clone();
@@ -289,56 +336,6 @@ impl QuotaTable {
             (window.sum(), window.empty_after(now))
         });
         Remaining { limit: spec.max, used, remaining: spec.max.saturating_sub(used), reset_after }
-    }
-
-    /// All windows that hold something, for the opening of a ledger segment.
-    /// Requests in flight are not among them: a restart ends them all.
-    #[must_use]
-    pub fn state(&self, now: Timestamp) -> Vec<CounterState> {
-        let windows = self.counters.iter().filter(|counter| counter.window.window_s() > 0);
-        let states = windows.map(|counter| {
-            let mut window = counter.window.clone();
-            window.advance(now);
-            CounterState {
-                subject: counter.subject.subject(),
-                counter: counter.id,
-                window_s: window.window_s(),
-                slots: window.held(),
-            }
-        });
-        states.filter(|state| !state.slots.is_empty()).collect()
-    }
-
-    /// Puts counters back as a ledger segment's opening recorded them.
-    pub fn restore(&mut self, counters: &[CounterState]) {
-        for state in counters.iter().filter(|state| state.window_s > 0) {
-            for (slot_ms, amount) in &state.slots {
-                self.put_back(&state.subject, state.counter, state.window_s, *slot_ms, *amount);
-            }
-        }
-    }
-
-    /// Puts back the charges of an admission that a ledger recorded after its
-    /// segment's opening.
-    pub fn replay(&mut self, charges: &[Charge]) {
-        for charge in charges.iter().filter(|charge| charge.meter != Meter::Concurrency) {
-            let Charge { subject, counter, window_s, slot_ms, amount, .. } = charge;
-            self.put_back(subject, *counter, *window_s, *slot_ms, *amount);
-        }
-    }
-
-    fn put_back(&mut self, subject: &Subject, id: u64, window_s: u64, slot_ms: u64, amount: u64) {
-        let at = Timestamp::from_millis(slot_ms);
-        let place = match self.counters.find(subject, id) {
-            Some(place) => place,
-            None if !self.counters.has_room(1) => return,
-            None => self.counters.insert(at, subject, id, window_s),
-        };
-        if let Some(counter) = self.counters.at_mut(place) {
-            // Records may come out of order by a slot: only a later one moves the window.
-            counter.window.advance_to(at);
-            counter.window.add_at(slot_ms, amount);
-        }
     }
 
     /// Makes room in a full table; else the last limit that has no counter yet.

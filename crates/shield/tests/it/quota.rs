@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::Id;
-use surgewall_core::principal::Class;
+use surgewall_core::principal::{Class, DelegatedUser};
 use surgewall_core::quota::{Amounts, LimitSpec, Meter, Subject};
 use surgewall_shield::quota::{Enforcement, Limit, QuotaTable};
 
@@ -277,4 +277,78 @@ fn a_reservation_that_is_undone_was_never_made() {
     let grant = table.reserve(at(START), &limits, "m", &tokens(100)).unwrap();
     table.settle(&grant.charges, &tokens(0));
     assert!(table.reserve(at(START), &limits, "m", &tokens(100)).is_err(), "one request is used");
+}
+
+fn user(key: u128, user: u128) -> Subject {
+    Subject::User(Id::from_u128(key), DelegatedUser(user))
+}
+
+#[test]
+fn users_past_a_keys_bound_share_one_counter_and_those_before_keep_theirs() {
+    let (two, daily) = (spec("requests=2/1m"), spec("output_tokens=100/1d"));
+    let mut table = QuotaTable::default();
+    table.set_users_per_key_max(3);
+    let ask = |table: &mut QuotaTable, key, name| {
+        let limits = [on(user(key, name), &two), on(user(key, name), &daily)];
+        table.reserve(at(START), &limits, "m", &tokens(1))
+    };
+    for name in 1..=3 {
+        let grant = ask(&mut table, 7, name).unwrap();
+        assert_eq!(grant.crowded, None);
+        assert!(grant.charges.iter().all(|charge| charge.subject == user(7, name)));
+    }
+    let fourth = ask(&mut table, 7, 4).unwrap();
+    assert_eq!(fourth.crowded, Some(Id::from_u128(7)), "said once, when the sharing begins");
+    let shared = fourth.charges[0].subject;
+    assert!(shared != user(7, 4) && fourth.charges.iter().all(|c| c.subject == shared));
+    let fifth = ask(&mut table, 7, 5).unwrap();
+    assert_eq!((fifth.crowded, fifth.charges[0].subject), (None, shared));
+    assert_eq!(table.remaining(at(START), &user(7, 6), &two).used, 2, "as the head says it");
+    assert_eq!(ask(&mut table, 7, 6).unwrap_err().subject.scope(), "user");
+    assert_eq!(table.len(), 8, "three users and the shared one, two counters each");
+
+    assert!(ask(&mut table, 7, 1).is_ok(), "who was counted alone still is");
+    assert!(ask(&mut table, 7, 1).is_err());
+    assert_eq!(ask(&mut table, 8, 4).unwrap().charges[0].subject, user(8, 4), "another key");
+
+    table.settle(&fourth.charges, &tokens(0));
+    assert_eq!(table.remaining(at(START), &user(7, 6), &daily).used, 1);
+}
+
+#[test]
+fn a_user_without_counters_makes_room_for_another() {
+    let (minute, daily) = (spec("requests=9/1m"), spec("requests=9/1d"));
+    let mut table = QuotaTable::default();
+    table.set_users_per_key_max(1);
+    let ask = |table: &mut QuotaTable, now, name, spec| {
+        let grant = table.reserve(at(now), &[on(user(7, name), spec)], "m", &tokens(1)).unwrap();
+        grant.charges[0].subject == user(7, name)
+    };
+    assert!(ask(&mut table, START, 1, &minute) && ask(&mut table, START, 1, &daily));
+    assert!(!ask(&mut table, START + 120_000, 2, &minute), "the day's counter still holds");
+    assert!(ask(&mut table, START + 120_000, 1, &minute), "one that is counted gets more counters");
+    let tomorrow = START + 2 * 86_400_000;
+    // Pruning goes round a few counters at each reservation.
+    let class = Subject::Class(Class::New);
+    for _ in 0..4 {
+        drop(table.reserve(at(tomorrow), &[on(class, &minute)], "m", &tokens(1)).unwrap());
+    }
+    assert!(ask(&mut table, tomorrow, 2, &minute));
+}
+
+#[test]
+fn users_that_a_ledger_brings_back_count_towards_the_bound() {
+    let daily = spec("requests=9/1d");
+    let mut before = QuotaTable::default();
+    for name in 1..=2 {
+        drop(before.reserve(at(START), &[on(user(7, name), &daily)], "m", &tokens(1)).unwrap());
+    }
+    let mut table = QuotaTable::default();
+    table.restore(&before.state(at(START)));
+    table.set_users_per_key_max(2);
+    for (name, alone) in [(1, true), (2, true), (3, false)] {
+        let limits = [on(user(7, name), &daily)];
+        let grant = table.reserve(at(START), &limits, "m", &tokens(1)).unwrap();
+        assert_eq!(grant.charges[0].subject == user(7, name), alone, "{name}");
+    }
 }
