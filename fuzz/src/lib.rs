@@ -253,6 +253,7 @@ fn issuers() -> &'static Issuers {
             jwks_file,
             account_claim: "sub".into(),
             group_claim: Some("team".into()),
+            class_claim: None,
             class: Class::Verified,
         };
         Issuers::new(&[issuer]).expect("an issuer")

@@ -1,5 +1,6 @@
 //! Who is asking, and how far the door trusts them now.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
@@ -55,6 +56,49 @@ impl FromStr for Class {
     type Err = ClassError;
     fn from_str(text: &str) -> Result<Self, ClassError> {
         Self::ALL.into_iter().find(|class| class.as_str() == text).ok_or(ClassError)
+    }
+}
+
+/// Why a principal has its class.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassReason {
+    /// Every new account begins with it.
+    Default,
+    /// An operator granted it.
+    Operator,
+    /// The token's issuer was configured to give it to new accounts.
+    Issuer,
+    /// A claim of the account's token says so.
+    Claim,
+    /// A key without an account is the operator's own.
+    OperatorsKey,
+    /// It was not recorded.
+    Unknown,
+}
+
+impl ClassReason {
+    /// All reasons.
+    pub const ALL: [Self; 6] = [
+        Self::Default,
+        Self::Operator,
+        Self::Issuer,
+        Self::Claim,
+        Self::OperatorsKey,
+        Self::Unknown,
+    ];
+
+    /// The word in the store and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Operator => "operator",
+            Self::Issuer => "issuer",
+            Self::Claim => "claim",
+            Self::OperatorsKey => "operators_key",
+            Self::Unknown => "unknown",
+        }
     }
 }
 
@@ -157,9 +201,14 @@ pub fn matches_model(pattern: &str, model: &str) -> bool {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct DelegatedUser(pub u128);
 
+impl fmt::Display for DelegatedUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
 impl Serialize for DelegatedUser {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:032x}", self.0))
+        serializer.collect_str(self)
     }
 }
 impl<'de> Deserialize<'de> for DelegatedUser {
@@ -168,6 +217,9 @@ impl<'de> Deserialize<'de> for DelegatedUser {
         u128::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
     }
 }
+
+/// The limits of single delegated users, as an operator set them.
+pub type UserLimits = BTreeMap<DelegatedUser, Vec<LimitSpec>>;
 
 /// One key as the door knows it. Shared and immutable: a change makes a new one.
 #[derive(Clone, Debug)]
@@ -186,6 +238,8 @@ pub struct KeyRecord {
     pub scopes: Scopes,
     /// The key's own limits.
     pub limits: Vec<LimitSpec>,
+    /// Limits of single end users of the key; `None` where nobody has any.
+    pub users: Option<Arc<UserLimits>>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
@@ -250,6 +304,14 @@ pub enum Caller {
     Account(Arc<AccountRecord>),
     /// Nobody: only the network counts.
     Anonymous,
+}
+
+impl KeyRecord {
+    /// The limits of this one end user of the key.
+    #[must_use]
+    pub fn limits_of(&self, user: DelegatedUser) -> &[LimitSpec] {
+        self.users.as_ref().and_then(|users| users.get(&user)).map_or(&[], Vec::as_slice)
+    }
 }
 
 impl Principal {

@@ -169,6 +169,9 @@ pub enum CredentialFault {
     /// A token whose signature, issuer, audience or times do not hold.
     #[error("token does not verify")]
     Token,
+    /// A token that names a group or a class which the door does not have.
+    #[error("token names a group or class that does not exist")]
+    Claim,
     /// Too many slow comparisons wait: nothing is known about it yet.
     #[error("not compared: too many slow comparisons wait")]
     Busy,

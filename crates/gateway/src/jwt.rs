@@ -15,6 +15,8 @@ use surgewall_core::limits::CREDENTIAL_FILE_BYTES_MAX;
 use surgewall_core::principal::Class;
 use surgewall_core::refusal::CredentialFault;
 
+use crate::accounts::Written;
+
 /// Clocks of two systems may differ by this much, in seconds.
 const LEEWAY_S: u64 = 30;
 /// A claim that names an account or a group, in bytes.
@@ -34,7 +36,11 @@ const ALGORITHMS: [Algorithm; 9] = [
 
 /// The configured issuers with their keys.
 #[derive(Default)]
-pub struct Issuers(Vec<Issuer>);
+pub struct Issuers {
+    issuers: Vec<Issuer>,
+    /// Accounts that a token's claims changed lately.
+    pub(crate) written: Written,
+}
 
 struct Issuer {
     config: JwtIssuer,
@@ -80,7 +86,9 @@ pub struct Bearer {
     pub subject: String,
     /// The group, if the issuer names one.
     pub group: Option<String>,
-    /// The class that the configuration gives to the issuer's accounts.
+    /// The class, if the issuer names one, in its words.
+    pub claimed: Option<String>,
+    /// The class that the configuration gives to the issuer's new accounts.
     pub class: Class,
 }
 
@@ -96,7 +104,8 @@ impl Issuers {
     /// # Errors
     /// A set that cannot be read or holds no usable key.
     pub fn new(issuers: &[JwtIssuer]) -> Result<Self, JwtError> {
-        issuers.iter().map(Issuer::read).collect::<Result<_, _>>().map(Self)
+        let issuers = issuers.iter().map(Issuer::read).collect::<Result<_, _>>()?;
+        Ok(Self { issuers, written: Written::default() })
     }
 
     /// Who `token` speaks for.
@@ -106,7 +115,7 @@ impl Issuers {
     pub fn verify(&self, token: &str) -> Result<Bearer, CredentialFault> {
         let header = decode_header(token).map_err(|_| CredentialFault::Token)?;
         let named = |key: &&Key| header.kid.is_none() || key.id.is_none() || key.id == header.kid;
-        for issuer in &self.0 {
+        for issuer in &self.issuers {
             let fitting = issuer.keys.iter().filter(|key| key.algorithms.contains(&header.alg));
             for key in fitting.filter(named) {
                 if let Some(bearer) = issuer.verify(token, key, header.alg) {
@@ -141,11 +150,12 @@ impl Issuer {
         validation.validate_nbf = true;
         validation.leeway = LEEWAY_S;
         let claims = decode::<Map<String, Value>>(token, &key.decoding, &validation).ok()?.claims;
-        let group = self.config.group_claim.as_deref().and_then(|name| claim(&claims, name));
+        let named = |name: &Option<String>| name.as_deref().and_then(|name| claim(&claims, name));
         Some(Bearer {
             issuer: self.config.issuer.clone(),
             subject: claim(&claims, &self.config.account_claim)?,
-            group,
+            group: named(&self.config.group_claim),
+            claimed: named(&self.config.class_claim),
             class: self.config.class,
         })
     }

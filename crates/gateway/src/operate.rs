@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use surgewall_core::decision::{Changed, Record};
-use surgewall_core::principal::AccountRecord;
+use surgewall_core::principal::{AccountRecord, Class};
 use surgewall_store::admin::{
     AccountEnsure, AdminError, Audit, AuditError, ErrorKind, Office, Reply, Request, execute,
 };
@@ -50,18 +50,20 @@ pub fn end_withdrawn(door: &Door) {
     door.open.end_withdrawn(state, |who| door.directory.withdrawn(who.key, who.account));
 }
 
-/// The account of a verified token, made now.
+/// The account of a verified token, made or changed to what its claims say.
 ///
 /// # Errors
 /// It cannot be made or recorded.
 pub async fn ensure_account(
     door: &Door,
     bearer: &Bearer,
+    claimed: Option<Class>,
 ) -> Result<Arc<AccountRecord>, AdminError> {
     let asked = AccountEnsure {
         issuer: bearer.issuer.clone(),
         subject: bearer.subject.clone(),
         class: bearer.class,
+        claimed,
         group: bearer.group.clone(),
     };
     operate(door, Request::AccountEnsure(asked)).await?;

@@ -210,7 +210,7 @@ fn subjects(principal: &Principal) -> Vec<(Subject, &[LimitSpec])> {
     if let Some(key) = principal.key() {
         nodes.push((Subject::Key(key.id), &key.limits));
         if let Some(user) = principal.delegated {
-            nodes.push((Subject::User(key.id, user), &[]));
+            nodes.push((Subject::User(key.id, user), key.limits_of(user)));
         }
     }
     if principal.is_anonymous() {

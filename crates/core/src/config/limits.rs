@@ -32,6 +32,8 @@ pub struct Limits {
     pub network_connections_max: u32,
     /// Anonymous requests of one network in flight.
     pub network_requests_max: u32,
+    /// Delegated users of one key that are counted alone; further ones share counters.
+    pub delegated_users_per_key_max: u32,
     /// Connections in all; 0 derives it from the descriptor limit.
     pub connections_max: u32,
     /// HTTP/2 streams of one connection at once.
@@ -58,6 +60,7 @@ impl Default for Limits {
             tools_max: 256,
             network_connections_max: 512,
             network_requests_max: 64,
+            delegated_users_per_key_max: 100_000,
             connections_max: 0,
             http2_streams_max: 128,
             drain_s: 30,

@@ -252,7 +252,10 @@ pub struct JwtIssuer {
     /// The claim that names the group, if any.
     #[serde(default)]
     pub group_claim: Option<String>,
-    /// The class of accounts that come this way.
+    /// The claim that names the class, if any.
+    #[serde(default)]
+    pub class_claim: Option<String>,
+    /// The class of new accounts that come this way, unless a claim names it.
     #[serde(default = "verified")]
     pub class: Class,
 }

@@ -1,7 +1,7 @@
 //! Quotas and bounds: at the limit and one past it, and whose it is.
 
 use serde_json::json;
-use surgewall_store::admin::{GroupCreate, KeyCreate, Request, UserCreate};
+use surgewall_store::admin::{EndUser, GroupCreate, KeyCreate, Request, UserCreate, UserLimit};
 use surgewall_testkit::{Behaviour, Double};
 
 use crate::calls::chat;
@@ -104,6 +104,30 @@ async fn delegated_users_have_limits_of_their_own_under_the_keys() {
         let answer = client.post("/v1/chat/completions", &ask(user)).await.unwrap();
         assert_eq!(answer.status, status, "{user}");
     }
+    door.stop().await.check_conservation();
+}
+
+#[tokio::test]
+async fn one_delegated_user_can_be_limited_alone() {
+    let double = Double::start(Behaviour::default());
+    let door = TestDoor::start(&upstream("local", &double.url(), "")).await;
+    let key = door.key(KeyCreate { delegates: true, ..named("portal") }).await;
+    let client = door.stranger().with_key(&key);
+    let asked = UserLimit {
+        key: "portal".into(),
+        user: EndUser::Name("ann".into()),
+        limits: Some(vec!["requests=1/1h".into()]),
+    };
+    door.operate(Request::UserLimit(asked)).await;
+    let mut scopes = Vec::new();
+    for (user, status) in [("ann", 200), ("ann", 429), ("bob", 200), ("bob", 200)] {
+        let mut body = chat("double", "say 1", false);
+        body["user"] = json!(user);
+        let answer = client.post("/v1/chat/completions", &body).await.unwrap();
+        assert_eq!(answer.status, status, "{user}");
+        scopes.extend(answer.header("x-ratelimit-scope").map(str::to_owned));
+    }
+    assert_eq!(scopes, ["user"]);
     door.stop().await.check_conservation();
 }
 

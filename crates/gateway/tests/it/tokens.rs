@@ -10,7 +10,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use surgewall_core::clock::Clock;
 use surgewall_core::digest::{hex, sha256};
-use surgewall_store::admin::{Foreign, KeyCreate};
+use surgewall_core::principal::Class;
+use surgewall_store::admin::{Foreign, GroupCreate, KeyCreate, Request};
 
 use crate::calls::chat;
 use crate::harness::TestDoor;
@@ -109,7 +110,7 @@ async fn foreign_keys_work_as_their_holders_have_them() {
         ("bcrypt", Foreign::Bcrypt { hash, prefix: slow[..10].to_owned() }),
     ] {
         let asked = KeyCreate { name: name.into(), foreign: Some(foreign), ..KeyCreate::default() };
-        door.operate(surgewall_store::admin::Request::KeyCreate(asked)).await;
+        door.operate(Request::KeyCreate(asked)).await;
     }
     for (key, status) in [
         (plain, 200),
@@ -125,4 +126,50 @@ async fn foreign_keys_work_as_their_holders_have_them() {
         assert_eq!(answer.status, status, "{key}");
     }
     door.stop().await.check_conservation();
+}
+
+/// Groups and classes that claims name hold for the request that carries them.
+#[tokio::test]
+async fn a_tokens_claims_hold_for_its_request_and_are_written_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("jwks.json");
+    let (key, _, jwks) = pair();
+    std::fs::write(&path, jwks.to_string()).unwrap();
+    let text = config(&path) + "group_claim=\"team\"\nclass_claim=\"trust\"\n";
+    let door = TestDoor::start(&text).await;
+    for name in ["red", "blue"] {
+        let asked = GroupCreate { name: name.into(), limits: Vec::new() };
+        door.operate(Request::GroupCreate(asked)).await;
+    }
+    let group = |name: &str| door.door().directory.group(name).unwrap().id;
+    let (red, blue) = (group("red"), group("blue"));
+    let plain = (None, Class::Verified);
+    let cases = [
+        ("no claim", None, None, Some(plain)),
+        ("a group", Some("red"), None, Some((Some(red), Class::Verified))),
+        ("the same", Some("red"), None, Some((Some(red), Class::Verified))),
+        ("another group", Some("blue"), None, Some((Some(blue), Class::Verified))),
+        ("back", Some("red"), None, Some((Some(red), Class::Verified))),
+        ("a class", Some("blue"), Some("new"), Some((Some(blue), Class::New))),
+        ("no such group", Some("green"), None, None),
+        ("no such class", None, Some("royal"), None),
+        ("nobody's class", None, Some("anonymous"), None),
+    ];
+    for (what, team, trust, ran) in &cases {
+        let mut claims = claims();
+        (claims["team"], claims["trust"]) = (json!(team), json!(trust));
+        let token = encode(&Header::new(Algorithm::ES256), &claims, &key).unwrap();
+        let client = door.stranger().with_key(&token);
+        let body = chat("handbook", "hello", false);
+        let answer = client.post("/v1/chat/completions", &body).await.unwrap();
+        let expected = if ran.is_some() { 200 } else { 401 };
+        assert_eq!(answer.status, expected, "{what}: {:?}", answer.body);
+    }
+    let account = door.door().directory.account_by_external("https://id.example.org", "ann");
+    let written = account.unwrap().group.as_ref().map(|group| group.id);
+    assert_eq!(written, Some(red), "one write a minute; the other requests ran unwritten");
+    let story = door.stop().await;
+    let ran: Vec<_> = story.admitted.iter().map(|a| (a.who.group, a.who.class)).collect();
+    assert_eq!(ran, cases.iter().filter_map(|case| case.3).collect::<Vec<_>>());
+    story.check_conservation();
 }

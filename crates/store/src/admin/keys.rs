@@ -135,7 +135,7 @@ pub(super) async fn show<P: People>(
 ) -> Result<Step, AdminError> {
     let row = find::key(office, &asked.name).await?;
     let account = account_of(office, &row).await?;
-    Ok(Step::answer(Reply::Key(view::key(office, &row, account.as_ref())?)))
+    Ok(Step::answer(Reply::Key(view::whole_key(office, &row, account.as_ref())?)))
 }
 
 pub(super) async fn revoke<P: People>(

@@ -4,6 +4,7 @@
 //! [`execute`] takes a [`Request`] and answers a [`Reply`] or an [`AdminError`];
 //! all three cross the control socket as JSON.
 
+mod delegated;
 mod detail;
 mod error;
 mod find;
@@ -19,13 +20,14 @@ mod words;
 
 pub use error::{AdminError, ErrorKind};
 pub use office::{Audit, AuditError, Office, execute};
-pub use reply::{External, GroupView, KeyState, KeyView, NewKey, Page, Reply, UserView};
+pub use reply::{DelegatedView, External, GroupView, KeyState, KeyView, LimitedUser, NewKey, Page, Reply, UserView};
 pub use request::{
-    AccountEnsure, Assign, Foreign, GroupCreate, GroupSet, IMPORT_KEYS_MAX, KeyCreate, KeyImport,
-    KeyList, KeySet, LIST_ROWS_MAX, List, Named, Request, UserCreate, UserSet,
+    AccountEnsure, Assign, EndUser, Foreign, GroupCreate, GroupSet, IMPORT_KEYS_MAX, KeyCreate, KeyImport,
+    KeyList, KeySet, LIST_ROWS_MAX, List, Named, Request, UserCreate, UserLimit,
+    UserSet,
 };
 pub use words::{
     BCRYPT_COST_MAX, BCRYPT_PREFIX_CHARS_MAX, BCRYPT_PREFIX_CHARS_MIN, EMAIL_BYTES_MAX,
     EMAIL_LOCAL_BYTES_MAX, EXTERNAL_BYTES_MAX, LIMITS_PER_SUBJECT_MAX, NAME_CHARS_MAX, ROUTES,
-    SCOPE_ENTRIES_MAX,
+    SCOPE_ENTRIES_MAX, USERS_LIMITED_PER_KEY_MAX,
 };

@@ -87,6 +87,7 @@ pub(super) fn make<P>(
         scopes: seal_scopes(office, id, &asked.scopes)?,
         delegates: asked.delegates,
         limits: seal_limits(office, id, &limits)?,
+        user_limits: None,
         created_at: now,
         expires_at,
         revoked_at: None,

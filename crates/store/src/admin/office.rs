@@ -15,7 +15,7 @@ use surgewall_core::decision::Changed;
 use super::error::AdminError;
 use super::reply::Reply;
 use super::request::Request;
-use super::{groups, keys, users};
+use super::{delegated, groups, keys, users};
 use crate::directory::Directory;
 use crate::people::{Change, People};
 use crate::vault::Vault;
@@ -124,6 +124,7 @@ async fn plan<P: People>(office: &Office<'_, P>, request: Request) -> Result<Ste
         Request::KeyShow(asked) => keys::show(office, &asked).await,
         Request::KeyRevoke(asked) => keys::revoke(office, &asked).await,
         Request::KeySet(asked) => keys::set(office, asked).await,
+        Request::UserLimit(asked) => delegated::limit(office, asked).await,
     }
 }
 

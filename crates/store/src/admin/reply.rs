@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::PublicId;
-use surgewall_core::principal::{Class, Scopes};
+use surgewall_core::principal::{Class, ClassReason, DelegatedUser, Scopes};
 use surgewall_core::secret::SecretString;
 
 /// The answer to a [`super::Request`].
@@ -41,6 +41,8 @@ pub enum Reply {
     Key(KeyView),
     /// Keys.
     Keys(Page<KeyView>),
+    /// One end user of a delegating key.
+    Delegated(DelegatedView),
 }
 
 impl fmt::Debug for Reply {
@@ -56,6 +58,7 @@ impl fmt::Debug for Reply {
             Self::Imported { .. } => "Imported",
             Self::Key(_) => "Key",
             Self::Keys(_) => "Keys",
+            Self::Delegated(_) => "Delegated",
         })
     }
 }
@@ -99,6 +102,10 @@ pub struct UserView {
     pub external: Option<External>,
     /// Class.
     pub class: Class,
+    /// Since when.
+    pub class_since: Timestamp,
+    /// Why.
+    pub class_why: ClassReason,
     /// Group's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
@@ -108,6 +115,34 @@ pub struct UserView {
     pub limits: Vec<String>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// An end user of a key, and its own limits.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct LimitedUser {
+    /// The keyed hash of its name.
+    pub user: DelegatedUser,
+    /// The limits.
+    pub limits: Vec<String>,
+}
+
+/// One end user of a delegating key, as an operator sees it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct DelegatedView {
+    /// The keyed hash of its name, as the ledger shows it.
+    pub user: DelegatedUser,
+    /// The key's public id.
+    pub key: PublicId,
+    /// The key's name.
+    pub key_name: String,
+    /// The user's own limits.
+    pub limits: Vec<String>,
+    /// When the key first named it; `None` where it never did, or it was forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen_at: Option<Timestamp>,
+    /// When the key last named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<Timestamp>,
 }
 
 /// Whose token an account came by.
@@ -166,8 +201,20 @@ pub struct KeyView {
     /// Group's name, of the key or of its account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// The class of its callers: its account's, or the operator's.
+    pub class: Class,
+    /// Since when.
+    pub class_since: Timestamp,
+    /// Why.
+    pub class_why: ClassReason,
     /// Whether it may name its end user.
     pub delegates: bool,
+    /// How many of its end users have limits of their own.
+    #[serde(default)]
+    pub users_limited: usize,
+    /// Those end users, where one key is shown; empty in listings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<LimitedUser>,
     /// What it may do.
     pub scopes: Scopes,
     /// Limits.

@@ -49,6 +49,9 @@ pub enum Request {
     KeyRevoke(Named),
     /// Changes a key. Answers [`super::Reply::Key`].
     KeySet(KeySet),
+    /// Shows or changes the limits of one end user of a delegating key. Answers
+    /// [`super::Reply::Delegated`].
+    UserLimit(UserLimit),
 }
 
 impl Request {
@@ -71,6 +74,7 @@ impl Request {
             Self::KeyShow(_) => "key.show",
             Self::KeyRevoke(_) => "key.revoke",
             Self::KeySet(_) => "key.set",
+            Self::UserLimit(_) => "user.limit",
         }
     }
 }
@@ -79,15 +83,16 @@ impl Request {
     /// Whether it may change something, and so waits for its turn.
     #[must_use]
     pub const fn changes(&self) -> bool {
-        !matches!(
-            self,
+        match self {
+            Self::UserLimit(asked) => asked.limits.is_some(),
             Self::UserList(_)
-                | Self::UserShow(_)
-                | Self::GroupList(_)
-                | Self::GroupShow(_)
-                | Self::KeyList(_)
-                | Self::KeyShow(_)
-        )
+            | Self::UserShow(_)
+            | Self::GroupList(_)
+            | Self::GroupShow(_)
+            | Self::KeyList(_)
+            | Self::KeyShow(_) => false,
+            _ => true,
+        }
     }
 }
 
@@ -155,6 +160,9 @@ pub struct AccountEnsure {
     pub subject: String,
     /// The class of a new account. One that is there keeps its own.
     pub class: Class,
+    /// The class, if a claim names it: also one that is there gets it.
+    #[serde(default)]
+    pub claimed: Option<Class>,
     /// The group's name, if a claim names it: also one that is there is moved.
     #[serde(default)]
     pub group: Option<String>,
@@ -253,6 +261,29 @@ pub struct KeySet {
     /// All of its limits.
     #[serde(default)]
     pub limits: Option<Vec<String>>,
+}
+
+/// What [`Request::UserLimit`] asks for.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserLimit {
+    /// The key, which may name its end user.
+    pub key: String,
+    /// Which of its end users.
+    pub user: EndUser,
+    /// All of the user's limits; absent, they are shown.
+    #[serde(default)]
+    pub limits: Option<Vec<String>>,
+}
+
+/// An end user of a delegating key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndUser {
+    /// As the key's requests name it. Only a keyed hash of it is kept.
+    Name(String),
+    /// By that hash, as the ledger shows it: 32 hex digits.
+    Hash(String),
 }
 
 /// A page of a listing.

@@ -1,7 +1,8 @@
 //! `admin user`, and accounts that come by a token.
 
+use surgewall_core::clock::Timestamp;
 use surgewall_core::id::{AccountId, PublicId};
-use surgewall_core::principal::Class;
+use surgewall_core::principal::{Class, ClassReason};
 use surgewall_core::quota::LimitSpec;
 
 use super::error::AdminError;
@@ -24,7 +25,8 @@ pub(super) async fn create<P: People>(
         return Err(AdminError::conflict(format!("there is a user {} already", email.shown))
             .hint(format!("its id is {}", taken.public_id)));
     }
-    let mut row = new_row(office, asked.class.unwrap_or(Class::New), group.as_ref())?;
+    let class = asked.class.map_or((Class::New, ClassReason::Default), granted);
+    let mut row = new_row(office, class, group.as_ref())?;
     row.email = Some(hide(office.vault, column::EMAIL, row.id.as_u128(), &email.shown, hash));
     row.limits = seal_limits(office, row.id, &limits)?;
     let mut words = vec![format!("class={}", row.class)];
@@ -37,7 +39,7 @@ pub(super) async fn create<P: People>(
 /// A new account without a name of any kind.
 fn new_row<P>(
     office: &Office<'_, P>,
-    class: Class,
+    (class, class_why): (Class, ClassReason),
     group: Option<&GroupRow>,
 ) -> Result<AccountRow, AdminError> {
     class_of_account(class)?;
@@ -51,11 +53,25 @@ fn new_row<P>(
         email: None,
         external: None,
         class,
+        class_since: now,
+        class_why,
         group: group.map(|group| group.id),
         suspended: false,
         limits: None,
         created_at: now,
     })
+}
+
+const fn granted(class: Class) -> (Class, ClassReason) {
+    (class, ClassReason::Operator)
+}
+
+/// Gives `row` a class; since when counts from where it really changed.
+fn reclass(row: &mut AccountRow, (class, why): (Class, ClassReason), now: Timestamp) {
+    if row.class != class {
+        row.class_since = now;
+    }
+    (row.class, row.class_why) = (class, why);
 }
 
 /// `anonymous` is the class of callers without an account.
@@ -98,7 +114,7 @@ pub(super) async fn set<P: People>(
     let mut changed = Vec::new();
     if let Some(class) = asked.class {
         class_of_account(class)?;
-        row.class = class;
+        reclass(&mut row, granted(class), office.now());
         changed.push(format!("class={class}"));
     }
     if let Some(assign) = &asked.group {
@@ -132,14 +148,26 @@ pub(super) async fn ensure<P: People>(
     let hash = external_hash(office.vault, &asked.issuer, &asked.subject);
     let found = office.people.accounts(&Pick::External(hash)).await?.into_iter().next();
     let claimed = group.as_ref().map(|group| group.id);
+    if let Some(class) = asked.claimed {
+        class_of_account(class)?;
+    }
     let row = match found {
-        Some(row) if claimed.is_none() || row.group == claimed => {
-            return Ok(Step::answer(Reply::UserCreated { id: row.public_id }));
-        }
-        Some(row) => AccountRow { group: claimed, ..row },
         None => external_row(office, &asked, group.as_ref(), hash)?,
+        Some(mut row) => {
+            let holds = claimed.is_none_or(|group| row.group == Some(group))
+                && asked.claimed.is_none_or(|class| row.class == class);
+            if holds {
+                return Ok(Step::answer(Reply::UserCreated { id: row.public_id }));
+            }
+            row.group = claimed.or(row.group);
+            if let Some(class) = asked.claimed {
+                reclass(&mut row, (class, ClassReason::Claim), office.now());
+            }
+            row
+        }
     };
-    let words = [format!("class={}", row.class), detail::group(group.as_ref())];
+    let mut words = vec![format!("class={}", row.class)];
+    words.extend(group.as_ref().map(|group| detail::group(Some(group))));
     let reply = Reply::UserCreated { id: row.public_id.clone() };
     Ok(step(row, &words, reply))
 }
@@ -150,7 +178,8 @@ fn external_row<P>(
     group: Option<&GroupRow>,
     hash: [u8; 32],
 ) -> Result<AccountRow, AdminError> {
-    let mut row = new_row(office, asked.class, group)?;
+    let by_claim = asked.claimed.map(|class| (class, ClassReason::Claim));
+    let mut row = new_row(office, by_claim.unwrap_or((asked.class, ClassReason::Issuer)), group)?;
     let pair = External { issuer: asked.issuer.clone(), subject: asked.subject.clone() };
     let sealed = seal_json(office.vault, column::EXTERNAL, row.id.as_u128(), &pair)?;
     row.external = Some(Hidden { hash, sealed });

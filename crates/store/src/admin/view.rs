@@ -1,15 +1,17 @@
 //! Rows, opened for an operator.
 
 use surgewall_core::id::GroupId;
+use surgewall_core::principal::{Class, ClassReason, UserLimits};
 use surgewall_core::quota::LimitSpec;
 
 use super::error::AdminError;
 use super::office::Office;
-use super::reply::{External, GroupView, KeyState, KeyView, UserView};
+use super::reply::{External, GroupView, KeyState, KeyView, LimitedUser, UserView};
 use crate::people::sealed::{column, open_json, open_text};
 use crate::people::{AccountRow, GroupRow, KeyRow, StoreError};
 
-fn shown(limits: &[LimitSpec]) -> Vec<String> {
+/// Limits as they are written.
+pub(super) fn shown(limits: &[LimitSpec]) -> Vec<String> {
     limits.iter().map(ToString::to_string).collect()
 }
 
@@ -29,6 +31,8 @@ pub(super) fn user<P>(office: &Office<'_, P>, row: &AccountRow) -> Result<UserVi
         email: email(office, row)?,
         external,
         class: row.class,
+        class_since: row.class_since,
+        class_why: row.class_why,
         group: group_name(office, row.group),
         suspended: row.suspended,
         limits: shown(&limits),
@@ -63,6 +67,11 @@ pub(super) fn key<P>(
     let (vault, id) = (office.vault, row.id.as_u128());
     let limits: Vec<_> = open_json(vault, column::KEY_LIMITS, id, row.limits.as_deref())?;
     let open_last_four = |sealed: &Vec<u8>| open_text(vault, column::LAST_FOUR, id, sealed);
+    let (class, class_since, class_why) = account
+        .map_or((Class::Verified, row.created_at, ClassReason::OperatorsKey), |account| {
+            (account.class, account.class_since, account.class_why)
+        });
+    let users: UserLimits = open_json(vault, column::USER_LIMITS, id, row.user_limits.as_deref())?;
     let owner = |account: &AccountRow| {
         email(office, account).map(|email| email.unwrap_or_else(|| account.public_id.to_string()))
     };
@@ -74,7 +83,12 @@ pub(super) fn key<P>(
         state: state(office, row, account),
         account: account.map(owner).transpose()?,
         group: group_name(office, account.map_or(row.group, |account| account.group)),
+        class,
+        class_since,
+        class_why,
         delegates: row.delegates,
+        users_limited: users.len(),
+        users: Vec::new(),
         scopes: open_json(vault, column::SCOPES, id, row.scopes.as_deref())?,
         limits: shown(&limits),
         created_at: row.created_at,
@@ -82,6 +96,19 @@ pub(super) fn key<P>(
         revoked_at: row.revoked_at,
         last_used_at: office.directory.last_touch(row.id).max(row.last_used_at),
     })
+}
+
+/// As [`key`], with the end users that have limits of their own: too many for a listing.
+pub(super) fn whole_key<P>(
+    office: &Office<'_, P>,
+    row: &KeyRow,
+    account: Option<&AccountRow>,
+) -> Result<KeyView, AdminError> {
+    let sealed = row.user_limits.as_deref();
+    let users: UserLimits = open_json(office.vault, column::USER_LIMITS, row.id.as_u128(), sealed)?;
+    let limited = |(user, limits): (_, Vec<_>)| LimitedUser { user, limits: shown(&limits) };
+    let users = users.into_iter().map(limited).collect();
+    Ok(KeyView { users, ..key(office, row, account)? })
 }
 
 fn state<P>(office: &Office<'_, P>, row: &KeyRow, account: Option<&AccountRow>) -> KeyState {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use surgewall_core::config::Config;
 use surgewall_core::config::validate::unpriced;
-use surgewall_core::limits::MODEL_NAME_BYTES_MAX;
-use surgewall_core::principal::Scopes;
+use surgewall_core::limits::{DELEGATED_NAME_BYTES_MAX, MODEL_NAME_BYTES_MAX};
+use surgewall_core::principal::{DelegatedUser, Scopes};
 use surgewall_core::quota::{LimitSpec, parse_window};
 
 use super::error::AdminError;
@@ -18,6 +18,9 @@ pub const EMAIL_LOCAL_BYTES_MAX: usize = 64;
 pub const NAME_CHARS_MAX: usize = 100;
 /// Limits of one subject.
 pub const LIMITS_PER_SUBJECT_MAX: usize = 16;
+/// End users of one key that have limits of their own: further ones are held by
+/// the rules for all of them.
+pub const USERS_LIMITED_PER_KEY_MAX: usize = 1_000;
 /// Entries of each list of a key's scopes.
 pub const SCOPE_ENTRIES_MAX: usize = 64;
 /// Issuer or subject of a token, in bytes.
@@ -157,6 +160,27 @@ pub(super) fn external(what: &str, text: &str) -> Result<(), AdminError> {
         )));
     }
     Ok(())
+}
+
+/// The name of a delegated user, as its key's requests carry it.
+pub(super) fn delegated_name(text: &str) -> Result<&str, AdminError> {
+    if text.is_empty() || text.len() > DELEGATED_NAME_BYTES_MAX {
+        return Err(AdminError::invalid(format!(
+            "an end user's name has 1 to {DELEGATED_NAME_BYTES_MAX} bytes"
+        )));
+    }
+    Ok(text)
+}
+
+/// The keyed hash of a delegated user, as the ledger shows it.
+pub(super) fn delegated_hash(text: &str) -> Result<DelegatedUser, AdminError> {
+    let text = text.trim();
+    let hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let bits = u128::from_str_radix(text, 16).ok().filter(|_| hex);
+    bits.map(DelegatedUser).ok_or_else(|| {
+        AdminError::invalid("the hash of an end user is 32 hex digits")
+            .hint("`surgewall admin ledger export` shows it as `user`")
+    })
 }
 
 /// The bytes of a SHA-256 in hex.

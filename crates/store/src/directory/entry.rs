@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::{AccountId, GroupId, KeyId};
-use surgewall_core::principal::{Class, Scopes};
+use surgewall_core::principal::{Class, Scopes, UserLimits};
 use surgewall_core::quota::LimitSpec;
 
 use crate::people::sealed::{column, open_json, open_text};
@@ -46,6 +46,7 @@ pub(crate) struct KeyEntry {
     pub(super) delegates: bool,
     pub(super) scopes: Scopes,
     pub(super) limits: Vec<LimitSpec>,
+    pub(super) users: UserLimits,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) revoked_at: Option<Timestamp>,
 }
@@ -108,6 +109,7 @@ fn key(vault: &Vault, row: &KeyRow) -> Result<KeyEntry, StoreError> {
         delegates: row.delegates,
         scopes: open_json(vault, column::SCOPES, id, row.scopes.as_deref())?,
         limits: open_json(vault, column::KEY_LIMITS, id, row.limits.as_deref())?,
+        users: open_json(vault, column::USER_LIMITS, id, row.user_limits.as_deref())?,
         expires_at: row.expires_at,
         revoked_at: row.revoked_at,
     })

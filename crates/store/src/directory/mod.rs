@@ -258,6 +258,12 @@ impl Directory {
         self.touched().last_use(key)
     }
 
+    /// When `key` last named `user`, as far as it is not written yet.
+    #[must_use]
+    pub fn last_seen(&self, key: KeyId, user: DelegatedUser) -> Option<Timestamp> {
+        self.touched().last_seen(key, user)
+    }
+
     /// What was touched since the last drain, for [`People::write_key_uses`]
     /// and [`People::write_users_seen`]: call it every [`LAST_USE_WRITE_S`]
     /// seconds and once at the end, so that no key is written more often.

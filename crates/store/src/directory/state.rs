@@ -201,6 +201,7 @@ impl State {
             delegates: entry.delegates,
             scopes: entry.scopes,
             limits: entry.limits,
+            users: (!entry.users.is_empty()).then(|| Arc::new(entry.users)),
             expires_at: entry.expires_at,
             revoked_at: entry.revoked_at,
         };

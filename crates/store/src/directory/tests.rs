@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use surgewall_core::clock::{Clock, Timestamp};
 use surgewall_core::id::{AccountId, GroupId, KeyId, PublicId};
-use surgewall_core::principal::Class;
+use surgewall_core::principal::{Class, ClassReason};
 use surgewall_core::refusal::CredentialFault;
 
 use super::*;
@@ -47,6 +47,8 @@ impl Crowd {
             email: None,
             external: None,
             class,
+            class_since: NOW,
+            class_why: ClassReason::Default,
             group: group.map(GroupId::from_u128),
             suspended: false,
             limits: None,
@@ -70,6 +72,7 @@ impl Crowd {
             scopes: None,
             delegates: false,
             limits: None,
+            user_limits: None,
             created_at: NOW,
             expires_at: None,
             revoked_at: None,

@@ -42,6 +42,10 @@ impl Touched {
         self.keys.get(&key).copied()
     }
 
+    pub(super) fn last_seen(&self, key: KeyId, user: DelegatedUser) -> Option<Timestamp> {
+        self.users.get(&(key, user)).copied()
+    }
+
     pub(super) fn drain(&mut self) -> (Vec<(KeyId, Timestamp)>, Vec<UserSeen>) {
         let keys = std::mem::take(&mut self.keys).into_iter().collect();
         let users = std::mem::take(&mut self.users).into_iter();

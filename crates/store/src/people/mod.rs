@@ -12,7 +12,7 @@ use std::future::Future;
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::{AccountId, GroupId, KeyId, PublicId};
-use surgewall_core::principal::{Class, DelegatedUser};
+use surgewall_core::principal::{Class, ClassReason, DelegatedUser};
 
 pub use error::StoreError;
 
@@ -60,6 +60,10 @@ pub struct AccountRow {
     pub external: Option<Hidden>,
     /// Its class.
     pub class: Class,
+    /// Since when.
+    pub class_since: Timestamp,
+    /// Why.
+    pub class_why: ClassReason,
     /// Its group.
     pub group: Option<GroupId>,
     /// Whether an operator suspended it.
@@ -135,6 +139,8 @@ pub struct KeyRow {
     pub delegates: bool,
     /// Its limits, sealed; `None` is no limit.
     pub limits: Option<Vec<u8>>,
+    /// The limits of single end users of it, sealed; `None` is none.
+    pub user_limits: Option<Vec<u8>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it stops working.
@@ -198,6 +204,15 @@ pub struct UserSeen {
     pub at: Timestamp,
 }
 
+/// When a delegated user was seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// First.
+    pub first: Timestamp,
+    /// Last, as far as it was written.
+    pub last: Timestamp,
+}
+
 /// A configuration that decisions ran under.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigRow {
@@ -259,6 +274,16 @@ pub trait People: Send + Sync {
         &self,
         users: &[UserSeen],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// When `key` named `user`; `None` where it never did, or it was forgotten.
+    ///
+    /// # Errors
+    /// The engine failed, or a row is damaged.
+    fn user_seen(
+        &self,
+        key: KeyId,
+        user: DelegatedUser,
+    ) -> impl Future<Output = Result<Option<Seen>, StoreError>> + Send;
 
     /// Keeps a configuration, once per hash, and drops the oldest past
     /// [`surgewall_core::limits::CONFIGS_KEPT_MAX`].

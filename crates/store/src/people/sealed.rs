@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::KeyId;
+use surgewall_core::principal::DelegatedUser;
 
 use super::{ConfigRow, Hidden, People, StoreError};
 use crate::vault::Vault;
@@ -21,6 +22,7 @@ pub(crate) mod column {
     pub(crate) const ACCOUNT_LIMITS: &str = "accounts.limits";
     pub(crate) const KEY_NAME: &str = "keys.name";
     pub(crate) const KEY_LIMITS: &str = "keys.limits";
+    pub(crate) const USER_LIMITS: &str = "keys.user_limits";
     pub(crate) const SCOPES: &str = "keys.scopes";
     pub(crate) const LAST_FOUR: &str = "keys.last_four";
     pub(crate) const BCRYPT: &str = "keys.bcrypt";
@@ -37,6 +39,7 @@ pub(crate) mod purpose {
     pub(crate) const EMAIL: &str = "accounts.email";
     pub(crate) const EXTERNAL: &str = "accounts.external";
     pub(crate) const KEY_NAME: &str = "keys.name";
+    pub(crate) const DELEGATED_USER: &str = "delegated user";
 }
 
 fn context(column: &str, row: u128) -> String {
@@ -94,6 +97,18 @@ pub(crate) fn hide(vault: &Vault, column: &str, row: u128, text: &str, hash: [u8
 pub(crate) fn external_hash(vault: &Vault, issuer: &str, subject: &str) -> [u8; 32] {
     let pair = format!("{}:{issuer}{subject}", issuer.len());
     vault.keyed_hash(purpose::EXTERNAL, pair.as_bytes())
+}
+
+/// The end user that `key` calls `name`: the same name under another key is
+/// another user.
+#[must_use]
+pub fn delegated_user(vault: &Vault, key: KeyId, name: &str) -> DelegatedUser {
+    let mut text = key.as_u128().to_be_bytes().to_vec();
+    text.extend_from_slice(name.as_bytes());
+    let hash = vault.keyed_hash(purpose::DELEGATED_USER, &text);
+    let mut bits = [0; 16];
+    bits.copy_from_slice(&hash[..16]);
+    DelegatedUser(u128::from_be_bytes(bits))
 }
 
 /// Keeps the text of a configuration that decisions carry the `hash` of.

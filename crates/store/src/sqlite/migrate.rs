@@ -13,7 +13,8 @@ use crate::people::StoreError;
 /// `SWDB` in the file's header.
 const APPLICATION_ID: i64 = 0x5357_4442;
 /// The migrations in their order: version `n` is made by the one at `n - 1`.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_people.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_people.sql"), include_str!("migrations/0002_class.sql")];
 /// The newest schema that this version knows.
 #[expect(clippy::cast_possible_wrap, reason = "a handful of migrations")]
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -59,4 +60,36 @@ async fn step(
     let header = format!("PRAGMA user_version = {next}; PRAGMA application_id = {APPLICATION_ID};");
     sqlx::raw_sql(sqlx::AssertSqlSafe(header)).execute(&mut *transaction).await?;
     transaction.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use surgewall_core::clock::Timestamp;
+    use surgewall_core::principal::{Class, ClassReason};
+
+    use super::*;
+    use crate::people::{People as _, Pick};
+    use crate::sqlite::Sqlite;
+
+    #[tokio::test]
+    async fn an_older_schema_is_brought_up_to_date_with_its_rows() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("t.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        step(&mut connection, MIGRATIONS[0]).await.unwrap();
+        let row = "INSERT INTO accounts (org_id, id, public_id, class, suspended, created_at) \
+             VALUES (1, x'00000000000000000000000000000001', 'user_a', 'verified', 0, 5)";
+        sqlx::raw_sql(row).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+
+        let store = Sqlite::open(&path).await.unwrap();
+        let mut connection = store.writer.acquire().await.unwrap();
+        assert_eq!(version(&mut connection).await.unwrap(), SCHEMA_VERSION);
+        let rows = store.accounts(&Pick::Ids(vec![1])).await.unwrap();
+        let since = rows.first().map(|row| (row.class, row.class_since, row.class_why));
+        let known = (Class::Verified, Timestamp::from_millis(5), ClassReason::Unknown);
+        assert_eq!(since, Some(known));
+    }
 }

@@ -2,11 +2,13 @@
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
+use surgewall_core::id::KeyId;
+use surgewall_core::principal::DelegatedUser;
 
 use super::engine;
 use super::rows::{self, to_blob};
 use crate::people::{
-    AccountRow, ConfigRow, GroupRow, KeyRow, ORG_ID, PAGE_ROWS_MAX, Pick, StoreError,
+    AccountRow, ConfigRow, GroupRow, KeyRow, ORG_ID, PAGE_ROWS_MAX, Pick, Seen, StoreError,
 };
 
 /// One table's statements, by [`Pick`]. Each is bound to the organisation, the
@@ -66,8 +68,9 @@ const ACCOUNTS: Statements = statements!(
     external: ("INDEXED BY accounts_external", "t.external_hash = ?2 AND ?3 = ?3")
 );
 const KEYS: Statements = statements!(
-    "t.*, l.limits_sealed, u.last_used_at", "keys",
+    "t.*, l.limits_sealed, v.limits_sealed AS user_limits_sealed, u.last_used_at", "keys",
     "LEFT JOIN limits l ON l.org_id = t.org_id AND l.subject_kind = 'key' AND l.subject_id = t.id \
+     LEFT JOIN limits v ON v.org_id = t.org_id AND v.subject_kind = 'user' AND v.subject_id = t.id \
      LEFT JOIN key_uses u ON u.org_id = t.org_id AND u.key_id = t.id",
     public_id: "INDEXED BY keys_public_id",
     of: ("INDEXED BY keys_account", "t.account_id = ?2 AND t.id > ?3"),
@@ -138,6 +141,18 @@ async fn select(
     };
     let query = query.bind(to_blob(after)).bind(rows_max.min(PAGE_ROWS_MAX));
     query.fetch_all(pool).await.map_err(engine("reading rows"))
+}
+
+pub(super) async fn user_seen(
+    pool: &SqlitePool,
+    key: KeyId,
+    user: DelegatedUser,
+) -> Result<Option<Seen>, StoreError> {
+    const SQL: &str = "SELECT first_seen, last_seen FROM delegated_users \
+         WHERE org_id = ?1 AND key_id = ?2 AND user_hash = ?3";
+    let query = sqlx::query(SQL).bind(ORG_ID).bind(to_blob(key.as_u128())).bind(to_blob(user.0));
+    let found = query.fetch_optional(pool).await.map_err(engine("reading a delegated user"))?;
+    found.as_ref().map(rows::seen).transpose()
 }
 
 pub(super) async fn configs(pool: &SqlitePool) -> Result<Vec<ConfigRow>, StoreError> {

@@ -4,10 +4,11 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::{Id, PublicId};
+use surgewall_core::principal::ClassReason;
 
 use super::engine;
 use crate::people::{
-    AccountRow, BcryptParts, ConfigRow, CredentialKind, GroupRow, Hidden, KeyRow, StoreError,
+    AccountRow, BcryptParts, ConfigRow, CredentialKind, GroupRow, Hidden, KeyRow, Seen, StoreError,
 };
 
 /// An instant as SQLite stores it.
@@ -92,20 +93,32 @@ pub(super) fn group(row: &SqliteRow) -> Result<GroupRow, StoreError> {
 /// A row of `accounts` with its limits.
 pub(super) fn account(row: &SqliteRow) -> Result<AccountRow, StoreError> {
     let class: &str = column(row, "class")?;
+    let created_at = instant(row, "created_at")?;
     Ok(AccountRow {
         id: id(row, "id")?,
         public_id: public_id(row)?,
         email: optional_hidden(row, "email_hash", "email_sealed")?,
         external: optional_hidden(row, "external_hash", "external_sealed")?,
         class: class.parse().map_err(|_| StoreError::Damaged { column: "accounts.class" })?,
+        class_since: optional_instant(row, "class_since")?.unwrap_or(created_at),
+        class_why: class_why(row)?,
         group: optional_id(row, "group_id")?,
         suspended: column(row, "suspended")?,
         limits: column(row, "limits_sealed")?,
-        created_at: instant(row, "created_at")?,
+        created_at,
     })
 }
 
-/// A row of `keys` with its limits and its last use.
+fn class_why(row: &SqliteRow) -> Result<ClassReason, StoreError> {
+    let word: Option<&str> = column(row, "class_why")?;
+    let known = |word| ClassReason::ALL.into_iter().find(|why| why.as_str() == word);
+    match word {
+        None => Ok(ClassReason::Unknown),
+        Some(word) => known(word).ok_or(StoreError::Damaged { column: "accounts.class_why" }),
+    }
+}
+
+/// A row of `keys` with its limits, those of its users, and its last use.
 pub(super) fn key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
     Ok(KeyRow {
         id: id(row, "id")?,
@@ -120,6 +133,7 @@ pub(super) fn key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
         scopes: column(row, "scopes_sealed")?,
         delegates: column(row, "delegates")?,
         limits: column(row, "limits_sealed")?,
+        user_limits: column(row, "user_limits_sealed")?,
         created_at: instant(row, "created_at")?,
         expires_at: optional_instant(row, "expires_at")?,
         revoked_at: optional_instant(row, "revoked_at")?,
@@ -140,6 +154,11 @@ fn bcrypt(row: &SqliteRow) -> Result<Option<BcryptParts>, StoreError> {
     let prefix_len = len.and_then(|len| u8::try_from(len).ok());
     let prefix_len = prefix_len.ok_or(StoreError::Damaged { column: "keys.prefix_len" })?;
     Ok(Some(BcryptParts { sealed, prefix_hash: hash, prefix_len }))
+}
+
+/// A row of `delegated_users`.
+pub(super) fn seen(row: &SqliteRow) -> Result<Seen, StoreError> {
+    Ok(Seen { first: instant(row, "first_seen")?, last: instant(row, "last_seen")? })
 }
 
 /// A row of `configs`.

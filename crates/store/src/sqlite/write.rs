@@ -6,12 +6,13 @@ use sqlx::{Sqlite as Db, SqliteConnection, SqlitePool, Transaction};
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::KeyId;
 use surgewall_core::limits::CONFIGS_KEPT_MAX;
+use surgewall_core::principal::DelegatedUser;
 
 use super::rows::{to_blob, to_millis};
 use super::{Sqlite, engine, read};
 use crate::people::{
     AccountRow, Change, ConfigRow, DELEGATED_USERS_MAX, GroupRow, KeyRow, ORG_ID, People, Pick,
-    StoreError, UserSeen,
+    Seen, StoreError, UserSeen,
 };
 
 impl People for Sqlite {
@@ -69,6 +70,14 @@ impl People for Sqlite {
         transaction.commit().await.map_err(doing)
     }
 
+    fn user_seen(
+        &self,
+        key: KeyId,
+        user: DelegatedUser,
+    ) -> impl Future<Output = Result<Option<Seen>, StoreError>> + Send {
+        read::user_seen(&self.readers, key, user)
+    }
+
     async fn keep_config(&self, config: &ConfigRow) -> Result<(), StoreError> {
         // A configuration that comes back is the newest again.
         const KEEP: &str = "INSERT INTO configs (org_id, id, hash, text_sealed, kept_at) \
@@ -115,12 +124,14 @@ async fn group(connection: &mut SqliteConnection, row: &GroupRow) -> Result<(), 
 
 async fn account(connection: &mut SqliteConnection, row: &AccountRow) -> Result<(), sqlx::Error> {
     const SQL: &str = "INSERT INTO accounts (org_id, id, public_id, email_hash, email_sealed, \
-         external_hash, external_sealed, class, group_id, suspended, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+         external_hash, external_sealed, class, group_id, suspended, created_at, \
+         class_since, class_why) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
          ON CONFLICT (org_id, id) DO UPDATE SET \
          email_hash = excluded.email_hash, email_sealed = excluded.email_sealed, \
          external_hash = excluded.external_hash, external_sealed = excluded.external_sealed, \
-         class = excluded.class, group_id = excluded.group_id, suspended = excluded.suspended";
+         class = excluded.class, group_id = excluded.group_id, suspended = excluded.suspended, \
+         class_since = excluded.class_since, class_why = excluded.class_why";
     sqlx::query(SQL)
         .bind(ORG_ID)
         .bind(to_blob(row.id.as_u128()))
@@ -133,6 +144,8 @@ async fn account(connection: &mut SqliteConnection, row: &AccountRow) -> Result<
         .bind(row.group.map(|group| to_blob(group.as_u128())))
         .bind(row.suspended)
         .bind(to_millis(row.created_at))
+        .bind(to_millis(row.class_since))
+        .bind(row.class_why.as_str())
         .execute(&mut *connection)
         .await?;
     limits(connection, "account", row.id.as_u128(), row.limits.as_ref()).await
@@ -171,7 +184,8 @@ async fn key(connection: &mut SqliteConnection, row: &KeyRow) -> Result<(), sqlx
         .bind(row.revoked_at.map(to_millis))
         .execute(&mut *connection)
         .await?;
-    limits(connection, "key", row.id.as_u128(), row.limits.as_ref()).await
+    limits(&mut *connection, "key", row.id.as_u128(), row.limits.as_ref()).await?;
+    limits(connection, "user", row.id.as_u128(), row.user_limits.as_ref()).await
 }
 
 async fn limits(
@@ -223,7 +237,6 @@ async fn forget_users(
 #[cfg(test)]
 mod tests {
     use surgewall_core::id::PublicId;
-    use surgewall_core::principal::DelegatedUser;
 
     use super::*;
     use crate::people::{CredentialKind, Hidden};
@@ -242,6 +255,7 @@ mod tests {
             scopes: None,
             delegates: true,
             limits: None,
+            user_limits: None,
             created_at: Timestamp::default(),
             expires_at: None,
             revoked_at: None,

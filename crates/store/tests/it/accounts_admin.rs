@@ -1,13 +1,13 @@
 //! Every operation of an operator, against a real database.
 
-use surgewall_core::principal::{Class, Scopes};
+use surgewall_core::principal::{Class, ClassReason, Scopes};
 use surgewall_core::refusal::CredentialFault;
 use surgewall_store::admin::{
     AccountEnsure, Assign, GroupCreate, GroupSet, KeyCreate, KeyList, KeySet, KeyState, KeyView,
     List, Reply, Request, UserCreate, UserSet, UserView,
 };
 
-use crate::accounts::{Desk, key_named, named};
+use crate::accounts::{Desk, START, key_named, named};
 
 fn user(reply: Reply) -> UserView {
     match reply {
@@ -46,6 +46,8 @@ async fn a_user_is_made_shown_changed_and_listed() {
     assert_eq!(view.email.as_deref(), Some("Ann@example.org"), "the domain in lower case");
     assert_eq!((view.id.as_str(), view.class, view.suspended), (id.as_str(), Class::New, false));
     assert_eq!(view.created_at, desk.now());
+    assert_eq!((view.class_since, view.class_why), (desk.now(), ClassReason::Default));
+    desk.pass(60);
 
     let set = UserSet {
         class: Some(Class::Established),
@@ -55,6 +57,9 @@ async fn a_user_is_made_shown_changed_and_listed() {
     };
     let view = user(desk.ask(Request::UserSet(set)).await.unwrap());
     assert_eq!(view.class, Class::Established);
+    let granted = (desk.now(), ClassReason::Operator);
+    assert_eq!((view.class_since, view.class_why), granted);
+    desk.pass(60);
     assert_eq!(view.group.as_deref(), Some("Course 101"));
     assert_eq!(view.limits, ["total_tokens=1000/1d:tiny"]);
 
@@ -63,6 +68,7 @@ async fn a_user_is_made_shown_changed_and_listed() {
     let out = UserSet { group: Some(Assign::Nothing), limits: Some(vec![]), ..user_set(&id) };
     let view = user(desk.ask(Request::UserSet(out)).await.unwrap());
     assert_eq!((view.group, view.limits.len(), view.class), (None, 0, Class::Established));
+    assert_eq!((view.class_since, view.class_why), granted, "as long as the class stays");
 }
 
 #[tokio::test]
@@ -240,11 +246,17 @@ async fn an_account_of_a_token_is_made_once_and_moved_by_its_claim() {
         issuer: "https://id.example.org".to_owned(),
         subject: "42".to_owned(),
         class: Class::Verified,
+        claimed: None,
         group: None,
     };
     let mut ids = Vec::new();
-    for group in [None, None, Some("staff".to_owned()), Some("staff".to_owned())] {
-        let asked = AccountEnsure { group, ..asked.clone() };
+    let staff = || Some("staff".to_owned());
+    let new = Some(Class::New);
+    for (group, claimed) in
+        [(None, None), (None, None), (staff(), None), (staff(), None), (None, new), (staff(), new)]
+    {
+        desk.pass(1);
+        let asked = AccountEnsure { group, claimed, ..asked.clone() };
         match desk.ask(Request::AccountEnsure(asked)).await.unwrap() {
             Reply::UserCreated { id } => ids.push(id),
             other => panic!("{other:?}"),
@@ -252,15 +264,17 @@ async fn an_account_of_a_token_is_made_once_and_moved_by_its_claim() {
     }
     ids.dedup();
     assert_eq!(ids.len(), 1);
-    assert_eq!(desk.records().iter().filter(|r| r.0 == "account.ensure").count(), 2);
+    assert_eq!(desk.records().iter().filter(|r| r.0 == "account.ensure").count(), 3);
 
     let desk = desk.restart().await;
     let account = desk.directory.account_by_external("https://id.example.org", "42").unwrap();
-    assert_eq!(account.class, Class::Verified);
+    assert_eq!(account.class, Class::New);
     assert_eq!(account.group.as_ref().unwrap().name, "staff");
     assert!(desk.directory.account_by_external("https://id.example.org4", "2").is_none());
     let view = user(desk.ask(Request::UserShow(named(ids[0].as_str()))).await.unwrap());
     assert_eq!(view.external.unwrap().subject, "42");
+    let since = surgewall_core::clock::Timestamp::from_millis(START.millis() + 5_000);
+    assert_eq!((view.class_since, view.class_why), (since, ClassReason::Claim));
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use std::sync::Mutex;
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::KeyId;
-use surgewall_core::principal::Class;
+use surgewall_core::principal::{Class, DelegatedUser};
 use surgewall_core::refusal::CredentialFault;
 use surgewall_store::admin::{
     AccountEnsure, ErrorKind, GroupCreate, KeyImport, Office, Request, UserCreate, execute,
 };
 use surgewall_store::directory::{Bounds, Directory};
 use surgewall_store::people::{
-    AccountRow, Change, ConfigRow, GroupRow, KeyRow, People, Pick, StoreError, UserSeen,
+    AccountRow, Change, ConfigRow, GroupRow, KeyRow, People, Pick, Seen, StoreError, UserSeen,
 };
 use surgewall_store::sqlite::Sqlite;
 
@@ -69,6 +69,9 @@ impl People for Faulty {
     async fn write_users_seen(&self, users: &[UserSeen]) -> Result<(), StoreError> {
         self.inner.write_users_seen(users).await
     }
+    async fn user_seen(&self, k: KeyId, u: DelegatedUser) -> Result<Option<Seen>, StoreError> {
+        self.inner.user_seen(k, u).await
+    }
     async fn keep_config(&self, config: &ConfigRow) -> Result<(), StoreError> {
         self.inner.keep_config(config).await
     }
@@ -101,6 +104,7 @@ async fn an_account_whose_client_left_half_way_is_there_for_the_next_one() {
         issuer: "i".to_owned(),
         subject: "s".to_owned(),
         class: Class::Verified,
+        claimed: None,
         group: None,
     });
     assert_eq!(ask_under(&desk, Fault::Stalls, ensure.clone()).await, "left");

@@ -34,6 +34,7 @@ async fn fill(desk: &Desk) -> String {
         issuer: "https://plain-issuer.example".to_owned(),
         subject: "plain-subject".to_owned(),
         class: Class::Verified,
+        claimed: None,
         group: None,
     };
     desk.ask(Request::GroupCreate(group)).await.unwrap();
@@ -114,11 +115,11 @@ fn database(desk: &Desk) -> std::path::PathBuf {
     paths.find(|path| fs::read(path).is_ok_and(|b| b.starts_with(b"SQLite format 3"))).unwrap()
 }
 
-async fn pragma(path: &std::path::Path, sql: &'static str) {
+async fn pragma(path: &std::path::Path, sql: &str) {
     use sqlx::Connection as _;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
     let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
 
@@ -142,7 +143,9 @@ async fn a_newer_schema_and_a_strange_file_are_refused_and_left_alone() {
     let error = Sqlite::open(&path).await.unwrap_err();
     assert!(matches!(error, StoreError::NotOurs { found: 7, .. }), "{error}");
 
-    pragma(&path, "PRAGMA user_version = 1; PRAGMA application_id = 0x53574442").await;
+    let ours =
+        format!("PRAGMA user_version = {SCHEMA_VERSION}; PRAGMA application_id = 0x53574442");
+    pragma(&path, &ours).await;
     let people = Sqlite::open(&path).await.unwrap();
     let directory = Directory::load(&people, desk.vault.clone()).await.unwrap();
     assert!(directory.find_key(&secret, desk.now()).await.is_ok());

@@ -6,6 +6,8 @@ mod accounts;
 #[cfg(test)]
 mod accounts_admin;
 #[cfg(test)]
+mod accounts_delegated;
+#[cfg(test)]
 mod accounts_faults;
 #[cfg(test)]
 mod accounts_foreign;

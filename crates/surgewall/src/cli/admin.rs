@@ -39,6 +39,8 @@ pub(crate) enum User {
     Show(Named),
     /// Change an account; what is not named stays
     Set(UserSet),
+    /// Show or change the limits of one end user that a delegating key names
+    Limit(UserLimit),
 }
 
 /// `admin group`.
@@ -172,6 +174,34 @@ pub(crate) struct UserSet {
     pub(crate) resume: bool,
     #[command(flatten)]
     pub(crate) limits: NewLimits,
+}
+
+/// `admin user limit`.
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("who").args(["user", "hash"]).required(true))]
+#[command(after_help = "\
+Without --limit and --no-limits the user is shown. The name is hashed, never kept. What all end
+users of a key may use stands in the configuration: [[limits.quota]] with per = \"user\".
+
+Examples:
+  surgewall admin user limit --key app --user alice
+  surgewall admin user limit --key app --user alice --limit requests=100/1d --limit concurrency=1
+  surgewall admin user limit --key app --user alice --no-limits")]
+pub(crate) struct UserLimit {
+    /// The key's id or name
+    #[arg(long)]
+    pub(crate) key: String,
+    /// The end user, as the key's requests name it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// The end user, by the hash that the ledger shows
+    #[arg(long, value_name = "HEX")]
+    pub(crate) hash: Option<String>,
+    #[command(flatten)]
+    pub(crate) limits: NewLimits,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Shape::Text, value_name = "FORMAT")]
+    pub(crate) format: Shape,
 }
 
 /// `admin group create`.

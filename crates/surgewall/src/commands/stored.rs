@@ -3,7 +3,7 @@
 use surgewall_core::config::Config;
 use surgewall_core::config::validate::unpriced;
 use surgewall_core::quota::LimitSpec;
-use surgewall_store::admin::{self, KeyList, List, Office, Reply, Request};
+use surgewall_store::admin::{self, KeyList, List, Named, Office, Reply, Request};
 use surgewall_store::people::People;
 
 use super::office::NoAudit;
@@ -20,7 +20,7 @@ pub(crate) struct Unpriced {
     pub(crate) model: String,
 }
 
-/// The first money limit on a key, account or group that counts a model
+/// The first money limit on a group, account, key or end user that counts a model
 /// without a price.
 ///
 /// # Errors
@@ -77,11 +77,30 @@ async fn page<P: People>(
             (rows.collect(), page.next.map(|next| next.to_string()))
         }
         Reply::Keys(page) => {
-            let rows = page.rows.into_iter().map(|row| (row.id.to_string(), row.limits));
-            (rows.collect(), page.next.map(|next| next.to_string()))
+            let mut rows = Vec::with_capacity(page.rows.len());
+            for row in page.rows {
+                if row.users_limited > 0 {
+                    rows.push((
+                        row.id.to_string(),
+                        users_limits(office, row.id.to_string()).await?,
+                    ));
+                }
+                rows.push((row.id.to_string(), row.limits));
+            }
+            (rows, page.next.map(|next| next.to_string()))
         }
         _ => (Vec::new(), None),
     })
+}
+
+/// The limits of all end users of one key together.
+async fn users_limits<P: People>(
+    office: &Office<'_, P>,
+    name: String,
+) -> Result<Vec<String>, Fault> {
+    let shown = admin::execute(office, &NoAudit, Request::KeyShow(Named { name })).await?;
+    let Reply::Key(key) = shown else { return Ok(Vec::new()) };
+    Ok(key.users.into_iter().flat_map(|user| user.limits).collect())
 }
 
 fn first(config: &Config, subject: &str, limits: &[String]) -> Option<Unpriced> {

@@ -6,8 +6,8 @@ mod show;
 
 use surgewall_core::id::PublicId;
 use surgewall_store::admin::{
-    Assign, Foreign, GroupCreate, GroupSet, KeyCreate, KeyList, KeySet, List, Named, Page, Reply,
-    Request, UserCreate, UserSet,
+    Assign, EndUser, Foreign, GroupCreate, GroupSet, KeyCreate, KeyList, KeySet, List, Named, Page,
+    Reply, Request, UserCreate, UserLimit, UserSet,
 };
 
 use self::show::{Listing, one};
@@ -46,6 +46,12 @@ async fn user(place: &Place, asked: typed::User) -> Result<(), Fault> {
             let limits = asked.limits.into_limits();
             let set = UserSet { user: asked.user, class: asked.class, group, suspended, limits };
             (Request::UserSet(set), Shape::Text)
+        }
+        typed::User::Limit(asked) => {
+            let user = asked.hash.map(EndUser::Hash);
+            let user = user.unwrap_or_else(|| EndUser::Name(asked.user.unwrap_or_default()));
+            let limits = asked.limits.into_limits();
+            (Request::UserLimit(UserLimit { key: asked.key, user, limits }), asked.format)
         }
     };
     one(operate(place, request).await?, format)

@@ -1,7 +1,7 @@
 //! Accounts, groups and keys for people.
 
 use surgewall_core::clock::Timestamp;
-use surgewall_core::principal::Scopes;
+use surgewall_core::principal::{Class, ClassReason, Scopes};
 use surgewall_store::admin::{GroupView, KeyState, KeyView, Reply, UserView};
 
 use crate::cli::Shape;
@@ -109,7 +109,7 @@ fn key(key: &KeyView) -> Vec<String> {
         or_none(key.group.as_ref()),
         scopes(&key.scopes),
         joined(&key.limits),
-        key.last_used_at.map_or_else(|| "never".to_owned(), minute),
+        or_never(key.last_used_at),
     ]
 }
 
@@ -141,10 +141,11 @@ pub(super) fn one(reply: Reply, format: Shape) -> Result<(), Fault> {
         (Reply::User(view), Shape::Json) => json(&view)?,
         (Reply::Group(view), Shape::Json) => json(&view)?,
         (Reply::Key(view), Shape::Json) => json(&view)?,
+        (Reply::Delegated(view), Shape::Json) => json(&view)?,
         (Reply::User(view), Shape::Text) => sheet(&[
             ("id", view.id.to_string()),
             ("who", who(&view)),
-            ("class", view.class.to_string()),
+            ("class", class(view.class, view.class_since, view.class_why)),
             ("group", or_none(view.group.as_ref())),
             ("limits", joined(&view.limits)),
             ("state", if view.suspended { "suspended" } else { "active" }.to_owned()),
@@ -156,24 +157,54 @@ pub(super) fn one(reply: Reply, format: Shape) -> Result<(), Fault> {
             ("limits", joined(&view.limits)),
             ("made", minute(view.created_at)),
         ]),
-        (Reply::Key(view), Shape::Text) => sheet(&[
-            ("id", view.id.to_string()),
-            ("name", view.name.clone()),
-            ("ends in", view.last_four.clone().unwrap_or_else(|| "-".to_owned())),
-            ("kind", view.kind.clone()),
-            ("state", state(&view)),
-            ("account", or_none(view.account.as_ref())),
-            ("group", or_none(view.group.as_ref())),
-            ("may", scopes(&view.scopes)),
-            ("delegates", if view.delegates { "yes" } else { "no" }.to_owned()),
+        (Reply::Key(view), Shape::Text) => one_key(&view),
+        (Reply::Delegated(view), Shape::Text) => sheet(&[
+            ("user", view.user.to_string()),
+            ("key", format!("{} ({})", view.key_name, view.key)),
             ("limits", joined(&view.limits)),
-            ("made", minute(view.created_at)),
-            ("last used", view.last_used_at.map_or_else(|| "never".to_owned(), minute)),
-            ("revoked", view.revoked_at.map_or_else(|| "-".to_owned(), minute)),
+            ("first seen", or_never(view.first_seen_at)),
+            ("last seen", or_never(view.last_seen_at)),
         ]),
         _ => return Err(unexpected()),
     }
     Ok(())
+}
+
+fn one_key(key: &KeyView) {
+    sheet(&[
+        ("id", key.id.to_string()),
+        ("name", key.name.clone()),
+        ("ends in", key.last_four.clone().unwrap_or_else(|| "-".to_owned())),
+        ("kind", key.kind.clone()),
+        ("state", state(key)),
+        ("account", or_none(key.account.as_ref())),
+        ("group", or_none(key.group.as_ref())),
+        ("class", class(key.class, key.class_since, key.class_why)),
+        ("may", scopes(&key.scopes)),
+        ("delegates", if key.delegates { "yes" } else { "no" }.to_owned()),
+        ("limits", joined(&key.limits)),
+        ("made", minute(key.created_at)),
+        ("last used", or_never(key.last_used_at)),
+        ("revoked", key.revoked_at.map_or_else(|| "-".to_owned(), minute)),
+    ]);
+    let users = key.users.iter();
+    let users: Vec<_> = users
+        .map(|user| ("end user", format!("{}  {}", user.user, joined(&user.limits))))
+        .collect();
+    sheet(&users);
+}
+
+/// `new since 2026-11-22 15:04Z: as every new account`.
+fn class(class: Class, since: Timestamp, why: ClassReason) -> String {
+    let why = match why {
+        ClassReason::Default => "as every new account",
+        ClassReason::Operator => "granted by an operator",
+        ClassReason::Issuer => "given to accounts of its token's issuer",
+        ClassReason::Claim => "its token says so",
+        ClassReason::OperatorsKey => "the operator's own key",
+        ClassReason::Unknown => "why was not recorded",
+    };
+    format!("{class} since {}: {why}", minute(since))
 }
 
 fn sheet(lines: &[(&str, String)]) {
@@ -183,6 +214,10 @@ fn sheet(lines: &[(&str, String)]) {
 
 fn or_none(text: Option<&String>) -> String {
     text.cloned().unwrap_or_else(|| "-".to_owned())
+}
+
+fn or_never(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), minute)
 }
 
 fn joined(limits: &[String]) -> String {
