@@ -88,6 +88,10 @@ impl Window {
         self.starts.len().max(self.token_ratios.len()) + self.unjudged
     }
 
+    pub(super) fn has_starts(&self) -> bool {
+        !self.starts.is_empty()
+    }
+
     /// What the first tokens show that came, and those that are `overdue` for so long now.
     /// The queue is the larger of those overdue and, after Little, the excess
     /// wait that ended for each second of the window.
