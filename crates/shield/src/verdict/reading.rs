@@ -103,7 +103,7 @@ fn decide(numbers: &Numbers, capacity: u64, slow: &Slowness) -> Option<Reading> 
     let demand = Demand::of(numbers);
     if demand.all <= capacity {
         // The calls that ended were still quick: the capacity is not what it was.
-        let reasons = with(&slow.signs, Reason::FitsUsualCapacity);
+        let reasons = with(&slow.signs, Reason::DemandFits);
         return slow.is.then(|| found(Verdict::UpstreamSlow, vec![], reasons));
     }
     let usual = numbers.usual.capacity;

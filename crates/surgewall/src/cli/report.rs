@@ -3,6 +3,8 @@
 use clap::{Subcommand, ValueEnum};
 use surgewall_store::ledger::read::UsageBy;
 
+use super::Shape;
+
 /// `report`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Report {
@@ -15,6 +17,27 @@ Examples:
   surgewall report usage --by account
   surgewall report usage --by model --since 30d --format csv")]
     Usage(Usage),
+    /// What happened when requests waited long or were refused, and why
+    #[command(after_help = "\
+Without ID it lists the incidents that the ledger tells of, the newest last. ID is an incident's id,
+the beginning of one, or `last`. It only reads: beside a running door, or on a copy.
+
+Examples:
+  surgewall report incident
+  surgewall report incident last
+  surgewall report incident inc_7Qd0Yw3mXk1bVtR5a --format json")]
+    Incident(Incident),
+}
+
+/// `report incident`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Incident {
+    /// Which one
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Shape::Text, value_name = "FORMAT")]
+    pub(crate) format: Shape,
 }
 
 /// `report usage`.

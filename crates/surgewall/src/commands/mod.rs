@@ -2,6 +2,7 @@
 
 mod admin;
 mod check;
+mod incident;
 mod init;
 mod office;
 mod report;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Fault> {
         Command::Check(asked) => block_on(check::check(&place, &asked)),
         Command::Drill(Drill::Deepseek(asked)) => block_on(crate::drill::deepseek(&asked)),
         Command::Report(Report::Usage(asked)) => block_on(report::usage(&place, &asked)),
+        Command::Report(Report::Incident(asked)) => incident::incident(&place, &asked),
     }
 }
 

@@ -3,6 +3,8 @@
 
 pub(crate) mod csv;
 pub(crate) mod findings;
+pub(crate) mod incident;
+pub(crate) mod progress;
 pub(crate) mod rows;
 pub(crate) mod sarif;
 pub(crate) mod table;

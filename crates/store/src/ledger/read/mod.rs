@@ -4,6 +4,7 @@
 //! one mistake does not hide another.
 
 mod export;
+mod incidents;
 pub(super) mod scan;
 mod tally;
 mod torn;
@@ -14,9 +15,13 @@ pub(super) mod walk;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use export::export;
+pub use export::{export, export_watched};
+pub use incidents::{
+    INCIDENT_LINES_MAX, INCIDENTS_MAX, Incident, Standing, Story, incident, incidents,
+};
 pub use usage::{USAGE_ROWS_MAX, UsageBy, UsageReport, UsageRow, UsageSubject, usage};
-pub use verify::{Verification, verify};
+pub use verify::{Verification, verify, verify_watched};
+pub use walk::Reading;
 
 /// Why nothing can be said about a ledger.
 #[derive(Debug, thiserror::Error)]

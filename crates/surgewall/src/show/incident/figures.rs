@@ -1,0 +1,90 @@
+//! Numbers and times as people read them.
+
+use surgewall_core::clock::Timestamp;
+
+/// Thousandths of a request per second: `0.4`, `31.4`, `1,234`.
+pub(super) fn rate(milli: u64) -> String {
+    if milli >= 100_000 {
+        return count(milli.saturating_add(500) / 1_000);
+    }
+    let tenths = (milli + 50) / 100;
+    match tenths % 10 {
+        0 => count(tenths / 10),
+        part => format!("{}.{part}", tenths / 10),
+    }
+}
+
+/// A number with its thousands apart: `12,400`.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Seconds: `45 s`, `2 min 30 s`, `1 h 5 min`.
+pub(super) fn duration(seconds: u64) -> String {
+    let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes, rest) {
+        (0, 0, _) => format!("{rest} s"),
+        (0, _, 0) => format!("{minutes} min"),
+        (0, _, _) => format!("{minutes} min {rest} s"),
+        (_, 0, _) => format!("{hours} h"),
+        (_, _, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// Milliseconds: `350 ms`, `2.0 s`, `30 s`.
+pub(super) fn millis(millis: u64) -> String {
+    match millis {
+        0 => "-".to_owned(),
+        1..1_000 => format!("{millis} ms"),
+        1_000..10_000 => format!("{}.{} s", millis / 1_000, millis / 100 % 10),
+        _ => duration(millis / 1_000),
+    }
+}
+
+/// The day and the time of day, UTC: `2026-11-22 18:05:03`.
+pub(super) fn day(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.get(..19).unwrap_or(&text).replace('T', " ")
+}
+
+/// The time of day, UTC: `18:05:03`.
+pub(super) fn time(at: Timestamp) -> String {
+    let day = day(at);
+    day.get(11..).unwrap_or(&day).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        let rates = [(0, "0"), (49, "0"), (50, "0.1"), (31_400, "31.4"), (39_960, "40")];
+        for (milli, shown) in rates {
+            assert_eq!(rate(milli), shown);
+        }
+        assert_eq!(rate(1_234_500), "1,235");
+        assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");
+        assert_eq!([count(0), count(999), count(1_000)], ["0", "999", "1,000"]);
+    }
+
+    #[test]
+    fn times_read_well() {
+        let durations =
+            [(0, "0 s"), (60, "1 min"), (150, "2 min 30 s"), (3_600, "1 h"), (3_900, "1 h 5 min")];
+        for (seconds, shown) in durations {
+            assert_eq!(duration(seconds), shown);
+        }
+        assert_eq!([millis(0), millis(350), millis(2_050)], ["-", "350 ms", "2.0 s"]);
+        let at = Timestamp::from_millis(1_000_000_003_999);
+        assert_eq!([day(at), time(at)], ["2001-09-09 01:46:43", "01:46:43"]);
+    }
+}
