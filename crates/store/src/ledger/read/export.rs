@@ -6,7 +6,7 @@ use surgewall_core::decision::Record;
 use surgewall_core::finding::Finding;
 
 use super::ReadError;
-use super::walk::{Event, walk};
+use super::walk::{Event, Reading, walk_watched};
 use crate::vault::Vault;
 
 /// Gives every record in `directory` to `each`, with its sequence, oldest
@@ -17,7 +17,20 @@ use crate::vault::Vault;
 pub fn export(
     directory: &Path,
     vault: &Vault,
+    each: impl FnMut(u64, Record),
+) -> Result<Vec<Finding>, ReadError> {
+    export_watched(directory, vault, each, &mut |_| {})
+}
+
+/// As [`export`]; `watch` hears how far it is.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_watched(
+    directory: &Path,
+    vault: &Vault,
     mut each: impl FnMut(u64, Record),
+    watch: &mut dyn FnMut(Reading),
 ) -> Result<Vec<Finding>, ReadError> {
     let mut visit = |event: Event| {
         if let Event::Record { sequence, record, .. } = event {
@@ -25,5 +38,5 @@ pub fn export(
         }
         Ok(())
     };
-    walk(directory, Some(vault), &mut visit).map(|walked| walked.findings)
+    walk_watched(directory, Some(vault), &mut visit, watch).map(|walked| walked.findings)
 }

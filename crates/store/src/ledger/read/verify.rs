@@ -7,7 +7,7 @@ use surgewall_core::finding::Finding;
 
 use super::ReadError;
 use super::tally::Tally;
-use super::walk::{Event, walk};
+use super::walk::{Event, Reading, walk_watched};
 use crate::vault::Vault;
 
 /// What `check ledger --format json` prints. Sums are `null` without the
@@ -43,6 +43,18 @@ pub struct Verification {
 /// # Errors
 /// A file cannot be read, or a newer Surgewall wrote it: nothing can be said.
 pub fn verify(directory: &Path, vault: Option<&Vault>) -> Result<Verification, ReadError> {
+    verify_watched(directory, vault, &mut |_| {})
+}
+
+/// As [`verify`]; `watch` hears how far it is.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_watched(
+    directory: &Path,
+    vault: Option<&Vault>,
+    watch: &mut dyn FnMut(Reading),
+) -> Result<Verification, ReadError> {
     let mut tally = Tally::default();
     let mut visit = |event: Event| match event {
         Event::Segment { fresh } => {
@@ -51,7 +63,7 @@ pub fn verify(directory: &Path, vault: Option<&Vault>) -> Result<Verification, R
         }
         Event::Record { record, .. } => tally.record(&record),
     };
-    let walked = walk(directory, vault, &mut visit)?;
+    let walked = walk_watched(directory, vault, &mut visit, watch)?;
     let mut notes = walked.notes;
     if walked.records == 0 && walked.findings.is_empty() {
         notes.push("the ledger is empty".to_owned());

@@ -68,6 +68,15 @@ pub(crate) fn segments(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
+/// How far a walk has come, in bytes of all segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Read so far.
+    pub read_bytes: u64,
+    /// To be read, as it was when the walk began.
+    pub total_bytes: u64,
+}
+
 /// Reads every segment in `directory`; with a vault each record is opened and
 /// given to `visit`, which may find fault with it.
 pub(super) fn walk(
@@ -75,9 +84,22 @@ pub(super) fn walk(
     vault: Option<&Vault>,
     visit: &mut dyn FnMut(Event) -> Result<(), String>,
 ) -> Result<Walked, ReadError> {
+    walk_watched(directory, vault, visit, &mut |_| {})
+}
+
+/// As [`walk`]; `watch` hears after each record how far it is.
+pub(super) fn walk_watched(
+    directory: &Path,
+    vault: Option<&Vault>,
+    visit: &mut dyn FnMut(Event) -> Result<(), String>,
+    watch: &mut dyn FnMut(Reading),
+) -> Result<Walked, ReadError> {
     let listed = segments(directory).map_err(|source| ReadError::io(directory, source))?;
+    let bytes = listed.iter().filter_map(|(_, path)| fs::metadata(path).ok());
+    let reading = Reading { read_bytes: 0, total_bytes: bytes.map(|file| file.len()).sum() };
     let walked = Walked { records: 0, head: [0; 32], notes: Vec::new(), findings: Vec::new() };
-    let mut walk = Walk { vault, visit, walked, expected: None, previous: None, begun: false };
+    let (expected, previous) = (None, None);
+    let mut walk = Walk { vault, visit, watch, reading, walked, expected, previous, begun: false };
     for (first, path) in listed {
         match Scanner::open(&path, first) {
             Ok(Ok(scanner)) => walk.segment(scanner, path)?,
@@ -94,6 +116,8 @@ pub(super) fn walk(
 struct Walk<'a> {
     vault: Option<&'a Vault>,
     visit: &'a mut dyn FnMut(Event) -> Result<(), String>,
+    watch: &'a mut dyn FnMut(Reading),
+    reading: Reading,
     walked: Walked,
     expected: Option<Expected>,
     previous: Option<PathBuf>,
@@ -138,7 +162,10 @@ impl Walk<'_> {
         let ledger = scanner.header().ledger;
         let mut buffer = Vec::new();
         loop {
+            let from = scanner.offset();
             let read = scanner.next(buffer).map_err(|source| ReadError::io(path, source))?;
+            self.reading.read_bytes += scanner.offset() - from;
+            (self.watch)(self.reading);
             let mut raw = match read {
                 Ok(raw) => raw,
                 Err(end) => return Ok(end),

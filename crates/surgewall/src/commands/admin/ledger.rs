@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write as _};
 use serde_json::{Map, Value};
 use surgewall_core::decision::Record;
 use surgewall_store::datadir::DataDir;
-use surgewall_store::ledger::read::export;
+use surgewall_store::ledger::read::export_watched;
 use surgewall_store::people::{PAGE_ROWS_MAX, People as _, Pick};
 use surgewall_store::sqlite::Sqlite;
 
@@ -14,6 +14,7 @@ use crate::cli::admin::Ledger;
 use crate::fault::{Fault, Verdict};
 use crate::place::{Place, vault};
 use crate::show;
+use crate::show::progress::Progress;
 
 /// What an internal id is called where it is no longer known.
 const UNKNOWN: &str = "unknown";
@@ -37,13 +38,18 @@ pub(crate) async fn ledger(place: &Place, asked: &Ledger) -> Result<Verdict, Fau
     }
     let mut lines = BufWriter::new(std::io::stdout().lock());
     let mut written = Ok(());
-    let findings = export(&data.ledger(), &vault, |sequence, record| {
+    let each = |sequence, record: Record| {
         if written.is_ok() {
             written = line(sequence, &record, &names)
                 .map_err(std::io::Error::from)
                 .and_then(|line| lines.write_all(line.as_bytes()));
         }
-    })?;
+    };
+    // Where the records themselves pass by on the terminal, they say how far it is.
+    let mut progress = Progress::new("exporting the ledger", !show::is_terminal());
+    let mut watch = |reading| progress.step(reading);
+    let findings = export_watched(&data.ledger(), &vault, each, &mut watch)?;
+    drop(progress);
     match written.and_then(|()| lines.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
         other => other?,

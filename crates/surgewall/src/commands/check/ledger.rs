@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use surgewall_store::datadir::DataDir;
-use surgewall_store::ledger::read::{Verification, verify};
+use surgewall_store::ledger::read::{Verification, verify_watched};
 use surgewall_store::vault::Vault;
 
 use super::print;
 use crate::cli::check::Format;
 use crate::fault::{Fault, Verdict};
 use crate::place::{Place, vault};
+use crate::show::progress::Progress;
 
 /// Verifies the ledger in `dir`, or in the data directory.
 ///
@@ -35,7 +36,13 @@ pub(super) fn read(place: &Place, dir: Option<&Path>) -> Result<Verification, Fa
     } else {
         (segments(root)?, None, None)
     };
-    let mut verification = if ledger.exists() { verify(&ledger, vault.as_ref())? } else { empty() };
+    let mut progress = Progress::new("checking the ledger", true);
+    let mut watch = |reading| progress.step(reading);
+    let mut verification = if ledger.exists() {
+        verify_watched(&ledger, vault.as_ref(), &mut watch)?
+    } else {
+        empty()
+    };
     verification.notes.extend(note);
     Ok(verification)
 }
