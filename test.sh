@@ -31,10 +31,17 @@ need() { # CHECK PACKAGE...
 
 stage_format() { cargo fmt --all --check; }
 
-stage_lint() { cargo clippy --workspace --all-targets --locked --quiet -- -D warnings; }
+stage_lint() {
+  cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+  cargo clippy --package surgewall-gateway --features otel --all-targets --locked --quiet -- -D warnings
+}
 
 # Unit, property, golden and integration tests, and the tidy rules (links of the handbook among them).
-stage_test() { cargo test --workspace --locked --quiet --no-fail-fast; }
+# The last line is for what only a build with traces has.
+stage_test() {
+  cargo test --workspace --locked --quiet --no-fail-fast
+  cargo test --package surgewall-gateway --features otel --locked --quiet -- trace
+}
 
 stage_docs() {
   RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet

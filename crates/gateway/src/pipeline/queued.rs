@@ -136,6 +136,7 @@ impl QueuedBody {
         let error = ErrorBody::of(dialect, &refusal, &request_id.to_string());
         let mut event = BytesMut::new();
         render_event(dialect, &error, &mut event);
+        self.arrival.trace.refused(&refusal);
         self.door.note_refusal(&Refused {
             request_id,
             network: self.arrival.network,

@@ -34,3 +34,6 @@ mod revoked;
 mod tls;
 #[cfg(test)]
 mod tokens;
+#[cfg(feature = "otel")]
+#[cfg(test)]
+mod traces;

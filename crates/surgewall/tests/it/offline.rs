@@ -229,3 +229,11 @@ fn check_config_says_who_reaches_what() {
     chmod(&site.path("surgewall-data"), 0o755);
     assert!(site.stdout(&["check", "config"], 1).contains("config.data.mode"));
 }
+
+#[cfg(not(feature = "otel"))]
+#[test]
+fn check_config_says_where_traces_would_go() {
+    let site =
+        Site::with("[telemetry]\notlp_endpoint = \"http://10.0.0.7:4318\"\nsample_ratio = 0.05\n");
+    insta::assert_snapshot!("check_config_traces", site.shown(&["check", "config"]));
+}

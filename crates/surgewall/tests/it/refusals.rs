@@ -30,6 +30,13 @@ fn configurations_that_cannot_be_meant() {
     }
 }
 
+#[cfg(not(feature = "otel"))]
+#[test]
+fn traces_in_a_build_without_them() {
+    let site = Site::with("[telemetry]\notlp_endpoint = \"http://127.0.0.1:4318\"\n");
+    insta::assert_snapshot!("refused_traces_not_built", refused(&site));
+}
+
 #[test]
 fn weak_and_exposed_credentials() {
     let config = "[[upstream]]\nname = \"u\"\nurl = \"http://127.0.0.1:1/v1\"\napi_key = { file = \"key\" }\n";

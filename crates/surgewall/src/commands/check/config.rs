@@ -54,6 +54,7 @@ pub(super) async fn read(place: &Place) -> Result<Said, Fault> {
         said.statements
             .push("No upstream: prompts to the handbook never leave this process.".to_owned());
     }
+    traces(&loaded.config, &mut said);
     startable(&loaded, &mut said);
     stored::read(place, &loaded.config, &mut said).await;
     Ok(said)
@@ -122,6 +123,16 @@ fn proxies(config: &Config, said: &mut Said) {
                 .evidence("Behind a proxy /metrics answers only to a token, and none is set: nobody can read it.")
                 .advice("Set listen.metrics_token = { file = \"...\" }, or telemetry.metrics = false."),
         );
+    }
+}
+
+fn traces(config: &Config, said: &mut Said) {
+    if let Some(endpoint) = &config.telemetry.otlp_endpoint {
+        let share = config.telemetry.sample_ratio * 100.0;
+        let place = Reach::of_url(endpoint).place();
+        said.statements.push(format!(
+            "traces go to {endpoint}, {place}: of {share} % of the requests, without content."
+        ));
     }
 }
 
