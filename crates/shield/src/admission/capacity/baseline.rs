@@ -28,6 +28,15 @@ impl<const N: usize> Ring<N> {
         self.len = (self.len + 1).min(N);
     }
 
+    /// Scales all but the newest `fresh` values.
+    fn scale_older(&mut self, fresh: usize, per_mille: u64) {
+        for age in fresh + 1..=self.len {
+            if let Some(value) = self.values.get_mut((self.next + N - age) % N) {
+                *value = (value.saturating_mul(per_mille) / 1_000).max(1);
+            }
+        }
+    }
+
     /// The value that `percent` of the others do not exceed.
     fn quantile(&self, percent: usize) -> Option<u64> {
         let mut values = self.values;
@@ -41,6 +50,8 @@ impl<const N: usize> Ring<N> {
 struct Group {
     unloaded: Ring<UNLOADED>,
     loaded: Ring<LOADED>,
+    /// Unloaded samples since the last mark.
+    fresh: usize,
 }
 
 /// A baseline for each group of sizes, in microseconds.
@@ -48,6 +59,7 @@ struct Group {
 pub(super) struct Baseline {
     groups: Vec<Group>,
     percent: usize,
+    loaded_percent: usize,
 }
 
 /// The group of a size.
@@ -57,10 +69,11 @@ pub(super) fn group_of(size: u64) -> usize {
 }
 
 impl Baseline {
-    /// A baseline that is the `percent` quantile of what is seen without load.
-    pub(super) fn new(percent: usize) -> Self {
-        let group = Group { unloaded: Ring::EMPTY, loaded: Ring::EMPTY };
-        Self { groups: vec![group; GROUPS], percent }
+    /// A baseline that is the `percent` quantile of what is seen without load,
+    /// and not above the `loaded_percent` quantile of what is seen under load.
+    pub(super) fn new(percent: usize, loaded_percent: usize) -> Self {
+        let group = Group { unloaded: Ring::EMPTY, loaded: Ring::EMPTY, fresh: 0 };
+        Self { groups: vec![group; GROUPS], percent, loaded_percent }
     }
 
     pub(super) fn is_known(&self) -> bool {
@@ -85,13 +98,14 @@ impl Baseline {
     pub(super) fn unloaded(&mut self, group: usize, micros: u64) {
         if let Some(group) = self.groups.get_mut(group) {
             group.unloaded.push(micros.max(1));
+            group.fresh += 1;
         }
     }
 
     /// A sample under load never raises the baseline, but many that are
     /// clearly faster prove that it is too high, and are better than none.
     pub(super) fn loaded(&mut self, group: usize, micros: u64) {
-        let (expected, percent) = (self.expected(group), self.percent);
+        let (expected, percent) = (self.expected(group), self.loaded_percent);
         let Some(group) = self.groups.get_mut(group) else { return };
         group.loaded.push(micros.max(1));
         let seen = group.loaded.quantile(percent).filter(|_| group.loaded.len == LOADED);
@@ -103,12 +117,19 @@ impl Baseline {
         }
     }
 
-    /// The server became slower as a whole: everything takes so much longer.
+    /// From here on samples are fresh.
+    pub(super) fn mark(&mut self) {
+        for group in &mut self.groups {
+            group.fresh = 0;
+        }
+    }
+
+    /// The server became slower as a whole: what was learnt before the mark takes so much longer.
     pub(super) fn scale(&mut self, per_mille: u64) {
         for group in &mut self.groups {
-            for value in &mut group.unloaded.values {
-                *value = (value.saturating_mul(per_mille) / 1_000).max(1);
-            }
+            let fresh = group.fresh;
+            group.unloaded.scale_older(fresh, per_mille);
+            group.loaded = Ring::EMPTY;
         }
     }
 }
@@ -119,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_group_never_seen_is_taken_from_its_neighbour() {
-        let mut baseline = Baseline::new(50);
+        let mut baseline = Baseline::new(50, 50);
         assert_eq!(baseline.expected(8), None);
         baseline.unloaded(8, 100);
         for (group, expected) in [(0, 100), (8, 100), (9, 200), (11, 800), (20, 102_400)] {
@@ -133,7 +154,7 @@ mod tests {
 
     #[test]
     fn load_lowers_a_baseline_and_never_raises_it() {
-        let mut baseline = Baseline::new(50);
+        let mut baseline = Baseline::new(50, 50);
         baseline.unloaded(8, 100);
         for _ in 0..1_000 {
             baseline.loaded(8, 5_000);
@@ -151,7 +172,7 @@ mod tests {
 
     #[test]
     fn half_of_the_memory_turns_a_baseline() {
-        let mut baseline = Baseline::new(50);
+        let mut baseline = Baseline::new(50, 50);
         for _ in 0..100 {
             baseline.unloaded(3, 100);
         }
@@ -161,7 +182,13 @@ mod tests {
         assert_eq!(baseline.expected(3), Some(100));
         baseline.unloaded(3, 1_000);
         assert_eq!(baseline.expected(3), Some(1_000));
+        baseline.mark();
+        baseline.unloaded(3, 4_000);
         baseline.scale(500);
         assert_eq!(baseline.expected(3), Some(500));
+        for _ in 0..UNLOADED / 2 {
+            baseline.unloaded(3, 4_000);
+        }
+        assert_eq!(baseline.expected(3), Some(4_000), "what is fresh is not scaled");
     }
 }

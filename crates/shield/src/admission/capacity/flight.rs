@@ -9,7 +9,7 @@ use std::{
 pub const TRACKED_MAX: usize = 65_536;
 
 /// Tokens of a stream that make one sample of the time per token.
-const SAMPLE_TOKENS_MIN: u64 = 8;
+const SAMPLE_TOKENS_MIN: u64 = 4;
 
 /// One request in the server.
 #[derive(Clone, Copy, Debug)]

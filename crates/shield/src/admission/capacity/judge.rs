@@ -29,7 +29,11 @@ impl Trust {
             self.complaints = COMPLAINTS_MAX;
         }
         self.complaints = self.complaints.saturating_add(1);
-        self.complaints <= COMPLAINTS_MAX
+        !self.is_lost()
+    }
+
+    const fn is_lost(self) -> bool {
+        self.complaints > COMPLAINTS_MAX
     }
 }
 
@@ -60,7 +64,8 @@ impl Capacity {
         let lateness = self.window.lateness(lasted, &overdue);
         let slowness = self.window.slowness();
         let needed = SAMPLES_MIN.min(usize::try_from(self.limits.sequences).unwrap_or(SAMPLES_MIN));
-        let said = self.server_waiting().is_some();
+        let complains = self.server_waiting().is_some_and(|waiting| waiting > 0);
+        let said = complains && !self.trust_waiting.is_lost();
         let answers = self.window.answers() + overdue.len();
         let is_enough = answers >= needed || said || self.window.refused > 0;
         if !is_enough {
@@ -106,7 +111,9 @@ impl Capacity {
             self.limits.tokens = None;
         }
         let (ratio_per_mille, is_slow) = slowness.unwrap_or_default();
-        self.slow_windows = if is_slow { self.slow_windows + 1 } else { 0 };
+        if slowness.is_some() {
+            self.slow_windows = if is_slow { self.slow_windows + 1 } else { 0 };
+        }
         if self.slow_windows >= SLOW_WINDOWS_MIN {
             return Verdict::Congested(Why::SlowTokens { ratio_per_mille });
         }
@@ -120,18 +127,13 @@ impl Capacity {
             Some(waiting) if self.trust_waiting.believes(u64::from(self.limits.sequences)) => {
                 Verdict::Congested(Why::ServerQueue { waiting })
             }
-            Some(_) => {
-                self.seeking = true;
-                Verdict::Good
-            }
-            None => self.gained(ratio_per_mille),
+            _ => self.gained(ratio_per_mille),
         }
     }
 
-    /// Whole answers alone, and a server that says nothing: whether more at once still bring more.
+    /// Whether more at once still bring more, where all answers come whole.
     fn gained(&mut self, ratio_per_mille: u64) -> Verdict {
-        let is_blind = !self.window.has_starts() && self.server_waiting().is_none();
-        if !is_blind || ratio_per_mille == 0 || !self.window.was_bound {
+        if self.window.has_starts() || ratio_per_mille == 0 || !self.window.was_bound {
             return Verdict::Good;
         }
         match self.plateau.judge(self.limits.sequences, ratio_per_mille) {

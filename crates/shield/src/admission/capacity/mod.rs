@@ -100,8 +100,8 @@ pub struct Capacity {
     waiting_read: [Option<u32>; 2],
     preemptions_read: Option<u64>,
     tokens_in_flight: u64,
-    /// The last change of the token limit, and whether a request from after it has ended.
-    tokens_at: Instant,
+    /// The last change of a limit, and whether a request from after it has ended.
+    changed_at: Instant,
     came_round: bool,
     trust_waiting: Trust,
     trust_preemptions: Trust,
@@ -130,16 +130,16 @@ impl Capacity {
             window_at: now,
             window: Window::default(),
             flights: Flights::default(),
-            first_token: Baseline::new(50),
-            per_token: Baseline::new(TOKEN_TIME_PERCENT),
-            per_whole_token: Baseline::new(50),
+            first_token: Baseline::new(50, 25),
+            per_token: Baseline::new(TOKEN_TIME_PERCENT, TOKEN_TIME_PERCENT),
+            per_whole_token: Baseline::new(50, 50),
             plateau: Plateau::new(),
             paced_at: None,
             slow_windows: 0,
             waiting_read: [None; 2],
             preemptions_read: None,
             tokens_in_flight: 0,
-            tokens_at: now,
+            changed_at: now,
             came_round: false,
             trust_waiting: Trust::default(),
             trust_preemptions: Trust::default(),
@@ -239,16 +239,12 @@ impl Capacity {
         } else {
             self.per_whole_token.loaded(group, each);
         }
-        if flight.dispatched < self.cut_at {
+        // It must have met the limit as it is now from its start.
+        if flight.dispatched < self.changed_at {
             return;
         }
         match self.per_whole_token.expected(group) {
-            Some(expected) => {
-                self.window.tokens(each, expected);
-                if !is_late(each, expected) {
-                    self.seek();
-                }
-            }
+            Some(expected) => self.window.tokens(each, expected),
             None => self.window.unjudged += 1,
         }
     }
@@ -256,10 +252,13 @@ impl Capacity {
     /// A request ended, or its call failed and another may follow.
     pub fn ended(&mut self, _now: Instant, id: u64, end: End) {
         let Some(flight) = self.flights.remove(id) else { return };
-        self.came_round |= flight.dispatched >= self.tokens_at;
+        self.came_round |= flight.dispatched >= self.changed_at;
         match end {
             End::Completed | End::Cancelled => {}
-            End::Failed => self.faults = self.faults.saturating_add(1),
+            End::Failed => {
+                self.faults = self.faults.saturating_add(1);
+                self.window.running_before = self.window.running_before.min(self.flights.started());
+            }
             End::Overloaded if flight.dispatched >= self.cut_at => {
                 self.window.refused = self.window.refused.saturating_add(1);
             }
@@ -301,12 +300,10 @@ impl Capacity {
         let lasted = now.saturating_duration_since(self.window_at);
         let why = (lasted >= WINDOW_MIN).then(|| self.judge(now, lasted)).flatten();
         let from = std::mem::replace(&mut self.reported, self.limits);
-        if from.tokens != self.limits.tokens {
-            (self.tokens_at, self.came_round) = (now, false);
-        }
         if from == self.limits {
             return None;
         }
+        (self.changed_at, self.came_round) = (now, false);
         let samples = u32::try_from(self.window.answers()).unwrap_or(u32::MAX);
         let why = why.unwrap_or(Why::Seeking { samples });
         Some(Change { at: now, from, to: self.limits, why })
@@ -316,6 +313,12 @@ impl Capacity {
     #[must_use]
     pub const fn health(&self) -> Health {
         self.health
+    }
+
+    /// Whether the limit's end is not known yet: it still grows with every answer.
+    #[must_use]
+    pub const fn is_seeking(&self) -> bool {
+        self.seeking
     }
 
     fn unloaded_max(&self) -> u32 {

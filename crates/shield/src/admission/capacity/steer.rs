@@ -75,8 +75,9 @@ impl Capacity {
             }
             Why::Seeking { .. } | Why::Room { .. } => return,
         }
-        (self.seeking, self.good_windows, self.slow_windows) = (false, 0, 0);
+        (self.seeking, self.good_windows) = (false, 0);
         (self.settling, self.sent_since_cut, self.cut_at) = (true, false, now);
+        self.first_token.mark();
     }
 
     fn cut_sequences(&mut self, per_mille: u64) {
@@ -90,6 +91,17 @@ impl Capacity {
         let peak = self.window.peak_tokens.max(1);
         let limit = self.limits.tokens.map_or(peak, |limit| limit.min(peak));
         self.limits.tokens = Some((limit.saturating_mul(per_mille) / 1_000).max(TOKENS_MIN));
+    }
+
+    /// How much a limit grows by. Whole answers tell of a change only when they
+    /// end, so that their windows are long: the step is larger instead.
+    fn step(&self) -> u32 {
+        let limit = self.limits.sequences;
+        match (self.window.has_starts(), self.seeking) {
+            (true, _) => 1,
+            (false, true) => (limit / 2).max(1),
+            (false, false) => (limit / 16).max(1),
+        }
     }
 
     /// A window without congestion: if a limit held somebody back, that one grows.
@@ -118,11 +130,12 @@ impl Capacity {
                 return Some(Why::Seeking { samples });
             }
             _ if by_sequences => {
-                self.limits.sequences = limit.saturating_add(1).min(self.config.max)
+                let more = limit.saturating_add(self.step());
+                self.limits.sequences = more.min(self.config.max);
             }
             _ => {}
         }
-        if self.good_windows >= GOOD_WINDOWS_MAX {
+        if self.good_windows >= GOOD_WINDOWS_MAX && self.window.has_starts() {
             self.seeking = true;
         }
         Some(Why::Room { samples })
