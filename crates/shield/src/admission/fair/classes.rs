@@ -44,7 +44,8 @@ impl Default for Shares {
 /// The virtual time of each class.
 #[derive(Debug)]
 pub(super) struct Classes {
-    shares: Shares,
+    /// Virtual time of each class for one unit of work.
+    paces: [u128; 4],
     /// Virtual time: the start of what was served last.
     now: u128,
     standings: [Standing; 4],
@@ -68,11 +69,11 @@ impl Standing {
 
 impl Classes {
     pub(super) fn new(shares: Shares) -> Self {
-        Self { shares, now: 0, standings: [Standing::default(); 4] }
+        Self { paces: paces(shares), now: 0, standings: [Standing::default(); 4] }
     }
 
     pub(super) fn set_shares(&mut self, shares: Shares) {
-        self.shares = shares;
+        self.paces = paces(shares);
     }
 
     /// The class that is next: ties go to the more trusted.
@@ -136,23 +137,24 @@ impl Classes {
         before: u64,
         queued: impl Fn(Class) -> (u64, Work),
     ) -> u64 {
-        let (count, work) = queued(class);
-        let each = mean(work, count);
+        let each = |class| {
+            let (count, work) = queued(class);
+            self.time(class, Work((work.0 / count.max(1)).max(1)))
+        };
         // Where it starts, in virtual time.
-        let own = u128::from(before).saturating_mul(self.time(class, Work(each)));
+        let own = u128::from(before).saturating_mul(each(class));
         let start = self.of(class).start().saturating_add(own);
         let others = Class::ALL.into_iter().filter(|other| *other != class);
-        let served = others.map(|other| {
-            let (count, work) = queued(other);
-            let each = self.time(other, Work(mean(work, count))).max(1);
-            let span = start.saturating_sub(self.of(other).start());
-            u64::try_from(span.div_ceil(each)).unwrap_or(u64::MAX).min(count)
+        let waiting = others.filter(|other| self.of(*other).waits);
+        let served = waiting.map(|other| {
+            let span = whole(start.saturating_sub(self.of(other).start()));
+            span.div_ceil(whole(each(other)).max(1)).min(queued(other).0)
         });
         served.sum()
     }
 
     fn time(&self, class: Class, work: Work) -> u128 {
-        u128::from(work.0) * SCALE * 1_000 / u128::from(self.shares.of(class))
+        u128::from(work.0) * self.paces[class as usize]
     }
 
     const fn of(&self, class: Class) -> &Standing {
@@ -164,7 +166,12 @@ impl Classes {
     }
 }
 
-/// Work of one request of `count`, at least one.
-fn mean(work: Work, count: u64) -> u64 {
-    (work.0 / count.max(1)).max(1)
+/// Virtual time of each class for one unit of work.
+fn paces(shares: Shares) -> [u128; 4] {
+    Class::ALL.map(|class| SCALE * 1_000 / u128::from(shares.of(class)))
+}
+
+/// Virtual time without its fraction.
+fn whole(time: u128) -> u64 {
+    u64::try_from(time / SCALE).unwrap_or(u64::MAX)
 }

@@ -1,21 +1,21 @@
 //! Principals that wait for nothing, and were served more than those who wait.
 //!
-//! Packed side by side and found by a hash index, with a seed: networks are chosen
-//! by strangers. An entry that is no longer ahead of its level is forgotten, since
-//! a newcomer would be lifted to the same place.
-
-use std::hash::{BuildHasher, RandomState};
+//! An entry that is no longer ahead of its level is forgotten, since a newcomer
+//! would be lifted to the same place.
 
 use hashbrown::HashTable;
+
+use super::seed::Seed;
 
 /// Entries that are remembered, over all classes.
 pub const IDLE_ENTRIES_MAX: usize = 1 << 20;
 
-/// What one entry takes in bytes, without its place in the index (at most 12 bytes).
-pub const IDLE_ENTRY_BYTES: usize = size_of::<Entry>();
+/// What one entry takes in bytes, without the empty places of the table around it:
+/// of its places, 7 of 16 to 7 of 8 are taken.
+pub const IDLE_ENTRY_BYTES: usize = size_of::<Entry>() + 1;
 
-/// Entries looked at, whether they can be forgotten, each time one is remembered.
-const PRUNED_AT_ONCE: usize = 2;
+/// Places looked at, whether they can be forgotten, each time one is remembered.
+const PRUNED_AT_ONCE: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -27,25 +27,16 @@ struct Entry {
 /// The idle entries of all levels.
 #[derive(Debug)]
 pub(super) struct Idle {
-    hasher: RandomState,
-    /// Positions in `entries`, by parent and id.
-    index: HashTable<u32>,
-    entries: Vec<Entry>,
+    seed: Seed,
+    entries: HashTable<Entry>,
     entries_max: usize,
-    /// Where pruning goes on.
+    /// The place where pruning goes on.
     cursor: usize,
 }
 
 impl Idle {
-    pub(super) fn new(entries_max: usize) -> Self {
-        Self {
-            hasher: RandomState::new(),
-            index: HashTable::new(),
-            entries: Vec::new(),
-            // A position is 32 bits.
-            entries_max: entries_max.clamp(1, u32::MAX as usize),
-            cursor: 0,
-        }
+    pub(super) fn new(seed: Seed, entries_max: usize) -> Self {
+        Self { seed, entries: HashTable::new(), entries_max: entries_max.max(1), cursor: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -54,16 +45,16 @@ impl Idle {
 
     /// What the child `id` of `parent` was served, and forgets it.
     pub(super) fn take(&mut self, parent: u32, id: u64) -> Option<u64> {
-        let place = self.find(parent, id)?;
-        let served = self.entries.get(place)?.served;
-        self.remove(place);
-        Some(served)
+        let is_it = |entry: &Entry| entry.id == id && entry.parent == parent;
+        let entry = self.entries.find_entry(self.seed.hash(parent, id), is_it).ok()?;
+        Some(entry.remove().0.served)
     }
 
     /// What the child `id` of `parent` was served.
     pub(super) fn served_mut(&mut self, parent: u32, id: u64) -> Option<&mut u64> {
-        let place = self.find(parent, id)?;
-        self.entries.get_mut(place).map(|entry| &mut entry.served)
+        let is_it = |entry: &Entry| entry.id == id && entry.parent == parent;
+        let entry = self.entries.find_mut(self.seed.hash(parent, id), is_it)?;
+        Some(&mut entry.served)
     }
 
     /// Remembers what a child was served that has no entry. `floor` says from where
@@ -75,68 +66,87 @@ impl Idle {
         served: u64,
         floor: impl Fn(u32) -> u64,
     ) {
-        if served <= floor(parent) {
+        let ahead = served.saturating_sub(floor(parent));
+        if ahead == 0 {
             return;
         }
-        self.prune(&floor);
-        if self.entries.len() >= self.entries_max {
-            // Of two, the one that is less ahead is forgotten.
-            let Some(other) = self.entries.get(self.cursor) else {
-                return;
-            };
-            if other.served.saturating_sub(floor(other.parent)) >= served - floor(parent) {
-                return;
-            }
-            self.remove(self.cursor);
+        for _ in 0..PRUNED_AT_ONCE {
+            self.forget_next(&floor, 0);
         }
-        let place = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        self.entries.push(Entry { id, served, parent });
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        let hash = hasher.hash_one((parent, id));
-        self.index.insert_unique(hash, place, |place| rehash(entries, hasher, *place));
+        // Of two, the one that is less ahead is forgotten.
+        if self.entries.len() >= self.entries_max && !self.forget_next(&floor, ahead) {
+            return;
+        }
+        let seed = self.seed;
+        let entry = Entry { id, served, parent };
+        self.entries
+            .insert_unique(seed.hash(parent, id), entry, |entry| seed.hash(entry.parent, entry.id));
     }
 
-    /// Forgets those that are not ahead among the next few.
-    fn prune(&mut self, floor: impl Fn(u32) -> u64) {
-        for _ in 0..PRUNED_AT_ONCE.min(self.entries.len()) {
-            if self.cursor >= self.entries.len() {
-                self.cursor = 0;
-            }
-            match self.entries.get(self.cursor) {
-                Some(entry) if entry.served <= floor(entry.parent) => self.remove(self.cursor),
-                _ => self.cursor += 1,
+    /// Looks at the next place, or at the limit at the next entry, and forgets it if
+    /// it is no more than `most` ahead.
+    fn forget_next(&mut self, floor: impl Fn(u32) -> u64, most: u64) -> bool {
+        let places = self.entries.num_buckets();
+        for _ in 0..places {
+            self.cursor = if self.cursor + 1 < places { self.cursor + 1 } else { 0 };
+            if most == 0 || self.entries.get_bucket(self.cursor).is_some() {
+                break;
             }
         }
-        if self.cursor >= self.entries.len() {
-            self.cursor = 0;
-        }
-    }
-
-    fn find(&self, parent: u32, id: u64) -> Option<usize> {
-        let is_it = |place: &u32| {
-            let entry = self.entries.get(*place as usize);
-            entry.is_some_and(|entry| entry.id == id && entry.parent == parent)
+        let Ok(entry) = self.entries.get_bucket_entry(self.cursor) else {
+            return false;
         };
-        self.index.find(self.hasher.hash_one((parent, id)), is_it).map(|place| *place as usize)
-    }
-
-    fn remove(&mut self, place: usize) {
-        let last = self.entries.len() - 1;
-        let hash = rehash(&self.entries, &self.hasher, u32::try_from(place).unwrap_or(u32::MAX));
-        if let Ok(entry) = self.index.find_entry(hash, |known| *known as usize == place) {
+        let known = entry.get();
+        let forgets = known.served.saturating_sub(floor(known.parent)) <= most;
+        if forgets {
             entry.remove();
         }
-        if place != last {
-            let hash = rehash(&self.entries, &self.hasher, u32::try_from(last).unwrap_or(u32::MAX));
-            if let Some(known) = self.index.find_mut(hash, |known| *known as usize == last) {
-                *known = u32::try_from(place).unwrap_or(u32::MAX);
-            }
-        }
-        self.entries.swap_remove(place);
+        forgets
     }
 }
 
-fn rehash(entries: &[Entry], hasher: &RandomState, place: u32) -> u64 {
-    let entry = entries.get(place as usize);
-    entry.map_or(0, |entry| hasher.hash_one((entry.parent, entry.id)))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn floor(parent: u32) -> u64 {
+        if parent == 0 { 100 } else { u64::MAX }
+    }
+
+    #[test]
+    fn only_those_ahead_are_remembered() {
+        let mut idle = Idle::new(Seed::random(), 10);
+        idle.remember(0, 1, 100, floor);
+        idle.remember(7, 1, 1_000, floor);
+        assert_eq!(idle.len(), 0);
+        idle.remember(0, 1, 101, floor);
+        assert_eq!(idle.take(0, 1), Some(101));
+        assert_eq!((idle.take(0, 1), idle.len()), (None, 0));
+    }
+
+    #[test]
+    fn those_that_fell_behind_are_forgotten_in_passing() {
+        let mut idle = Idle::new(Seed::random(), 1_000);
+        for id in 0..100 {
+            idle.remember(0, id, 150, floor);
+        }
+        for id in 100..200 {
+            idle.remember(0, id, 1_000, |_| 200);
+        }
+        assert!(idle.len() < 110, "{}", idle.len());
+        assert_eq!(idle.served_mut(0, 199), Some(&mut 1_000));
+    }
+
+    #[test]
+    fn at_the_limit_the_one_further_ahead_stays() {
+        let mut idle = Idle::new(Seed::random(), 4);
+        for id in 0..4 {
+            idle.remember(0, id, 200, floor);
+        }
+        assert_eq!(idle.len(), 4);
+        idle.remember(0, 4, 150, floor);
+        assert_eq!((idle.len(), idle.take(0, 4)), (4, None));
+        idle.remember(0, 5, 300, floor);
+        assert_eq!((idle.len(), idle.take(0, 5)), (4, Some(300)));
+    }
 }

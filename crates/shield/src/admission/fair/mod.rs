@@ -19,8 +19,11 @@
 
 mod classes;
 mod idle;
+mod level;
 mod lineage;
+mod nodes;
 mod order;
+mod seed;
 mod spread;
 mod tree;
 mod waiting;
@@ -100,7 +103,7 @@ impl<T: Copy> FairQueue<T> {
     pub fn remove(&mut self, handle: Handle) -> Option<T> {
         let (leaf, class, work) = self.waiting.at(handle).map(|at| (at.leaf, at.class, at.work))?;
         let item = self.waiting.unlink(self.tree.line_mut(leaf), handle)?;
-        self.tree.shorten(leaf, work);
+        self.tree.shorten(leaf, work, false);
         if self.tree.queued(class) == 0 {
             self.classes.leave(class);
         }
@@ -132,7 +135,7 @@ impl<T: Copy> FairQueue<T> {
         let next = self.next_of(handle)?;
         let leaf = self.waiting.at(handle)?.leaf;
         self.waiting.unlink(self.tree.line_mut(leaf), handle)?;
-        self.tree.serve(leaf, next.work);
+        self.tree.shorten(leaf, next.work, true);
         self.classes.serve(class, next.work);
         if self.tree.queued(class) == 0 {
             self.classes.leave(class);

@@ -5,16 +5,22 @@
 //! where taking it away moves nothing.
 
 /// Keys in a chunk at most; a full one is split in two.
-const CHUNK_MAX: usize = 512;
+const CHUNK_MAX: usize = 256;
 
 /// A child's place in the order: what it was served, then who came first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Key {
     /// What it was served, after the lift, in work.
     pub(super) served: u64,
-    /// Its turn among equals.
+    /// Its turn among equals: no two have the same.
     pub(super) turn: u64,
     pub(super) node: u32,
+}
+
+impl Key {
+    const fn rank(&self) -> u128 {
+        (self.served as u128) << 64 | self.turn as u128
+    }
 }
 
 /// Keys in order.
@@ -28,6 +34,13 @@ pub(super) struct Order {
 }
 
 impl Order {
+    pub(super) fn clear(&mut self) {
+        // One chunk stays, for what comes next.
+        self.chunks.truncate(1);
+        self.chunks.iter_mut().for_each(Vec::clear);
+        (self.len, self.served) = (0, 0);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -84,13 +97,14 @@ impl Order {
     /// The chunk in which `key` is or would be: the first whose last key is not above it,
     /// or else the last chunk.
     fn chunk_of(&self, key: &Key) -> usize {
-        let above = |keys: &Vec<Key>| keys.last().is_some_and(|last| last > key);
+        let above = |keys: &Vec<Key>| keys.last().is_some_and(|last| last.rank() > key.rank());
         self.chunks.partition_point(above).min(self.chunks.len().saturating_sub(1))
     }
 }
 
 /// Where `key` is in a chunk, or would be, and where those begin that are below it.
 fn place_of(keys: &[Key], key: &Key) -> (usize, usize) {
-    let place = keys.partition_point(|known| known > key);
-    (place, place + usize::from(keys.get(place) == Some(key)))
+    let place = keys.partition_point(|known| known.rank() > key.rank());
+    let found = keys.get(place).is_some_and(|known| known.rank() == key.rank());
+    (place, place + usize::from(found))
 }

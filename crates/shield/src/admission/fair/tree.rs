@@ -4,75 +4,43 @@
 //! A node exists while something below it waits; the classes' roots and the common
 //! parents of young accounts always do. Each node with children keeps those that
 //! wait in the order of what they were served. A child that begins to wait is lifted
-//! to the least of them, or else to the level's floor: the start of what was served
-//! last. A node may have a line of its own beside children: it counts as one of them.
+//! to the least of them, and no less than the level's floor. A node may have a line
+//! of its own beside children: it counts as one of them.
 
-use std::hash::{BuildHasher, RandomState};
-
-use hashbrown::HashTable;
 use surgewall_core::principal::Class;
 
 use super::super::work::Work;
 use super::idle::Idle;
+use super::level::{Level, Standing};
 use super::lineage::Lineage;
-use super::order::{Key, Order};
-use super::spread::{ROUND, Spread};
+use super::nodes::{Node, Nodes};
+use super::seed::Seed;
 use super::waiting::{Line, NONE};
 
 /// Nodes that always exist: a root and a parent of the young for each class.
 const PERMANENT: u32 = 8;
 
-/// What a child was served, and its place among its siblings.
-#[derive(Clone, Copy, Default, Debug)]
-struct Standing {
-    /// Work charged to it, less refunds.
-    served: u64,
-    /// Where it was lifted to when it began to wait.
-    lifted: u64,
-    /// Its turn among equals.
-    turn: u64,
-}
-impl Standing {
-    fn key(&self, node: u32) -> Key {
-        Key { served: self.served.max(self.lifted), turn: self.turn, node }
-    }
-}
+/// Levels kept for the next node with children, so that nothing is allocated then.
+const SPARE_LEVELS_MAX: usize = 1_024;
 
-#[derive(Debug)]
-struct Node {
-    id: u64,
-    /// [`NONE`] for a class.
-    parent: u32,
-    /// Requests in it and below it.
-    queued: u32,
-    work: Work,
-    standing: Standing,
-    line: Line,
-    children: Option<Box<Children>>,
-}
-
-#[derive(Debug)]
-struct Children {
-    order: Order,
-    /// The start of what was served last: a child that was served no more is not ahead.
-    floor: u64,
-    spread: Spread,
-    /// The node's own line, as one of its children.
-    line: Standing,
-}
-
+/// The counters of all classes.
 #[derive(Debug)]
 pub(super) struct Tree {
-    nodes: Vec<Node>,
-    free: Vec<u32>,
-    /// Positions in `nodes`, by parent and id.
-    index: HashTable<u32>,
-    hasher: RandomState,
+    nodes: Nodes,
     idle: Idle,
     /// The most that any child was served. New levels begin here, so that what is
     /// still remembered of an old one counts for nothing.
     peak: u64,
     turns: u64,
+    spare: Vec<Box<Level>>,
+}
+
+/// A counter of a lineage.
+enum Counter {
+    /// Of a node, or of its own line where it is its own parent.
+    Node(u32),
+    /// Of one for which nobody waits, by its id.
+    Idle(u64),
 }
 
 const fn root_of(class: Class) -> u32 {
@@ -85,24 +53,21 @@ const fn young_of(class: Class) -> u32 {
 
 impl Tree {
     pub(super) fn new(idle_max: usize) -> Self {
-        let mut nodes: Vec<Node> = Vec::new();
-        for place in 0..PERMANENT {
-            let parent = if place < PERMANENT / 2 { NONE } else { place - PERMANENT / 2 };
-            let mut node = Node::new(u64::from(place), parent, 0);
-            node.children = Some(Box::new(Children::from_floor(0)));
-            nodes.push(node);
-        }
-        let (index, hasher) = (HashTable::new(), RandomState::new());
-        let idle = Idle::new(idle_max);
-        Self { nodes, free: Vec::new(), index, hasher, idle, peak: 0, turns: 0 }
+        let permanent = (0..PERMANENT).map(|place| {
+            let parent = place.checked_sub(PERMANENT / 2).unwrap_or(NONE);
+            Node { level: Some(Box::default()), ..Node::new(u64::from(place), parent, 0) }
+        });
+        let seed = Seed::random();
+        let nodes = Nodes::new(seed, permanent.collect());
+        Self { nodes, idle: Idle::new(seed, idle_max), peak: 0, turns: 0, spare: Vec::new() }
     }
 
     pub(super) fn queued(&self, class: Class) -> u64 {
-        u64::from(self.node(root_of(class)).queued)
+        u64::from(self.nodes.at(root_of(class)).queued)
     }
 
     pub(super) fn work(&self, class: Class) -> Work {
-        self.node(root_of(class)).work
+        self.nodes.at(root_of(class)).work
     }
 
     pub(super) fn idle_entries(&self) -> usize {
@@ -110,32 +75,28 @@ impl Tree {
     }
 
     pub(super) fn line(&self, node: u32) -> &Line {
-        &self.node(node).line
+        &self.nodes.at(node).line
     }
 
     pub(super) fn line_mut(&mut self, node: u32) -> &mut Line {
-        &mut self.node_mut(node).line
+        &mut self.nodes.at_mut(node).line
     }
 
     /// The node of a lineage, which must be lengthened next.
     pub(super) fn join(&mut self, lineage: &Lineage) -> u32 {
         let class = lineage.class();
         let top = if lineage.is_young() { young_of(class) } else { root_of(class) };
-        lineage.ids().iter().fold(top, |node, id| match self.find(node, *id) {
-            Some(child) => child,
-            None => self.add(node, *id),
-        })
+        let ids = lineage.ids().iter();
+        ids.fold(top, |at, id| self.nodes.find(at, *id).unwrap_or_else(|| self.add(at, *id)))
     }
 
     /// A request of `work` was added to the line of `leaf`.
     pub(super) fn lengthen(&mut self, leaf: u32, work: Work) {
-        let len = self.node(leaf).line.len();
-        if self.node(leaf).children.is_some() {
-            self.lengthened(leaf, leaf, len - 1);
-        }
+        let len = self.nodes.at(leaf).line.len();
+        self.lengthened(leaf, leaf, len - 1);
         let mut at = leaf;
         while at != NONE {
-            let node = self.node_mut(at);
+            let node = self.nodes.at_mut(at);
             let (before, parent) = (node.queued, node.parent);
             node.queued += 1;
             node.work = node.work.plus(work);
@@ -146,209 +107,15 @@ impl Tree {
         }
     }
 
-    /// A request of `work` left the line of `leaf` without being served.
-    pub(super) fn shorten(&mut self, leaf: u32, work: Work) {
-        self.shorten_by(leaf, work, None);
-    }
-
-    /// The first request of the line of `leaf`, of `work`, is served.
-    pub(super) fn serve(&mut self, leaf: u32, work: Work) {
-        self.shorten_by(leaf, work, Some(work));
-    }
-
-    /// The node whose line is next in `class`.
-    pub(super) fn next(&self, class: Class) -> Option<u32> {
-        let mut at = root_of(class);
-        loop {
-            let Some(children) = &self.node(at).children else {
-                return Some(at);
-            };
-            let first = children.order.first()?.node;
-            if first == at {
-                return Some(at);
-            }
-            at = first;
-        }
-    }
-
-    /// Charges `work` to each counter of a lineage that is there. `serves`: it is a
-    /// request of its own, and not more work for one that was served.
-    pub(super) fn charge(&mut self, lineage: &Lineage, work: Work, serves: bool) {
-        self.each_counter(lineage, |tree, parent, child| match child {
-            Child::Node(node) => tree.charge_node(parent, node, work, serves),
-            Child::Idle(id) => tree.charge_idle(parent, id, work, serves),
-        });
-    }
-
-    /// Takes back `work` from each counter of a lineage that is there.
-    pub(super) fn refund(&mut self, lineage: &Lineage, work: Work) {
-        self.each_counter(lineage, |tree, parent, child| match child {
-            Child::Node(node) => tree.replace(parent, node, |standing, _| {
-                standing.served = standing.served.saturating_sub(work.0);
-            }),
-            Child::Idle(id) => {
-                let floor = tree.floor(parent);
-                let Some(served) = tree.idle.served_mut(parent, id) else {
-                    return;
-                };
-                *served = served.saturating_sub(work.0);
-                if *served <= floor {
-                    tree.idle.take(parent, id);
-                }
-            }
-        });
-    }
-
-    /// Requests of the class before one that has `before` before it in the line of `leaf`.
-    pub(super) fn ahead(&self, leaf: u32, before: u64) -> u64 {
-        let mut ahead = before;
-        let own = self.node(leaf);
-        if let Some(children) = &own.children {
-            ahead = children.ahead(children.line.key(leaf), ahead, own.each());
-        }
-        let mut at = leaf;
-        while let Some(parent) = self.nodes.get(self.node(at).parent as usize) {
-            let node = self.node(at);
-            if let Some(children) = &parent.children {
-                ahead = children.ahead(node.standing.key(at), ahead, parent.each());
-            }
-            at = node.parent;
-        }
-        ahead
-    }
-
-    fn each_counter(&mut self, lineage: &Lineage, mut visit: impl FnMut(&mut Self, u32, Child)) {
-        let class = lineage.class();
-        let mut at = root_of(class);
-        if lineage.is_young() {
-            visit(self, at, Child::Node(young_of(class)));
-            at = young_of(class);
-        }
-        for id in lineage.ids() {
-            if self.node(at).children.is_none() {
-                return;
-            }
-            let Some(node) = self.find(at, *id) else {
-                // Below it nobody waits: there is nothing to remember.
-                visit(self, at, Child::Idle(*id));
-                return;
-            };
-            visit(self, at, Child::Node(node));
-            at = node;
-        }
-        if self.node(at).children.is_some() {
-            visit(self, at, Child::Node(at));
-        }
-    }
-
-    fn charge_node(&mut self, parent: u32, node: u32, work: Work, serves: bool) {
-        let mut served = 0;
-        self.replace(parent, node, |standing, floor| {
-            let start = standing.served.max(standing.lifted).max(floor);
-            standing.served = start.saturating_add(work.0);
-            served = standing.served;
-        });
-        self.peak = self.peak.max(served);
-        if serves {
-            self.raise(parent, served.saturating_sub(work.0));
-        }
-    }
-
-    fn charge_idle(&mut self, parent: u32, id: u64, work: Work, serves: bool) {
-        let floor = self.floor(parent);
-        let start = self.idle.served_mut(parent, id).map_or(floor, |served| floor.max(*served));
-        let served = start.saturating_add(work.0);
-        self.peak = self.peak.max(served);
-        if serves {
-            self.raise(parent, start);
-        }
-        match self.idle.served_mut(parent, id) {
-            Some(known) => *known = served,
-            None => self.remember(parent, id, served),
-        }
-    }
-
-    /// Changes a child's standing, and its place in the order if it waits. `change`
-    /// gets the least that it starts from: nothing for one that waits.
-    fn replace(&mut self, parent: u32, node: u32, change: impl FnOnce(&mut Standing, u64)) {
-        let (mut standing, queued) = self.standing(parent, node);
-        let Some(children) = self.node_mut(parent).children.as_mut() else {
-            return;
-        };
-        if queued == 0 {
-            change(&mut standing, children.floor);
-        } else {
-            children.order.remove(&standing.key(node));
-            change(&mut standing, 0);
-            children.order.insert(standing.key(node));
-        }
-        self.set_standing(parent, node, standing);
-    }
-
-    /// The floor follows what is served, but never passes anybody who waits.
-    fn raise(&mut self, parent: u32, start: u64) {
-        if let Some(children) = self.node_mut(parent).children.as_mut() {
-            let least = children.order.first().map_or(start, |key| key.served.min(start));
-            children.floor = children.floor.max(least);
-        }
-    }
-
-    /// A child's queue went from `before` to one more.
-    fn lengthened(&mut self, parent: u32, child: u32, before: u32) {
-        let mut standing = self.standing(parent, child).0;
-        self.turns += 1;
-        let turn = self.turns;
-        let Some(children) = self.node_mut(parent).children.as_mut() else {
-            return;
-        };
-        children.spread.change(before, before + 1);
-        if before > 0 {
-            return;
-        }
-        let least = children.order.first().map_or(0, |key| key.served);
-        standing.lifted = least.max(children.floor);
-        standing.turn = turn;
-        children.order.insert(standing.key(child));
-        self.set_standing(parent, child, standing);
-    }
-
-    /// A child's queue went from `before` to one less; `served` says by how much work,
-    /// if it was served.
-    fn shortened(&mut self, parent: u32, child: u32, before: u32, served: Option<Work>) {
-        let mut standing = self.standing(parent, child).0;
-        self.turns += 1;
-        let turn = self.turns;
-        let Some(children) = self.node_mut(parent).children.as_mut() else {
-            return;
-        };
-        children.spread.change(before, before - 1);
-        let key = standing.key(child);
-        if served.is_some() || before == 1 {
-            children.order.remove(&key);
-        }
-        if let Some(work) = served {
-            standing.served = key.served.saturating_add(work.0);
-            standing.turn = turn;
-            children.floor = children.floor.max(key.served);
-            if before > 1 {
-                children.order.insert(standing.key(child));
-            }
-        }
-        if before == 1 {
-            standing.lifted = 0;
-        }
-        self.peak = self.peak.max(standing.served);
-        self.set_standing(parent, child, standing);
-    }
-
-    fn shorten_by(&mut self, leaf: u32, work: Work, served: Option<Work>) {
-        let len = self.node(leaf).line.len();
-        if self.node(leaf).children.is_some() {
-            self.shortened(leaf, leaf, len + 1, served);
-        }
+    /// A request of `work` was taken out of the line of `leaf`. `serves`: it was the
+    /// first, and is charged for.
+    pub(super) fn shorten(&mut self, leaf: u32, work: Work, serves: bool) {
+        let served = serves.then_some(work);
+        let len = self.nodes.at(leaf).line.len();
+        self.shortened(leaf, leaf, len + 1, served);
         let mut at = leaf;
         while at != NONE {
-            let node = self.node_mut(at);
+            let node = self.nodes.at_mut(at);
             let (before, parent) = (node.queued, node.parent);
             node.queued -= 1;
             node.work = node.work.minus(work);
@@ -362,167 +129,226 @@ impl Tree {
         }
     }
 
-    fn add(&mut self, parent: u32, id: u64) -> u32 {
-        let peak = self.peak;
-        self.turns += 1;
-        let turn = self.turns;
-        let above = self.node_mut(parent);
-        if above.children.is_none() {
-            let mut children = Children::from_floor(peak);
-            if above.line.len() > 0 {
-                children.line = Standing { served: 0, lifted: peak, turn };
-                children.order.insert(children.line.key(parent));
-                children.spread.change(0, above.line.len());
+    /// The node whose line is next in `class`.
+    pub(super) fn next(&self, class: Class) -> Option<u32> {
+        let mut at = root_of(class);
+        while let Some(level) = &self.nodes.at(at).level {
+            let first = level.order.first()?.node;
+            if first == at {
+                break;
             }
-            above.children = Some(Box::new(children));
+            at = first;
+        }
+        Some(at)
+    }
+
+    /// Charges `work` to each counter of a lineage that is there. `serves`: it is a
+    /// request of its own, and not more work for one that was served.
+    pub(super) fn charge(&mut self, lineage: &Lineage, work: Work, serves: bool) {
+        self.each_counter(lineage, |tree, parent, counter| {
+            let start = match counter {
+                Counter::Node(node) => tree.charge_node(parent, node, work),
+                Counter::Idle(id) => tree.charge_idle(parent, id, work),
+            };
+            tree.peak = tree.peak.max(start.saturating_add(work.0));
+            if serves && let Some(level) = &mut tree.nodes.at_mut(parent).level {
+                level.advance(start, work, level.order.len());
+            }
+        });
+    }
+
+    /// Takes back `work` from each counter of a lineage that is there.
+    pub(super) fn refund(&mut self, lineage: &Lineage, work: Work) {
+        self.each_counter(lineage, |tree, parent, counter| match counter {
+            Counter::Node(node) => tree.change(parent, node, |standing, _| {
+                standing.served = standing.served.saturating_sub(work.0);
+            }),
+            Counter::Idle(id) => {
+                let floor = tree.nodes.floor(parent);
+                if let Some(served) = tree.idle.served_mut(parent, id) {
+                    *served = served.saturating_sub(work.0);
+                    if *served <= floor {
+                        tree.idle.take(parent, id);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Requests of the class before one that has `before` before it in the line of `leaf`.
+    pub(super) fn ahead(&self, leaf: u32, before: u64) -> u64 {
+        let mut ahead = before;
+        let own = self.nodes.at(leaf);
+        if let Some(level) = &own.level {
+            ahead = level.ahead(level.line.key(leaf), ahead, own.each());
+        }
+        let mut at = leaf;
+        while let Some(parent) = self.nodes.above(at) {
+            let node = self.nodes.at(at);
+            if let Some(level) = &parent.level {
+                ahead = level.ahead(node.standing.key(at), ahead, parent.each());
+            }
+            at = node.parent;
+        }
+        ahead
+    }
+
+    /// The counters of a lineage with their parents, as far as somebody waits: below
+    /// that there is nothing to remember.
+    fn each_counter(&mut self, lineage: &Lineage, mut visit: impl FnMut(&mut Self, u32, Counter)) {
+        let class = lineage.class();
+        let mut at = root_of(class);
+        if lineage.is_young() {
+            visit(self, at, Counter::Node(young_of(class)));
+            at = young_of(class);
+        }
+        for id in lineage.ids() {
+            if self.nodes.at(at).level.is_none() {
+                return;
+            }
+            let Some(node) = self.nodes.find(at, *id) else {
+                visit(self, at, Counter::Idle(*id));
+                return;
+            };
+            visit(self, at, Counter::Node(node));
+            at = node;
+        }
+        if self.nodes.at(at).level.is_some() {
+            visit(self, at, Counter::Node(at));
+        }
+    }
+
+    /// Charges a child, and says where that started.
+    fn charge_node(&mut self, parent: u32, node: u32, work: Work) -> u64 {
+        let mut start = 0;
+        self.change(parent, node, |standing, floor| {
+            start = standing.served.max(standing.lifted).max(floor);
+            standing.served = start.saturating_add(work.0);
+        });
+        start
+    }
+
+    fn charge_idle(&mut self, parent: u32, id: u64, work: Work) -> u64 {
+        let floor = self.nodes.floor(parent);
+        if let Some(served) = self.idle.served_mut(parent, id) {
+            let start = floor.max(*served);
+            *served = start.saturating_add(work.0);
+            return start;
+        }
+        self.remember(parent, id, floor.saturating_add(work.0));
+        floor
+    }
+
+    /// Changes a child's standing, and its place in the order if it waits. `change`
+    /// gets the least that it starts from: nothing for one that waits.
+    fn change(&mut self, parent: u32, node: u32, change: impl FnOnce(&mut Standing, u64)) {
+        let (mut standing, queued) = self.standing(parent, node);
+        let Some(level) = &mut self.nodes.at_mut(parent).level else {
+            return;
+        };
+        if queued == 0 {
+            change(&mut standing, level.floor);
+        } else {
+            level.order.remove(&standing.key(node));
+            change(&mut standing, 0);
+            level.order.insert(standing.key(node));
+        }
+        self.set_standing(parent, node, standing);
+    }
+
+    /// A child's queue went from `before` to one more.
+    fn lengthened(&mut self, parent: u32, child: u32, before: u32) {
+        let mut standing = self.standing(parent, child).0;
+        let turn = self.turn();
+        let Some(level) = &mut self.nodes.at_mut(parent).level else {
+            return;
+        };
+        if before > 0 {
+            level.lengthen(before);
+        } else {
+            level.enter(&mut standing, child, 1, turn);
+            self.set_standing(parent, child, standing);
+        }
+    }
+
+    /// A child's queue went from `before` to one less; `served` says by how much work,
+    /// if it was served.
+    fn shortened(&mut self, parent: u32, child: u32, before: u32, served: Option<Work>) {
+        let mut standing = self.standing(parent, child).0;
+        let turn = self.turn();
+        let Some(level) = &mut self.nodes.at_mut(parent).level else {
+            return;
+        };
+        match served {
+            Some(work) => level.serve(&mut standing, child, before, work, turn),
+            None => level.shorten(&mut standing, child, before),
+        }
+        self.peak = self.peak.max(standing.served);
+        self.set_standing(parent, child, standing);
+    }
+
+    fn add(&mut self, parent: u32, id: u64) -> u32 {
+        if self.nodes.at(parent).level.is_none() {
+            let mut level = self.spare.pop().unwrap_or_default();
+            level.reset(self.peak);
+            let (len, turn) = (self.nodes.at(parent).line.len(), self.turn());
+            if len > 0 {
+                let mut line = Standing::default();
+                level.enter(&mut line, parent, len, turn);
+                level.line = line;
+            }
+            self.nodes.at_mut(parent).level = Some(level);
         }
         let served = self.idle.take(parent, id).unwrap_or(0);
-        let node = Node::new(id, parent, served);
-        let place = match self.free.pop() {
-            Some(place) => {
-                *self.node_mut(place) = node;
-                place
-            }
-            None => {
-                self.nodes.push(node);
-                u32::try_from(self.nodes.len() - 1).unwrap_or(NONE)
-            }
-        };
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
-        let hash = hasher.hash_one((parent, id));
-        self.index.insert_unique(hash, place, |place| {
-            let node = &nodes[*place as usize];
-            hasher.hash_one((node.parent, node.id))
-        });
-        place
+        self.nodes.add(Node::new(id, parent, served))
     }
 
     /// Nothing waits in a node or below it any more.
     fn forget(&mut self, place: u32) {
-        let node = self.node_mut(place);
+        let node = self.nodes.at(place);
         let (parent, id, served) = (node.parent, node.id, node.standing.served);
-        node.children = None;
-        let hash = self.hasher.hash_one((parent, id));
-        if let Ok(entry) = self.index.find_entry(hash, |known| *known == place) {
-            entry.remove();
-        }
-        self.free.push(place);
-        // Its parent goes too, where this was the last.
-        if parent < PERMANENT || self.node(parent).queued > 1 {
+        self.nodes.remove(place);
+        self.drop_level(place);
+        let above = self.nodes.at(parent);
+        if parent >= PERMANENT && above.queued - 1 == above.line.len() {
+            // No child of it waits any more: there is nobody to be fair between.
+            self.drop_level(parent);
+        } else {
             self.remember(parent, id, served);
+        }
+    }
+
+    fn drop_level(&mut self, place: u32) {
+        let level = self.nodes.at_mut(place).level.take();
+        if self.spare.len() < SPARE_LEVELS_MAX {
+            self.spare.extend(level);
         }
     }
 
     fn remember(&mut self, parent: u32, id: u64, served: u64) {
         let nodes = &self.nodes;
-        self.idle.remember(parent, id, served, |parent| floor_of(nodes, parent));
-    }
-
-    fn floor(&self, parent: u32) -> u64 {
-        floor_of(&self.nodes, parent)
-    }
-
-    fn find(&self, parent: u32, id: u64) -> Option<u32> {
-        let is_it = |place: &u32| {
-            let node = self.node(*place);
-            node.id == id && node.parent == parent
-        };
-        self.index.find(self.hasher.hash_one((parent, id)), is_it).copied()
+        self.idle.remember(parent, id, served, |parent| nodes.floor(parent));
     }
 
     /// The standing of a child, or of the parent's own line, and its requests.
     fn standing(&self, parent: u32, child: u32) -> (Standing, u32) {
-        let node = self.node(child);
-        match &node.children {
-            Some(children) if parent == child => (children.line, node.line.len()),
+        let node = self.nodes.at(child);
+        match &node.level {
+            Some(level) if parent == child => (level.line, node.line.len()),
             _ => (node.standing, node.queued),
         }
     }
 
     fn set_standing(&mut self, parent: u32, child: u32, standing: Standing) {
-        let node = self.node_mut(child);
-        match &mut node.children {
-            Some(children) if parent == child => children.line = standing,
+        let node = self.nodes.at_mut(child);
+        match &mut node.level {
+            Some(level) if parent == child => level.line = standing,
             _ => node.standing = standing,
         }
     }
 
-    fn node(&self, place: u32) -> &Node {
-        &self.nodes[place as usize]
+    fn turn(&mut self) -> u64 {
+        self.turns += 1;
+        self.turns
     }
-
-    fn node_mut(&mut self, place: u32) -> &mut Node {
-        &mut self.nodes[place as usize]
-    }
-}
-
-/// A counter of a lineage.
-enum Child {
-    /// Of a node, or of its own line where it is its own parent.
-    Node(u32),
-    /// Of one for which nobody waits, by its id.
-    Idle(u64),
-}
-
-impl Node {
-    fn new(id: u64, parent: u32, served: u64) -> Self {
-        let standing = Standing { served, ..Standing::default() };
-        Self {
-            id,
-            parent,
-            queued: 0,
-            work: Work::ZERO,
-            standing,
-            line: Line::default(),
-            children: None,
-        }
-    }
-
-    /// The work of one of its requests on average, at least one.
-    fn each(&self) -> u64 {
-        (self.work.0 / u64::from(self.queued.max(1))).max(1)
-    }
-}
-
-impl Children {
-    fn from_floor(floor: u64) -> Self {
-        Self {
-            order: Order::default(),
-            floor,
-            spread: Spread::default(),
-            line: Standing::default(),
-        }
-    }
-
-    /// Requests below this level before one of the child at `key`, which has `before`
-    /// before it in that child. `each`: the work of a request on average.
-    ///
-    /// Until its turn comes, each sibling is served as often as the child, and once
-    /// more if it is before the child in the order. Where the child is further from
-    /// the others than one request, that distance counts instead of its rank.
-    fn ahead(&self, key: Key, before: u64, each: u64) -> u64 {
-        let others = self.order.len().saturating_sub(1) as u64;
-        if others == 0 {
-            return before;
-        }
-        let mean = self.order.mean();
-        let distance = key.served.abs_diff(mean).saturating_mul(ROUND) / each;
-        let whole = before.saturating_mul(ROUND);
-        let rounds = if distance <= ROUND {
-            whole + self.order.before(&key) as u64 * ROUND / others
-        } else if key.served > mean {
-            whole.saturating_add(distance)
-        } else {
-            whole.saturating_sub(distance)
-        };
-        // All of them together, less the child's own.
-        before
-            + self.spread.served_in(rounds).saturating_sub(rounds.div_ceil(ROUND).min(before + 1))
-    }
-}
-
-fn floor_of(nodes: &[Node], place: u32) -> u64 {
-    let children = nodes.get(place as usize).and_then(|node| node.children.as_ref());
-    // Of a node that is gone, nobody is ahead.
-    children.map_or(u64::MAX, |children| children.floor)
 }
