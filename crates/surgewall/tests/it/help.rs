@@ -12,6 +12,7 @@ fn help_is_the_same_as_it_was() {
         &["status", "--help"],
         &["admin", "--help"],
         &["admin", "user", "create", "--help"],
+        &["admin", "user", "limit", "--help"],
         &["admin", "key", "create", "--help"],
         &["admin", "key", "import", "--help"],
         &["check", "--help"],
@@ -33,6 +34,7 @@ fn bad_usage_is_status_2() {
         ("usage_no_name", &["admin", "key", "create"]),
         ("usage_bad_class", &["admin", "user", "create", "--email", "a@b.c", "--class", "old"]),
         ("usage_bad_network", &["admin", "key", "create", "--name", "a", "--networks", "here"]),
+        ("usage_no_end_user", &["admin", "user", "limit", "--key", "a"]),
         (
             "usage_two_hashes",
             &[

@@ -107,6 +107,57 @@ fn what_cannot_be_done_is_said() {
 }
 
 #[test]
+fn one_end_user_of_a_key_is_limited_by_name_or_by_hash() {
+    let prices = "[prices.\"*\"]\ninput_per_million = \"1\"\noutput_per_million = \"1\"\n\
+         currency = \"EUR\"\nsource = \"a test\"\ndate = \"2026-11-01\"\n";
+    let site = Site::with(prices);
+    site.stdout(&["admin", "key", "create", "--name", "app", "--delegates"], 0);
+    let of = |user: [&str; 2], more: &[&str]| {
+        let words = [&["admin", "user", "limit", "--key", "app"], &user[..], more].concat();
+        site.stdout(&words, 0)
+    };
+    let alice = ["--user", "alice"];
+    let set = of(alice, &["--limit", "money=1/1d", "--format", "json"]);
+    let set: Value = serde_json::from_str(&set).unwrap();
+    assert_eq!((&set["limits"][0], &set["last_seen_at"]), (&"money=1.00/1d".into(), &Value::Null));
+    let hash = set["user"].as_str().unwrap();
+    let shown = of(["--hash", hash], &[]);
+    assert!(shown.contains("limits      money=1.00/1d\n"), "{shown}");
+    assert!(shown.contains("last seen   never\n") && !shown.contains("alice"), "{shown}");
+    let key = site.stdout(&["admin", "key", "show", "app"], 0);
+    assert!(key.contains(&format!("end user    {hash}  money=1.00/1d\n")), "{key}");
+
+    site.write("surgewall.toml", "");
+    let unpriced = site.stdout(&["check", "config"], 1);
+    assert!(unpriced.contains("has no price"), "{unpriced}");
+    assert!(of(alice, &["--no-limits"]).contains("limits      -\n"));
+    site.stdout(&["check", "config"], 0);
+    assert!(!site.stdout(&["admin", "key", "show", "app"], 0).contains("end user"));
+}
+
+#[test]
+fn a_class_says_since_when_and_why() {
+    let site = Site::new();
+    site.stdout(&["admin", "user", "create", "--email", "ann@example.org"], 0);
+    let user = || site.stdout(&["admin", "user", "show", "ann@example.org"], 0);
+    let line = |sheet: &str| {
+        let class = sheet.lines().find(|line| line.starts_with("class")).unwrap().to_owned();
+        class.replace(|c: char| c.is_ascii_digit(), "0")
+    };
+    assert_eq!(line(&user()), "class       new since 0000-00-00 00:00Z: as every new account");
+    site.stdout(&["admin", "user", "set", "ann@example.org", "--class", "established"], 0);
+    let granted = "class       established since 0000-00-00 00:00Z: granted by an operator";
+    assert_eq!(line(&user()), granted);
+    for (name, more, expected) in [
+        ("hers", &["--account", "ann@example.org"][..], granted),
+        ("own", &[], "class       verified since 0000-00-00 00:00Z: the operator's own key"),
+    ] {
+        site.stdout(&[&["admin", "key", "create", "--name", name], more].concat(), 0);
+        assert_eq!(line(&site.stdout(&["admin", "key", "show", name], 0)), expected);
+    }
+}
+
+#[test]
 fn keys_of_another_system() {
     let site = Site::new();
     let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
