@@ -239,7 +239,7 @@ async fn a_newer_format_is_refused_not_called_damaged() {
     let store = two_segments().await;
     let path = store.segments().pop().unwrap();
     let mut bytes = fs::read(&path).unwrap();
-    bytes[8] = 2;
+    bytes[8] += 1;
     let header = boundaries(&bytes)[0] - 4;
     let crc = crc32c::crc32c(&bytes[..header]).to_le_bytes();
     bytes[header..header + 4].copy_from_slice(&crc);

@@ -20,6 +20,8 @@ mod ledger;
 #[cfg(test)]
 mod ledger_damage;
 #[cfg(test)]
+mod ledger_incidents;
+#[cfg(test)]
 mod ledger_schedules;
 #[cfg(test)]
 mod ledger_store;
