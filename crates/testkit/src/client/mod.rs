@@ -83,6 +83,12 @@ pub struct Streamed {
 }
 
 impl Answer {
+    /// The body as text; what is no UTF-8 is replaced.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// The body as JSON; `Null` if it is none.
     #[must_use]
     pub fn json(&self) -> Value {

@@ -273,6 +273,11 @@ impl Answer {
                 self.run.finish();
                 return Step::End;
             };
+            // As vLLM does, even what holds no token waits for the first one.
+            let waits = self.made == 0 || part.tokens() > 0;
+            if waits && self.supply.as_ref().is_some_and(|supply| !supply.has(self.made)) {
+                return Step::Supply;
+            }
             let frame = match part {
                 Part::Free(bytes) => {
                     let bytes = std::mem::take(bytes);
@@ -291,9 +296,6 @@ impl Answer {
                 _ if part.tokens() == 0 => {
                     self.parts.pop_front();
                     continue;
-                }
-                _ if self.supply.as_ref().is_some_and(|supply| !supply.has(self.made)) => {
-                    return Step::Supply;
                 }
                 _ if due.is_some_and(|due| Instant::now() < due) => {
                     return due.map_or(Step::End, Step::Until);

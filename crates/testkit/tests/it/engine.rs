@@ -75,6 +75,18 @@ async fn the_engine_makes_the_tokens_that_are_asked_for() {
 }
 
 #[tokio::test]
+async fn nothing_but_the_head_comes_before_the_first_token() {
+    let double = start(frozen(), Metrics::Vllm);
+    let client = Client::new(&double.url());
+    let body = ask("say 5", true).to_string();
+    let post = client.send(http::Method::POST, CHAT, body.into());
+    let mut answer = tokio::time::timeout(PATIENCE, post).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    let first = http_body_util::BodyExt::frame(answer.body_mut());
+    assert!(tokio::time::timeout(Duration::from_millis(50), first).await.is_err());
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_frees_its_place() {
     let double = start(Settings { seqs_max: 1, ..fast() }, Metrics::Vllm);
     let client = Client::new(&double.url());
