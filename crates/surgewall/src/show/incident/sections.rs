@@ -29,7 +29,7 @@ pub(super) fn verdict(event: &IncidentEvent) -> String {
     let _ = writeln!(
         body,
         "At its worst ({} over {}): known demand {}, unknown demand {}, repeats {}.",
-        show::count(numbers.requests, "request"),
+        requests_in_words(numbers.requests),
         duration(numbers.window_s),
         demand(numbers.known.requests_milli, numbers.known.work),
         demand(numbers.unknown.requests_milli, numbers.unknown.work),
@@ -38,6 +38,10 @@ pub(super) fn verdict(event: &IncidentEvent) -> String {
     body += &could(numbers);
     let title = format!("Verdict: {}", words::verdict(event.verdict, &event.also));
     section(&title, &body)
+}
+
+fn requests_in_words(number: u64) -> String {
+    if number == 1 { "1 request".to_owned() } else { format!("{} requests", count(number)) }
 }
 
 fn demand(requests_milli: u64, work: u64) -> String {
@@ -55,11 +59,19 @@ fn could(numbers: &Numbers) -> String {
             format!(
                 "The servers could do {} with {}.",
                 demand(against.capacity.requests_milli, work),
-                show::count(numbers.sequences.into(), "request") + " at once",
+                requests_in_words(numbers.sequences.into()) + " at once",
             )
         }
         None => "What the servers could do is not known.".to_owned(),
     };
+    if let (Some(known), Some(unknown)) = (numbers.usual.known, numbers.usual.unknown) {
+        let _ = write!(
+            text,
+            " Usually known demand was {}, unknown demand {}.",
+            demand(known.requests_milli, known.work),
+            demand(unknown.requests_milli, unknown.work),
+        );
+    }
     if let Some(usual) = numbers.usual.capacity {
         let _ = write!(text, " Usually they did at least {} work/s.", count(usual));
     }
@@ -109,7 +121,7 @@ pub(super) fn otherwise(event: &IncidentEvent) -> String {
             been(usual)
         );
     }
-    let sequences = show::count(event.numbers.sequences.into(), "request");
+    let sequences = requests_in_words(event.numbers.sequences.into());
     let _ = match would.sequences_more {
         0 => writeln!(
             body,
@@ -165,6 +177,14 @@ pub(super) fn timeline(story: &Story) -> String {
     lines.extend(
         story.changes.iter().map(|(at, what)| (*at, format!("changed: {}", show::plain(what)))),
     );
+    // Stable: events of one moment stay in the ledger's order.
+    lines.sort_by_key(|(at, _)| *at);
+    if lines.is_empty() {
+        lines.push((
+            story.incident.began,
+            "it began; the ledger no longer has the event".to_owned(),
+        ));
+    }
     let lines: Vec<_> =
         lines.into_iter().map(|(at, line)| format!("{}  {line}\n", time(at))).collect();
     section("Timeline (UTC)", &abridged(&lines))
@@ -213,10 +233,11 @@ pub(super) fn requests(last: &IncidentEvent) -> String {
         Column::Right("refused"),
         Column::Right("longest wait"),
     ];
-    section(
-        "Requests while it lasted, the calm at its end included",
-        &table(&columns, rows.collect()),
-    )
+    let title = match last.step {
+        Step::Closed { .. } => "Requests while it lasted, the calm at its end included",
+        _ => "Requests while it lasted",
+    };
+    section(title, &table(&columns, rows.collect()))
 }
 
 /// Demand and capacity over time.
@@ -266,13 +287,13 @@ pub(super) fn door(story: &Story) -> String {
     let mut body = if story.incident.last.observed {
         format!(
             "Admission only observed. It would have let {} wait and refused {}; it let everybody through.\n",
-            show::count(queued, "request"),
+            requests_in_words(queued),
             count(refused),
         )
     } else {
         format!(
             "It let {} wait (the longest wait: {}; {} left before their turn) and refused {} because the servers were full or away.\n",
-            show::count(queued, "request"),
+            requests_in_words(queued),
             millis(longest),
             count(left),
             count(refused),
