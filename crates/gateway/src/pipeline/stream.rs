@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use surgewall_core::decision::Outcome;
 use surgewall_core::refusal::{CredentialFault, Refusal, UpstreamFault};
 use surgewall_core::usage::{Source, Usage};
@@ -25,7 +24,7 @@ use super::call::Streamed;
 use super::reservation::Reservation;
 use super::settle;
 use crate::door::Door;
-use crate::upstream::Leased;
+use crate::upstream::{Leased, UpstreamBody};
 
 /// What a stream is, besides its bytes.
 pub struct Flow {
@@ -42,7 +41,7 @@ pub struct AnswerBody {
     door: Arc<Door>,
     machine: AnswerStream,
     first: Option<Bytes>,
-    rest: Option<(Incoming, Leased)>,
+    rest: Option<(UpstreamBody, Leased)>,
     reservation: Option<Reservation>,
     flow: Flow,
     correction: Correction,

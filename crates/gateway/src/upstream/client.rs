@@ -1,10 +1,12 @@
 //! The HTTP client of one pool: connections, TLS, and one call to one server.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -21,26 +23,35 @@ use surgewall_core::limits::CREDENTIAL_FILE_BYTES_MAX;
 use surgewall_core::refusal::UpstreamFault;
 use surgewall_core::secret::SecretString;
 use surgewall_wire::request::stream_content_type;
+use tower::Service as _;
 
+use super::body::UpstreamBody;
+use super::plain::{Busy, Failed, Idle, Plain, Trust};
 use super::pool::PoolError;
 
 /// Idle connections kept to one server.
-const IDLE_CONNECTIONS_MAX: usize = 1_024;
+pub(super) const IDLE_CONNECTIONS_MAX: usize = 1_024;
 /// How long one is kept.
-const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+pub(super) const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// Bytes that hyper reads ahead of one connection.
-const BUFFER_BYTES: usize = 64 << 10;
+pub(super) const BUFFER_BYTES: usize = 64 << 10;
+/// The port of an address that names none.
+const HTTP_PORT: u16 = 80;
 /// The version of Anthropic's API that the door speaks where the client names none.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 /// Headers of Anthropic's clients that change what an answer means.
 const ANTHROPIC_HEADERS: [&str; 2] = ["anthropic-version", "anthropic-beta"];
 
 /// The head of an upstream's answer, its body still to come.
-pub type Head = http::Response<Incoming>;
+pub type Head = http::Response<UpstreamBody>;
 
 /// The HTTP client of one pool.
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// For servers with TLS.
+    pooled: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// For servers without.
+    connector: HttpConnector,
+    idle: Arc<Idle>,
     dialect: Dialect,
     credential: Option<SecretString>,
     /// The certificate authority's file, as it was read.
@@ -51,13 +62,24 @@ pub struct HttpClient {
 /// order alone: after one that cannot be right, the next on the same connection
 /// may be somebody else's.
 #[derive(Clone)]
-pub struct Line(CaptureConnection);
+pub struct Line(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Plain(Trust),
+    Pooled(CaptureConnection),
+}
 
 impl Line {
     /// Closes the connection after this answer: nobody else's request goes on it.
     pub fn distrust(&self) {
-        if let Some(connected) = &*self.0.connection_metadata() {
-            connected.poison();
+        match &self.0 {
+            Kind::Plain(trust) => trust.withdraw(),
+            Kind::Pooled(captured) => {
+                if let Some(connected) = &*captured.connection_metadata() {
+                    connected.poison();
+                }
+            }
         }
     }
 }
@@ -100,15 +122,16 @@ impl HttpClient {
             .with_tls_config(tls(&upstream.name, authority.as_deref())?)
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
+            .wrap_connector(http.clone());
+        let pooled = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_CONNECTION)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .http1_max_buf_size(BUFFER_BYTES)
             .build(https);
-        Ok(Self { client, dialect: upstream.dialect, credential, authority })
+        let (dialect, idle) = (upstream.dialect, Arc::default());
+        Ok(Self { pooled, connector: http, idle, dialect, credential, authority })
     }
 
     /// Whether `other` calls with the same credential and trusts the same authority.
@@ -135,14 +158,50 @@ impl HttpClient {
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = call.uri.clone();
         self.headers(request.headers_mut(), &call);
-        let line = Line(capture_connection(&mut request));
-        let head = self.client.request(request).await.map_err(|error| {
-            if error.is_connect() { UpstreamFault::Connect } else { UpstreamFault::Broke }
-        });
-        head.map(|mut head| {
-            head.extensions_mut().insert(line);
-            head
-        })
+        let (head, busy, line) = if request.uri().scheme() == Some(&Scheme::HTTP) {
+            let (head, busy) = self.send_plain(request).await?;
+            let line = Line(Kind::Plain(busy.trust()));
+            (head, Some(busy), line)
+        } else {
+            let line = Line(Kind::Pooled(capture_connection(&mut request)));
+            let head = self.pooled.request(request).await.map_err(|error| {
+                if error.is_connect() { UpstreamFault::Connect } else { UpstreamFault::Broke }
+            });
+            (head?, None, line)
+        };
+        let mut head = head.map(|body| UpstreamBody::new(body, busy));
+        head.extensions_mut().insert(line);
+        Ok(head)
+    }
+
+    /// Sends `request` on an idle connection or a new one.
+    async fn send_plain(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(http::Response<Incoming>, Busy), UpstreamFault> {
+        let server = to_origin_form(&mut request).ok_or(UpstreamFault::Connect)?;
+        // A server may close an idle connection at any time: as long as nothing was
+        // written, the next one is taken. There are only so many, and a new one is the last.
+        while let Some(plain) = self.idle.take(&server.1) {
+            match self.busy(plain, &server.1).send(request).await {
+                Ok(answered) => return Ok(answered),
+                Err(Failed::Broke) => return Err(UpstreamFault::Broke),
+                Err(Failed::Unsent(back)) => request = back,
+            }
+        }
+        let stream = self.connector.clone().call(server.0).await;
+        let stream = stream.map_err(|_| UpstreamFault::Connect)?;
+        let plain = Plain::new(stream).await.map_err(|_| UpstreamFault::Connect)?;
+        self.busy(plain, &server.1).send(request).await.map_err(|_| UpstreamFault::Broke)
+    }
+
+    fn busy(&self, plain: Box<Plain>, server: &Authority) -> Busy {
+        Busy::new(plain, server.clone(), self.idle.clone())
+    }
+
+    /// Closes connections that nobody used for long.
+    pub fn tidy(&self) {
+        self.idle.tidy();
     }
 
     fn headers(&self, headers: &mut HeaderMap, call: &Call<'_>) {
@@ -187,9 +246,26 @@ impl HttpClient {
     }
 }
 
+/// Gives `request` the form that a server expects (RFC 9112, 3.2.1): the path
+/// alone, and the server in `host`. Returns the whole address, and the server.
+fn to_origin_form(request: &mut Request<Full<Bytes>>) -> Option<(Uri, Authority)> {
+    let whole = request.uri().clone();
+    let server = whole.authority()?.clone();
+    let host = match server.port_u16() {
+        Some(port) if port != HTTP_PORT => {
+            HeaderValue::from_str(&format!("{}:{port}", server.host()))
+        }
+        _ => HeaderValue::from_str(server.host()),
+    };
+    request.headers_mut().insert(HOST, host.ok()?);
+    let path = whole.path_and_query().cloned();
+    *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    Some((whole, server))
+}
+
 fn tls(pool: &str, authority: Option<&[u8]>) -> Result<ClientConfig, PoolError> {
     let fault = |why: String| PoolError::Authority { pool: pool.to_owned(), why };
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| fault(error.to_string()))?;

@@ -50,6 +50,7 @@ pub async fn watch(door: Arc<Door>) {
             _ = tick.tick() => {
                 let now = door.clock.monotonic();
                 for pool in door.policy().pools.iter() {
+                    pool.tidy();
                     if checking.contains(pool.name()) || !pool.check_is_due(now) {
                         continue;
                     }

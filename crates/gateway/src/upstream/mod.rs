@@ -1,14 +1,18 @@
 //! Upstreams: pools of model servers, which of them to ask, and how.
 
+mod body;
 mod client;
 mod handbook;
 mod health;
 mod listing;
+mod plain;
 mod pool;
 mod pools;
 
+pub use body::UpstreamBody;
 pub use client::{Call, Head, HttpClient, Line};
 pub use health::{check_pool, watch};
 pub use listing::Listing;
+pub use plain::BodyBroke;
 pub use pool::{Backend, Leased, Pool, PoolError, Server, Times};
 pub use pools::{HANDBOOK, Pools, Target, Targets};

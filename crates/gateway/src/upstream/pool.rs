@@ -332,6 +332,13 @@ impl Pool {
         Some(Leased { pool: self.clone(), server, clock: clock.clone(), ended: Ended::Unknown })
     }
 
+    /// Closes connections that nobody used for long.
+    pub fn tidy(&self) {
+        if let Backend::Network(client) = &self.backend {
+            client.tidy();
+        }
+    }
+
     /// Whether an active health check is due; if so, the next one is planned.
     #[must_use]
     pub fn check_is_due(&self, now: Instant) -> bool {

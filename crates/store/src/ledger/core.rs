@@ -30,6 +30,8 @@ use crate::vault::Vault;
 const BATCH_BYTES_MAX: usize = 1 << 20;
 /// A buffer beyond this is given back after use, in bytes.
 const BUFFER_KEPT_BYTES_MAX: usize = 4 << 20;
+/// What a few records take at most, in bytes, without large ones.
+const ROOM_BYTES: u64 = 64 << 10;
 /// Checkpoints in one record: about 200 bytes each.
 const PROGRESS_PER_RECORD_MAX: usize = 2_048;
 
@@ -92,6 +94,19 @@ impl Core {
     /// Whether the disk took what it was given last.
     pub(super) fn is_writable(&self) -> bool {
         self.refusal.is_none() && self.segment.is_some()
+    }
+
+    /// Whether there is nothing to do until somebody asks.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_writable() && !self.has_kept()
+    }
+
+    /// Whether a few records can be written without anything that takes long:
+    /// the last write worked, and there is room in the segment.
+    pub(super) fn is_at_ease(&self) -> bool {
+        let failed = self.syncer.as_ref().is_some_and(|syncer| syncer.has_failed());
+        let room = self.segment.as_ref().is_some_and(|segment| self.has_room(segment, ROOM_BYTES));
+        self.is_idle() && room && !failed
     }
 
     /// Whether something waits that could not be written.

@@ -3,9 +3,9 @@
 //! `format.rs` describes the files; [`Ledger`] writes, [`read`] verifies,
 //! exports and adds up.
 //!
-//! One thread writes. It takes all that waits, encodes it into one buffer and
-//! writes it with one call; an append is answered when its record is as durable
-//! as the configuration asks.
+//! One writes at a time: who adds a record to an idle ledger, or a thread. It
+//! takes all that waits, encodes it into one buffer and writes it with one call;
+//! an append is answered when its record is as durable as the configuration asks.
 
 mod commit;
 mod core;
@@ -39,8 +39,8 @@ use tokio::sync::oneshot;
 use self::core::Core;
 use self::file::{Disk, Files};
 use self::format::Kind;
-use self::queue::{Job, Outcomes, Queue, Waiting};
-use self::writer::{Gauges, Writer};
+use self::queue::{Job, Outcomes, Waiting};
+use self::writer::{Thread, Writer};
 use crate::datadir::DataDir;
 use crate::vault::Vault;
 
@@ -180,9 +180,8 @@ pub struct Ledger {
 }
 
 struct Shared {
-    queue: Arc<Queue>,
-    gauges: Arc<Gauges>,
-    writer: Mutex<Option<Writer>>,
+    writer: Arc<Writer>,
+    thread: Mutex<Option<Thread>>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -227,10 +226,8 @@ impl Ledger {
         core.sync().map_err(io_error)?;
         let now = core.now();
         let (counters, totals) = (core.fold.counters(now), core.fold.totals(now));
-        let (queue, gauges) = (Arc::new(Queue::new()), Arc::clone(&core.gauges));
-        gauges.set(&core);
-        let writer = writer::start(core, Arc::clone(&queue)).map_err(io_error)?;
-        let shared = Shared { queue, gauges, writer: Mutex::new(Some(writer)) };
+        let (writer, thread) = Writer::start(core).map_err(io_error)?;
+        let shared = Shared { writer, thread: Mutex::new(Some(thread)) };
         Ok((Self { shared: Arc::new(shared) }, Recovered { open, counters, totals }))
     }
 
@@ -250,17 +247,18 @@ impl Ledger {
             Record::Admitted(admitted) => Some(admitted.request_id),
             _ => None,
         };
-        let queue = &*self.shared.queue;
+        let writer = &*self.shared.writer;
         // As many settlements wait as requests are open: that is their bound.
         let permit = match &record {
             Record::Settled(_) => None,
-            _ => Some(queue.permit().await?),
+            _ => Some(writer.queue.permit().await?),
         };
         let (ack, answer) = oneshot::channel();
-        if !queue.push(Job::Append { record, ack, permit }) {
+        if !writer.queue.push(Job::Append { record, ack, permit }) {
             return Err(AppendError::Closed);
         }
-        Pending { queue, answer: Some(answer), admitted }.wait().await
+        writer.write();
+        Pending { writer, answer: Some(answer), admitted }.wait().await
     }
 
     /// Writes a settlement, checkpoints or a refusal without waiting, in the
@@ -268,13 +266,15 @@ impl Ledger {
     /// settlement, the last checkpoint of each request, and refusals up to a
     /// limit, beyond which they are counted into one record for each code.
     pub fn append_detached(&self, record: Record) {
+        let writer = &*self.shared.writer;
         match record {
-            Record::Progress { requests, .. } => self.shared.queue.progress(requests),
+            Record::Progress { requests, .. } => writer.queue.progress(requests),
             record if Kind::of(&record).is_opening() => {
                 tracing::error!("a segment's opening records are written by the ledger only");
             }
             record => {
-                self.shared.queue.push(Job::Detached(record));
+                writer.queue.push(Job::Detached(record));
+                writer.write();
             }
         }
     }
@@ -282,7 +282,7 @@ impl Ledger {
     /// How the ledger is now.
     #[must_use]
     pub fn health(&self) -> LedgerHealth {
-        let gauges = &self.shared.gauges;
+        let gauges = &self.shared.writer.gauges;
         LedgerHealth {
             writable: gauges.writable.load(Ordering::Relaxed),
             segment: gauges.segment.load(Ordering::Relaxed),
@@ -297,9 +297,9 @@ impl Ledger {
     /// Something could not be written; requests whose settlement is missing
     /// settle at their last checkpoint at the next start.
     pub async fn shutdown(self) -> Result<(), AppendError> {
-        self.shared.queue.close();
-        let Some(writer) = self.shared.take_writer() else { return Err(AppendError::Closed) };
-        let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+        self.shared.writer.queue.close();
+        let Some(thread) = self.shared.take_thread() else { return Err(AppendError::Closed) };
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         match joined {
             Ok(Ok(result)) => result,
             _ => Err(AppendError::Closed),
@@ -308,16 +308,16 @@ impl Ledger {
 }
 
 impl Shared {
-    fn take_writer(&self) -> Option<Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn take_thread(&self) -> Option<Thread> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.queue.close();
-        if let Some(writer) = self.take_writer()
-            && writer.join().is_err()
+        self.writer.queue.close();
+        if let Some(thread) = self.take_thread()
+            && thread.join().is_err()
         {
             tracing::error!("the ledger's writer panicked");
         }
@@ -326,7 +326,7 @@ impl Drop for Shared {
 
 /// An append whose answer somebody waits for.
 struct Pending<'a> {
-    queue: &'a Queue,
+    writer: &'a Writer,
     answer: Option<oneshot::Receiver<Outcomes>>,
     admitted: Option<RequestId>,
 }
@@ -346,7 +346,8 @@ impl Drop for Pending<'_> {
         // From here on the writer hears that nobody waits. Did it answer before?
         answer.close();
         if let (Ok(Ok(_)), Some(id)) = (answer.try_recv(), self.admitted) {
-            self.queue.push(Job::Abandon(id, Outcome::ClientGone));
+            self.writer.queue.push(Job::Abandon(id, Outcome::ClientGone));
+            self.writer.write();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What waits for the writer: bounded, and cheap to add to.
+//! What waits to be written: bounded, and cheap to add to.
 //!
 //! Appends are bounded by permits, settlements by the requests that are open,
 //! checkpoints by keeping one for each request, refusals by counting what does
@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::AppendError;
 
-/// Appends that wait for the writer at once; more wait for their turn.
+/// Appends that wait at once; more wait for their turn.
 pub(super) const APPENDS_WAITING_MAX: usize = 8_192;
 /// Refusals that wait for the writer at once; more are only counted.
 pub(super) const REFUSALS_WAITING_MAX: usize = 4_096;
@@ -56,6 +56,8 @@ pub(super) struct Waiting {
     refusals: usize,
     /// Refusals that the writer took and may not have written.
     held: usize,
+    /// Whether something other than what waits is for the writer's thread.
+    called: bool,
     parked: bool,
 }
 
@@ -68,6 +70,16 @@ impl Waiting {
     fn is_empty(&self) -> bool {
         self.jobs.is_empty() && self.progress.is_empty() && self.dropped.is_empty()
     }
+}
+
+/// What [`Queue::take_few`] found.
+pub(super) enum Few {
+    /// Nothing waits.
+    None,
+    /// These jobs.
+    Jobs(Waiting),
+    /// More than a few, or something else: for the writer's thread.
+    Many,
 }
 
 /// The queue between the door's tasks and the writer.
@@ -88,7 +100,8 @@ impl Queue {
         self.permits.clone().acquire_owned().await.map_err(|_| AppendError::Closed)
     }
 
-    /// Adds a job. Whether it was taken: a closing queue takes no appends.
+    /// Adds a job, and wakes nobody. Whether it was taken: a closing queue takes
+    /// no appends.
     pub(super) fn push(&self, job: Job) -> bool {
         let mut waiting = self.lock();
         if waiting.closing && matches!(job, Job::Append { .. }) {
@@ -102,7 +115,6 @@ impl Queue {
             waiting.refusals += 1;
         }
         waiting.jobs.push(job);
-        self.wake(waiting);
         true
     }
 
@@ -110,22 +122,28 @@ impl Queue {
     pub(super) fn progress(&self, requests: Vec<Progress>) {
         let mut waiting = self.lock();
         waiting.progress.extend(requests.into_iter().map(|p| (p.request_id, p)));
-        self.wake(waiting);
+        self.notify(waiting);
     }
 
-    /// Tells the writer to write what waits and end.
+    /// Tells the writer's thread to write what waits and end.
     pub(super) fn close(&self) {
         self.permits.close();
         let mut waiting = self.lock();
         waiting.closing = true;
-        self.wake(waiting);
+        self.notify(waiting);
     }
 
-    /// Waits until there is something, or for `timeout`, and takes it all.
-    /// `kept` refusals could not be written before and count.
-    pub(super) fn take(&self, timeout: Option<Duration>, kept: usize) -> Waiting {
+    /// Lets the writer's thread look: what waits, or what was kept, is for it.
+    pub(super) fn call(&self) {
         let mut waiting = self.lock();
-        while waiting.is_empty() && !waiting.closing {
+        waiting.called = true;
+        self.notify(waiting);
+    }
+
+    /// Waits until there is something to do, or for `timeout`.
+    pub(super) fn wait(&self, timeout: Option<Duration>) {
+        let mut waiting = self.lock();
+        while waiting.is_empty() && !waiting.closing && !waiting.called {
             waiting.parked = true;
             match timeout {
                 None => {
@@ -141,13 +159,38 @@ impl Queue {
                 }
             }
         }
+        waiting.parked = false;
+    }
+
+    /// Takes all that waits. `kept` refusals could not be written before and count.
+    pub(super) fn take(&self, kept: usize) -> Waiting {
+        let mut waiting = self.lock();
         let held = kept + waiting.refusals;
         let next = Waiting { closing: waiting.closing, held, ..Waiting::default() };
         std::mem::replace(&mut *waiting, next)
     }
 
-    fn wake(&self, mut waiting: MutexGuard<'_, Waiting>) {
-        // A writer that is busy looks again by itself: no system call.
+    /// Takes what waits where it is a few jobs and nothing else.
+    pub(super) fn take_few(&self, most: usize) -> Few {
+        let mut waiting = self.lock();
+        if waiting.is_empty() {
+            return Few::None;
+        }
+        let others = !waiting.progress.is_empty() || !waiting.dropped.is_empty();
+        if waiting.jobs.len() > most || others || waiting.closing || waiting.called {
+            return Few::Many;
+        }
+        waiting.held = std::mem::take(&mut waiting.refusals);
+        Few::Jobs(Waiting::of(std::mem::take(&mut waiting.jobs)))
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn notify(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        // A thread that is busy looks again by itself: no system call.
         if std::mem::take(&mut waiting.parked) {
             drop(waiting);
             self.wake.notify_one();
@@ -207,15 +250,15 @@ mod tests {
         for _ in 0..REFUSALS_WAITING_MAX {
             queue.push(refused("quota"));
         }
-        let taken = queue.take(Some(Duration::ZERO), 0);
+        let taken = queue.take(0);
         assert_eq!((taken.jobs.len(), taken.dropped.len()), (REFUSALS_WAITING_MAX, 0));
         queue.push(refused("quota"));
         queue.push(refused("overload"));
-        let taken = queue.take(Some(Duration::ZERO), 0);
+        let taken = queue.take(0);
         assert_eq!(taken.jobs.len(), 0);
         assert_eq!(taken.dropped.into_values().collect::<Vec<_>>(), [2, 2]);
         queue.push(refused("quota"));
-        assert_eq!(queue.take(Some(Duration::ZERO), 0).jobs.len(), 1);
+        assert_eq!(queue.take(0).jobs.len(), 1);
     }
 
     #[test]

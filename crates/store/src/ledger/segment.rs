@@ -43,15 +43,8 @@ pub(super) struct Segment {
 impl Core {
     /// Makes sure that there is a segment with room.
     pub(super) fn ready_segment(&mut self) -> Result<(), AppendError> {
-        let full = match &self.segment {
-            None => true,
-            // A large opening must leave room, or each record would open a segment.
-            Some(segment) => {
-                let limit = self.options.segment_bytes_max.max(2 * segment.opening_bytes);
-                segment.bytes + self.pending_bytes() >= limit
-            }
-        };
-        if !full {
+        let pending = self.pending_bytes();
+        if self.segment.as_ref().is_some_and(|segment| self.has_room(segment, pending)) {
             return Ok(());
         }
         self.flush()?;
@@ -60,6 +53,13 @@ impl Core {
             return Err(self.refuse(error));
         }
         self.open_segment().map_err(|error| self.refuse(error))
+    }
+
+    /// Whether `segment` takes a record after `bytes` more.
+    pub(super) fn has_room(&self, segment: &Segment, bytes: u64) -> bool {
+        // A large opening must leave room, or each record would open a segment.
+        let limit = self.options.segment_bytes_max.max(2 * segment.opening_bytes);
+        segment.bytes + bytes < limit
     }
 
     /// Opens a segment where the chain stands. On failure nothing is changed.

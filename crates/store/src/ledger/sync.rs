@@ -42,7 +42,12 @@ impl Syncer {
 
     /// Whether a sync failed since this was asked last.
     pub(super) fn take_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed) && self.failed.swap(false, Ordering::Relaxed)
+        self.has_failed() && self.failed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether a sync failed and nobody took notice.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Ends the thread; what is dirty is left to the writer.

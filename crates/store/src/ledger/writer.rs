@@ -1,7 +1,13 @@
-//! The writer's thread: takes what waits, writes it, and waits again.
+//! Who writes: whoever adds a job and finds the writer idle writes it in place,
+//! a few at a time; all else is done by a thread.
+//!
+//! A hop to another thread and back costs more than the write itself, so a door
+//! that is not busy makes none. The thread does what takes long or has nobody to
+//! do it: many jobs at once, checkpoints, a sync before the answer
+//! (`durability = "power"`), a new segment, a disk that refuses, the end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -9,13 +15,17 @@ use surgewall_core::config::schema::Durability;
 
 use super::AppendError;
 use super::core::Core;
-use super::queue::Queue;
+use super::queue::{Few, Queue};
 use super::sync::Syncer;
 
 /// How often a disk that refused is tried again, beside at each append.
 const RETRY: Duration = Duration::from_millis(200);
 /// How often an ending writer tries a disk that refuses.
 const LAST_ATTEMPTS_MAX: u32 = 5;
+/// Jobs that are written in place at once: about 20 µs each.
+const JOBS_IN_PLACE_MAX: usize = 8;
+/// How often one that wrote in place looks for what others added meanwhile.
+const LOOKS_IN_PLACE_MAX: u32 = 4;
 
 /// How the ledger is, readable from anywhere.
 #[derive(Default)]
@@ -41,69 +51,143 @@ impl Gauges {
 }
 
 /// The handle of the writer's thread.
-pub(super) type Writer = JoinHandle<Result<(), AppendError>>;
+pub(super) type Thread = JoinHandle<Result<(), AppendError>>;
 
-/// Starts the writer, and with it what makes its writes safe.
-pub(super) fn start(mut core: Core, queue: Arc<Queue>) -> std::io::Result<Writer> {
-    if core.options.durability == Durability::Process {
-        let syncer = Arc::new(Syncer::default());
-        core.syncer = Some(Arc::clone(&syncer));
-        thread::Builder::new().name("ledger-sync".to_owned()).spawn(move || syncer.run())?;
-    }
-    thread::Builder::new().name("ledger".to_owned()).spawn(move || {
-        // Also when a step panics: nobody may wait for a writer that is gone.
-        let gauges = Arc::clone(&core.gauges);
-        let _closing = CloseOnExit { queue: &queue, gauges: &gauges, syncer: core.syncer.clone() };
-        run(&mut core, &queue, &gauges)
-    })
-}
-
-fn run(core: &mut Core, queue: &Queue, gauges: &Gauges) -> Result<(), AppendError> {
-    loop {
-        let idle = core.is_writable() && !core.has_kept();
-        let waiting = queue.take(if idle { None } else { Some(RETRY) }, core.kept_refusals());
-        let closing = waiting.closing;
-        core.run(waiting);
-        // What a batch leaves behind (an admission that nobody heard of) is next.
-        if core.is_writable() && core.has_kept() {
-            core.run(queue.take(Some(Duration::ZERO), core.kept_refusals()));
-        }
-        gauges.set(core);
-        if closing {
-            return finish(core, queue, gauges);
-        }
-    }
-}
-
-/// Writes what is left and makes all of it safe.
-fn finish(core: &mut Core, queue: &Queue, gauges: &Gauges) -> Result<(), AppendError> {
-    for attempt in 0..LAST_ATTEMPTS_MAX {
-        core.run(queue.take(Some(Duration::ZERO), core.kept_refusals()));
-        gauges.set(core);
-        if !core.has_kept() {
-            return core.sync().map_err(|error| core.refuse(error));
-        }
-        if attempt > 0 {
-            thread::sleep(RETRY);
-        }
-    }
-    // What could not be written settles at its last checkpoint at the next start.
-    Err(AppendError::Full { directory: core.directory.clone() })
-}
-
-struct CloseOnExit<'a> {
-    queue: &'a Queue,
-    gauges: &'a Gauges,
+/// What writes, and what waits for it.
+pub(super) struct Writer {
+    pub(super) queue: Queue,
+    pub(super) gauges: Arc<Gauges>,
+    core: Mutex<Core>,
     syncer: Option<Arc<Syncer>>,
 }
 
+impl Writer {
+    /// Starts the writer's thread, and the one that makes its writes safe.
+    pub(super) fn start(mut core: Core) -> std::io::Result<(Arc<Self>, Thread)> {
+        let mut syncer = None;
+        if core.options.durability == Durability::Process {
+            let runs = Arc::new(Syncer::default());
+            core.syncer = Some(Arc::clone(&runs));
+            syncer = Some(Arc::clone(&runs));
+            thread::Builder::new().name("ledger-sync".to_owned()).spawn(move || runs.run())?;
+        }
+        let gauges = Arc::clone(&core.gauges);
+        gauges.set(&core);
+        let writer = Arc::new(Self { queue: Queue::new(), gauges, core: Mutex::new(core), syncer });
+        let runs = Arc::clone(&writer);
+        let thread = thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+            // Also when a step panics: nobody may wait for a writer that is gone.
+            let _closing = CloseOnExit(&runs);
+            runs.run()
+        })?;
+        Ok((writer, thread))
+    }
+
+    /// Sees to it that what was pushed gets written: in place where the writer is
+    /// idle and little waits, else by the thread. What is pushed while somebody
+    /// writes is theirs: they look again once they are done.
+    pub(super) fn write(&self) {
+        let call = CallOnDrop(&self.queue);
+        // A panic within a panic would end the process.
+        if self.syncer.is_none() || thread::panicking() {
+            return;
+        }
+        for _ in 0..LOOKS_IN_PLACE_MAX {
+            let mut core = match self.core.try_lock() {
+                Ok(core) => core,
+                Err(TryLockError::WouldBlock) => return call.forget(),
+                Err(TryLockError::Poisoned(_)) => return,
+            };
+            if !core.is_at_ease() {
+                return;
+            }
+            match self.queue.take_few(JOBS_IN_PLACE_MAX) {
+                Few::Jobs(waiting) => core.run(waiting),
+                Few::None => {}
+                Few::Many => return,
+            }
+            self.gauges.set(&core);
+            if !core.is_idle() {
+                return;
+            }
+            drop(core);
+            if self.queue.is_empty() {
+                return call.forget();
+            }
+        }
+    }
+
+    fn run(&self) -> Result<(), AppendError> {
+        let mut timeout = None;
+        loop {
+            self.queue.wait(timeout);
+            // Only who holds the core takes jobs: they are written in their order.
+            let mut core = self.lock()?;
+            let waiting = self.queue.take(core.kept_refusals());
+            let closing = waiting.closing;
+            core.run(waiting);
+            // What a batch leaves behind (an admission that nobody heard of) is next.
+            if core.is_writable() && core.has_kept() {
+                let waiting = self.queue.take(core.kept_refusals());
+                core.run(waiting);
+            }
+            self.gauges.set(&core);
+            if closing {
+                return self.finish(&mut core);
+            }
+            timeout = if core.is_idle() { None } else { Some(RETRY) };
+        }
+    }
+
+    /// Writes what is left and makes all of it safe.
+    fn finish(&self, core: &mut Core) -> Result<(), AppendError> {
+        for attempt in 0..LAST_ATTEMPTS_MAX {
+            let waiting = self.queue.take(core.kept_refusals());
+            core.run(waiting);
+            self.gauges.set(core);
+            if !core.has_kept() {
+                return core.sync().map_err(|error| core.refuse(error));
+            }
+            if attempt > 0 {
+                thread::sleep(RETRY);
+            }
+        }
+        // What could not be written settles at its last checkpoint at the next start.
+        Err(AppendError::Full { directory: core.directory.clone() })
+    }
+
+    /// The core, unless a step panicked: nothing is written after that.
+    fn lock(&self) -> Result<MutexGuard<'_, Core>, AppendError> {
+        self.core.lock().map_err(|_| AppendError::Closed)
+    }
+}
+
+/// Calls the thread, also on the way out of a panic.
+struct CallOnDrop<'a>(&'a Queue);
+
+impl CallOnDrop<'_> {
+    /// Nothing is left for the thread.
+    fn forget(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for CallOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.call();
+    }
+}
+
+struct CloseOnExit<'a>(&'a Writer);
+
 impl Drop for CloseOnExit<'_> {
     fn drop(&mut self) {
-        self.queue.close();
-        self.gauges.writable.store(false, Ordering::Relaxed);
+        let Writer { queue, gauges, syncer, .. } = self.0;
+        queue.close();
+        gauges.writable.store(false, Ordering::Relaxed);
         // Dropping what came too late answers those who wait.
-        drop(self.queue.take(Some(Duration::ZERO), 0));
-        if let Some(syncer) = &self.syncer {
+        drop(queue.take(0));
+        if let Some(syncer) = syncer {
             syncer.close();
         }
     }

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use surgewall_core::config::schema::Dialect;
 use surgewall_core::limits::{UPSTREAM_BODY_BYTES_MAX, UPSTREAM_ERROR_BYTES_MAX};
 use surgewall_core::refusal::{Refusal, UpstreamFault};
@@ -21,7 +20,7 @@ use super::Failure;
 use crate::pipeline::Arrival;
 use crate::pipeline::parse::Asked;
 use crate::pipeline::reservation::Reservation;
-use crate::upstream::{Backend, Call, Head, Leased, Line, Target};
+use crate::upstream::{Backend, Call, Head, Leased, Line, Target, UpstreamBody};
 
 /// What an upstream answered.
 pub enum Answer {
@@ -41,7 +40,7 @@ pub struct Streamed {
     /// The first bytes, in the upstream's dialect.
     pub first: Bytes,
     /// The rest; `None` where `first` is all there is.
-    pub rest: Option<(Incoming, Leased)>,
+    pub rest: Option<(UpstreamBody, Leased)>,
     /// How to translate it.
     pub options: StreamOptions,
     /// When the first event has to be here.
@@ -280,7 +279,7 @@ async fn first_bytes(
     dialect: Dialect,
     lease: &mut Leased,
     by: Instant,
-) -> Result<(Bytes, Incoming), Failure> {
+) -> Result<(Bytes, UpstreamBody), Failure> {
     let kind = head.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if !kind.starts_with(request::stream_content_type(dialect)) {
         return Err(failed(lease, UpstreamFault::Garbage));

@@ -1,0 +1,226 @@
+//! Connections without TLS to model servers, in HTTP/1, each driven by the
+//! request that uses it.
+//!
+//! A pooled client runs a task for each connection: every request, and every
+//! piece of its answer, is handed from one task to another, which costs more
+//! than reading it. Here the task that waits for an answer also reads it.
+
+use std::collections::HashMap;
+use std::future::{Future as _, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use http::uri::Authority;
+use http::{Request, Response};
+use http_body::{Body as _, Frame};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::client::{BUFFER_BYTES, IDLE_CONNECTION, IDLE_CONNECTIONS_MAX};
+use crate::sync::lock;
+
+/// How often one poll goes on by itself before other tasks have their turn.
+const ROUNDS_MAX: u32 = 2;
+
+/// One connection.
+pub(super) struct Plain {
+    sender: SendRequest<Full<Bytes>>,
+    connection: Connection<TokioIo<TcpStream>, Full<Bytes>>,
+    has_ended: bool,
+    relay: Arc<Relay>,
+    waker: Waker,
+}
+
+impl Plain {
+    /// A connection over `stream`.
+    pub(super) async fn new(stream: TokioIo<TcpStream>) -> hyper::Result<Box<Self>> {
+        let (sender, connection) =
+            Builder::new().max_buf_size(BUFFER_BYTES).handshake(stream).await?;
+        let relay = Arc::new(Relay::default());
+        let waker = Waker::from(relay.clone());
+        Ok(Box::new(Self { sender, connection, has_ended: false, relay, waker }))
+    }
+
+    /// Moves the connection until `step` is ready. `None`: the connection ended
+    /// and `step` never will be.
+    fn poll_until<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut step: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<Option<T>> {
+        self.relay.task.register(cx.waker());
+        for _ in 0..ROUNDS_MAX {
+            self.relay.state.store(POLLING, Ordering::SeqCst);
+            let waker = self.waker.clone();
+            let mut relayed = Context::from_waker(&waker);
+            self.advance(&mut relayed);
+            let stepped = step(&mut relayed);
+            let woken = self.relay.state.swap(0, Ordering::SeqCst) & WOKEN != 0;
+            match stepped {
+                // Who got something asks again.
+                Poll::Ready(done) => return Poll::Ready(Some(done)),
+                Poll::Pending if self.has_ended => return Poll::Ready(None),
+                Poll::Pending if !woken => return Poll::Pending,
+                Poll::Pending => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        self.has_ended = self.has_ended || Pin::new(&mut self.connection).poll(cx).is_ready();
+    }
+
+    /// Whether the next request may go on it: the last answer was read to its
+    /// end, nobody distrusts it, and the server did not close it.
+    fn is_reusable(&mut self) -> bool {
+        self.advance(&mut Context::from_waker(Waker::noop()));
+        let distrusted = self.relay.distrusted.load(Ordering::Relaxed);
+        !self.has_ended && !distrusted && self.sender.is_ready()
+    }
+}
+
+/// The idle connections of one pool, by server.
+#[derive(Default)]
+pub(super) struct Idle(Mutex<HashMap<Authority, Vec<(Instant, Box<Plain>)>>>);
+
+impl Idle {
+    /// The connection to `server` that was used last, of those that still can be.
+    pub(super) fn take(&self, server: &Authority) -> Option<Box<Plain>> {
+        loop {
+            let (_, mut plain) = lock(&self.0).get_mut(server)?.pop()?;
+            if plain.is_reusable() {
+                return Some(plain);
+            }
+        }
+    }
+
+    fn keep(&self, server: Authority, plain: Box<Plain>) {
+        let mut idle = lock(&self.0);
+        let kept = idle.entry(server).or_default();
+        if kept.len() < IDLE_CONNECTIONS_MAX {
+            kept.push((Instant::now(), plain));
+        }
+    }
+
+    /// Closes those that nobody used for long.
+    pub(super) fn tidy(&self) {
+        let now = Instant::now();
+        lock(&self.0).retain(|_, kept| {
+            kept.retain(|(since, _)| now.saturating_duration_since(*since) < IDLE_CONNECTION);
+            !kept.is_empty()
+        });
+    }
+}
+
+/// A connection in use: by the request that waits for an answer, then by the
+/// answer's body.
+pub(super) struct Busy {
+    plain: Box<Plain>,
+    server: Authority,
+    home: Arc<Idle>,
+}
+
+/// Why a request got no answer.
+pub(super) enum Failed {
+    /// Nothing of it was written: it may go on another connection.
+    Unsent(Request<Full<Bytes>>),
+    /// The connection broke.
+    Broke,
+}
+
+impl Busy {
+    pub(super) const fn new(plain: Box<Plain>, server: Authority, home: Arc<Idle>) -> Self {
+        Self { plain, server, home }
+    }
+
+    /// Sends `request` and waits for the head of its answer.
+    pub(super) async fn send(
+        mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, Self), Failed> {
+        let mut answer = pin!(self.plain.sender.try_send_request(request));
+        let plain = &mut self.plain;
+        match poll_fn(|cx| plain.poll_until(cx, |cx| answer.as_mut().poll(cx))).await {
+            Some(Ok(head)) => Ok((head, self)),
+            Some(Err(mut error)) => Err(error.take_message().map_or(Failed::Broke, Failed::Unsent)),
+            None => Err(Failed::Broke),
+        }
+    }
+
+    /// What closes the connection, should its answer turn out to be wrong.
+    pub(super) fn trust(&self) -> Trust {
+        Trust(self.plain.relay.clone())
+    }
+
+    /// The next piece of the answer's `body`. An answer that is cut off is an error.
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut Incoming,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroke>>> {
+        self.plain.poll_until(cx, |cx| Pin::new(&mut *body).poll_frame(cx)).map(|next| match next {
+            Some(frame) => frame.map(|frame| frame.map_err(|_| BodyBroke)),
+            None => Some(Err(BodyBroke)),
+        })
+    }
+
+    /// Keeps the connection for the next request, if it can take one.
+    pub(super) fn release(mut self) {
+        if !std::thread::panicking() && self.plain.is_reusable() {
+            // The task that used it may end now.
+            drop(self.plain.relay.task.take());
+            self.home.keep(self.server, self.plain);
+        }
+    }
+}
+
+/// An answer that was cut off.
+#[derive(Debug, thiserror::Error)]
+#[error("the server's answer broke off")]
+pub struct BodyBroke;
+
+/// Marks a connection whose answer cannot be right.
+#[derive(Clone)]
+pub(super) struct Trust(Arc<Relay>);
+
+impl Trust {
+    pub(super) fn withdraw(&self) {
+        self.0.distrusted.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The task polls the connection.
+const POLLING: u8 = 1;
+/// The connection can go on.
+const WOKEN: u8 = 2;
+
+/// Passes a connection's wake-ups on to the task that waits for it, but for
+/// those that the task causes itself while it polls: it goes on anyway.
+#[derive(Default)]
+struct Relay {
+    task: AtomicWaker,
+    state: AtomicU8,
+    distrusted: AtomicBool,
+}
+
+impl Wake for Relay {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.state.fetch_or(WOKEN, Ordering::SeqCst) & POLLING == 0 {
+            self.task.wake();
+        }
+    }
+}
