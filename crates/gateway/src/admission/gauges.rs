@@ -13,7 +13,7 @@ use surgewall_wire::gauges::{METRICS_BYTES_MAX, Reading, read};
 use tokio::time::{sleep, timeout};
 
 use crate::door::Door;
-use crate::upstream::{Backend, Call, Pool, Server};
+use crate::upstream::{Backend, CHECKS, Call, Pool, Server};
 
 /// Between two readings.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,8 +45,8 @@ fn is_read(pool: &Pool) -> bool {
 }
 
 async fn read_pool(door: &Door, pool: &Arc<Pool>) {
-    let asked = pool.servers().iter().map(|server| timeout(READ_TIMEOUT, ask(pool, server)));
-    let answers = join_all(asked).await.into_iter().filter_map(|answer| answer.ok().flatten());
+    let asked = pool.servers().iter().map(|server| read_server(pool, server));
+    let answers = join_all(asked).await.into_iter().flatten();
     let reading = answers.reduce(Reading::with).unwrap_or_default();
     if reading.is_empty() {
         pool.gauges_again_at(door.clock.monotonic() + RETRY_INTERVAL);
@@ -56,6 +56,12 @@ async fn read_pool(door: &Door, pool: &Arc<Pool>) {
         let Reading { running, waiting, kv_used, preemptions } = reading;
         gate.gauges(Gauges { running, waiting, kv_used, preemptions });
     }
+}
+
+async fn read_server(pool: &Pool, server: &Server) -> Option<Reading> {
+    // As many as health checks at once, and no more than both together.
+    let _place = CHECKS.acquire().await;
+    timeout(READ_TIMEOUT, ask(pool, server)).await.ok().flatten()
 }
 
 async fn ask(pool: &Pool, server: &Server) -> Option<Reading> {

@@ -230,6 +230,8 @@ impl Slot {
     pub fn first_token(&self) {
         let Some(held) = &self.held else { return };
         lock(&held.gate.gate).first_token(held.gate.clock.monotonic(), held.id);
+        // A limit that is still sought grows with every answer in time.
+        held.gate.pump();
     }
 
     /// The call failed; whether because the upstream has too much to do. Another may follow.

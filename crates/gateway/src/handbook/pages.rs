@@ -21,7 +21,7 @@ macro_rules! page {
 
 /// All pages, in the order in which docs/index.md lists them. A test holds
 /// this list against the directory.
-pub(super) const PAGES: [Page; 18] = [
+pub(super) const PAGES: [Page; 20] = [
     page!("index.md"),
     page!("quickstart.md"),
     page!("configuration.md"),
@@ -29,6 +29,8 @@ pub(super) const PAGES: [Page; 18] = [
     page!("dialects.md"),
     page!("keys.md"),
     page!("quotas.md"),
+    page!("admission.md"),
+    page!("incidents.md"),
     page!("listeners.md"),
     page!("operations.md"),
     page!("traces.md"),

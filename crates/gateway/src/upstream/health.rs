@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// Servers that are asked at the same time.
 const CHECKS_MAX: usize = 64;
 /// Which of them may be asked now.
-static CHECKS: Semaphore = Semaphore::const_new(CHECKS_MAX);
+pub(crate) static CHECKS: Semaphore = Semaphore::const_new(CHECKS_MAX);
 
 /// What a server said to a check.
 enum Check {

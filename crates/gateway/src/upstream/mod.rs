@@ -11,6 +11,7 @@ mod pools;
 
 pub use body::UpstreamBody;
 pub use client::{Call, Head, HttpClient, Line};
+pub(crate) use health::CHECKS;
 pub use health::{check_pool, watch};
 pub use listing::Listing;
 pub use plain::BodyBroke;

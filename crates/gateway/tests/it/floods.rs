@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use surgewall_core::files::read_text;
-use surgewall_testkit::attack::{Ended, From, connect, drip, say, until_closed};
+use surgewall_testkit::attack::{Ended, From, connect, drip, say, trickle, until_closed};
 use surgewall_testkit::{Behaviour, Double};
 use tokio::io::AsyncWriteExt as _;
 
@@ -153,31 +153,16 @@ async fn a_body_that_does_not_arrive_is_answered_408() {
         tokio::join!(
             drip(siege.victim(), head.as_bytes(), 0, Duration::ZERO, Duration::ZERO),
             say(siege.victim(), head.as_bytes(), WATCH),
-            slow_body(siege.victim(), &head),
+            trickle(siege.victim(), head.as_bytes(), b" ", Duration::from_millis(50), WATCH),
         )
     };
     let (_, none, slow) = siege.endure(attack).await;
-    for (what, ended) in [("no body", none.unwrap()), ("a body of a byte at a time", slow)] {
+    for (what, ended) in [("no body", none.unwrap()), ("a body of a byte at a time", slow.unwrap())]
+    {
         check_cut(what, &ended, Duration::from_secs(1));
         assert_eq!(ended.status(), 408, "{what}");
     }
     siege.end().await;
-}
-
-async fn slow_body(victim: SocketAddr, head: &str) -> Ended {
-    let mut stream = connect(victim, From::Anywhere).await.unwrap();
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let (mut reader, mut writer) = stream.split();
-    let write = async {
-        while writer.write_all(b" ").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        ended = until_closed(&mut reader, WATCH) => ended,
-        () = write => unreachable!("it waits for the reader"),
-    }
 }
 
 #[tokio::test]

@@ -38,7 +38,9 @@ pub(crate) const LISTEN: &str =
 
 /// One upstream of OpenAI's dialect at `url`.
 pub(crate) fn upstream(name: &str, url: &str, more: &str) -> String {
-    format!("[[upstream]]\nname=\"{name}\"\nurl=\"{url}/v1\"\nhealth_interval_s=0\n{more}\n")
+    format!(
+        "[[upstream]]\nname=\"{name}\"\nurl=\"{url}/v1\"\nhealth_interval_s=0\ngauges=\"off\"\n{more}\n"
+    )
 }
 
 impl TestDoor {

@@ -1,6 +1,7 @@
 //! The door on real sockets, before the model-server double.
 
 #[cfg(test)]
+mod admission;
 mod calls;
 #[cfg(test)]
 mod conservation;

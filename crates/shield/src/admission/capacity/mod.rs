@@ -60,7 +60,7 @@ use baseline::{Baseline, group_of};
 use flight::{Flight, Flights};
 use judge::Trust;
 use plateau::Plateau;
-use window::{Start, Window, is_late};
+use window::{Start, Window};
 
 /// The shortest time that is judged.
 pub const WINDOW_MIN: Duration = Duration::from_secs(1);
@@ -158,6 +158,12 @@ impl Capacity {
     #[must_use]
     pub const fn tokens(&self) -> Option<u64> {
         self.limits.tokens
+    }
+
+    /// Requests that are tracked, at most [`TRACKED_MAX`].
+    #[must_use]
+    pub fn tracked(&self) -> usize {
+        self.flights.len()
     }
 
     /// Another highest limit.

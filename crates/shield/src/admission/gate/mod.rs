@@ -36,6 +36,8 @@ use ticket::{Phase, Ticket};
 pub const TOP_UP_TOKENS: u64 = 256;
 /// Output tokens from which on a whole answer says something about the time for each.
 const WHOLE_TOKENS_MIN: u64 = 16;
+/// Requests at once that a server is hoped to take while nobody knows.
+const SEEKING_SEQUENCES: u32 = 64;
 /// Requests at once that no pool is given more of, where the operator says nothing.
 const SEQUENCES_MAX: u32 = 4_096;
 /// The earliest time at which a refused client is asked to come back.
@@ -122,7 +124,7 @@ impl<T> Gate<T> {
         let over =
             u64::from(self.load.sequences).saturating_sub(u64::from(self.capacity.sequences()));
         let mean = self.predictor.mean_work().unwrap_or(work);
-        let eta = self.predictor.predict(class, over + 1, mean, 1.0, self.capacity.sequences());
+        let eta = self.predictor.predict(class, over + 1, mean, 1.0, self.hoped_for());
         if eta.eta > self.terms.longest_wait(class) {
             self.counts.of(class).refused += 1;
         } else {
@@ -344,9 +346,18 @@ impl<T> Gate<T> {
         let waiting = self.queue.len_of(class).max(1);
         let mean = Work(self.queue.work_of(class).0 / waiting);
         let share = self.share_now(class);
-        let limit = self.capacity.sequences();
-        let eta = self.predictor.predict(class, ahead.in_class + 1, mean, share, limit);
+        let eta =
+            self.predictor.predict(class, ahead.in_class + 1, mean, share, self.hoped_for());
         Place { position: ahead.total + 1, eta }
+    }
+
+    /// Requests at once that a wait is predicted by: while the limit still grows
+    /// with every answer, nobody is sent away for how low it is.
+    fn hoped_for(&self) -> u32 {
+        let limit = self.capacity.sequences();
+        let seeking = self.capacity.is_seeking();
+        let most = self.terms.sequences_max.unwrap_or(SEQUENCES_MAX);
+        if seeking { limit.max(SEEKING_SEQUENCES).min(most) } else { limit }
     }
 
     /// The part of the capacity that `class` has among those that wait.
