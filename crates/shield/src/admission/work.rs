@@ -228,4 +228,88 @@ mod tests {
     fn an_entry_is_small() {
         assert_eq!(EXPECTED_ENTRY_BYTES, 16);
     }
+
+    const MODEL: u64 = 7;
+
+    /// Answers of a log-normal kind, about 30 to 3,000 tokens long.
+    fn answers(count: usize) -> Vec<u64> {
+        let mut random = 88_172_645_463_325_252_u64;
+        let mut next = || {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % 1_000
+        };
+        // The sum of uniform ones is nearly normal.
+        (0..count).map(|_| (0..4).map(|_| next()).sum::<u64>()).map(tokens_of).collect()
+    }
+
+    fn tokens_of(sum: u64) -> u64 {
+        tokens(u16::try_from(5 * u64::from(OCTAVE) + sum * 2).unwrap())
+    }
+
+    /// The part of `answers` that is longer than what was expected of it, and what
+    /// was expected in the end.
+    fn longer(answers: &[u64]) -> (f64, u64) {
+        let (mut expected, mut over) = (Expected::new(64), 0);
+        for answer in answers {
+            over += u32::from(*answer > expected.expected(1, MODEL, u64::MAX));
+            expected.observe(1, MODEL, *answer);
+        }
+        (f64::from(over) / answers.len() as f64, expected.expected(1, MODEL, u64::MAX))
+    }
+
+    #[test]
+    fn one_answer_in_ten_is_longer_than_expected() {
+        let (over, last) = longer(&answers(5_000));
+        assert!((0.08..0.13).contains(&over), "{over}");
+        let mut sorted = answers(5_000);
+        sorted.sort_unstable();
+        let (low, high) = (sorted[sorted.len() * 80 / 100], sorted[sorted.len() * 97 / 100]);
+        assert!((low..high).contains(&last), "{low} {last} {high}");
+        // Already after a few.
+        assert!(longer(&answers(40)).0 < 0.3, "{:?}", longer(&answers(40)));
+    }
+
+    #[test]
+    fn it_follows_a_caller_that_changes() {
+        let mut expected = Expected::new(64);
+        for (answer, count) in [(100, 300), (3_000, 30), (50, 400)] {
+            (0..count).for_each(|_| expected.observe(1, MODEL, answer));
+            let now = expected.expected(1, MODEL, u64::MAX);
+            assert!(now.abs_diff(answer) <= answer / 4, "{answer} {now}");
+        }
+    }
+
+    #[test]
+    fn strangers_are_expected_to_be_like_others_and_nobody_past_its_maximum() {
+        let mut expected = Expected::new(64);
+        assert_eq!(expected.expected(1, MODEL, u64::MAX), EXPECTED_DEFAULT_TOKENS);
+        assert_eq!(expected.expected(1, MODEL, 16), 16);
+        expected.observe(1, MODEL, 40);
+        assert_eq!(expected.expected(1, MODEL, u64::MAX), 40);
+        assert_eq!(expected.expected(2, MODEL, u64::MAX), 40);
+        assert_eq!(expected.expected(1, MODEL + 1, u64::MAX), EXPECTED_DEFAULT_TOKENS);
+        assert_eq!(expected.expected(1, MODEL, 39), 39);
+        assert_eq!(expected.expected(1, MODEL, 0), 0);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_a_flood_displaces_itself() {
+        let mut expected = Expected::new(EXPECTED_ENTRIES_MAX);
+        assert_eq!(expected.entries.len(), EXPECTED_ENTRIES_MAX);
+        let mut expected_small = Expected::new(1);
+        assert_eq!(expected_small.entries.len(), WAYS);
+        (0..200).for_each(|_| expected.observe(1, MODEL, 1_000));
+        for stranger in 0..2 * EXPECTED_ENTRIES_MAX as u64 {
+            expected.observe(1_000 + stranger, MODEL, 10);
+        }
+        assert_eq!(expected.entries.len(), EXPECTED_ENTRIES_MAX);
+        assert_eq!(expected.expected(1, MODEL, u64::MAX), 1_000);
+        // Where there is room for four, one and the model's own are still there.
+        (0..200).for_each(|_| expected_small.observe(1, MODEL, 1_000));
+        (0..100).for_each(|stranger| expected_small.observe(2 + stranger, MODEL, 1_000));
+        assert_eq!(expected_small.entries.len(), WAYS);
+        assert!(expected_small.find(pair(1, MODEL)).is_some_and(|entry| entry.seen > 100));
+    }
 }

@@ -124,7 +124,8 @@ impl Level {
             whole.saturating_sub(distance)
         };
         // All of them together, less the child's own.
-        let own = rounds.div_ceil(ROUND).min(before + 1);
-        before + self.spread.served_in(rounds).saturating_sub(own)
+        let own = rounds.min(whole.saturating_add(ROUND));
+        let others = self.spread.served_in(rounds).saturating_sub(own);
+        before + (others + ROUND / 2) / ROUND
     }
 }

@@ -108,3 +108,38 @@ fn place_of(keys: &[Key], key: &Key) -> (usize, usize) {
     let found = keys.get(place).is_some_and(|known| known.rank() == key.rank());
     (place, place + usize::from(found))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_is_a_sorted_list(steps in proptest::collection::vec((0..40_u64, 0..3_u8), 1..2_000)) {
+            let (mut order, mut plain) = (Order::default(), Vec::<Key>::new());
+            for (turn, (served, step)) in steps.into_iter().enumerate() {
+                let key = Key { served, turn: turn as u64, node: 7 };
+                if step > 0 {
+                    order.insert(key);
+                    let place = plain.partition_point(|known| known.rank() < key.rank());
+                    plain.insert(place, key);
+                } else if !plain.is_empty() {
+                    let known = plain.remove(turn * 7 % plain.len());
+                    prop_assert_eq!(order.before(&known), plain.partition_point(|at| at.rank() < known.rank()));
+                    order.remove(&known);
+                    // Not twice.
+                    order.remove(&known);
+                }
+                prop_assert_eq!(order.len(), plain.len());
+                prop_assert_eq!(order.first().map(Key::rank), plain.first().map(Key::rank));
+                let all: u64 = plain.iter().map(|key| key.served).sum();
+                prop_assert_eq!(order.mean(), all / plain.len().max(1) as u64);
+            }
+            prop_assert!(order.chunks.iter().all(|keys| keys.len() < CHUNK_MAX));
+            order.clear();
+            prop_assert!(order.first().is_none() && order.len() == 0);
+        }
+    }
+}

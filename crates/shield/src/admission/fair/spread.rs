@@ -5,7 +5,7 @@
 const STEPS: usize = 17;
 
 /// Parts of a round, in which each child gets one request.
-pub(super) const ROUND: u64 = 1 << 10;
+pub(super) const ROUND: u64 = 1 << 20;
 
 /// Children that wait, by the length of their queues.
 #[derive(Clone, Copy, Default, Debug)]
@@ -28,12 +28,12 @@ impl Spread {
         }
     }
 
-    /// Requests that the children get served while each gets at most `rounds` of them,
-    /// in parts of [`ROUND`].
+    /// Requests that the children get served while each gets at most `rounds` of them:
+    /// both in parts of [`ROUND`].
     pub(super) fn served_in(&self, rounds: u64) -> u64 {
         let steps = self.steps.iter().filter(|(children, _)| *children > 0);
         let served = steps.map(|(children, requests)| {
-            (u64::from(*children).saturating_mul(rounds) / ROUND).min(u64::from(*requests))
+            u64::from(*children).saturating_mul(rounds).min(u64::from(*requests) * ROUND)
         });
         served.sum()
     }
@@ -42,4 +42,25 @@ impl Spread {
 /// The step of a queue of `len` requests; none where it is empty.
 fn step_of(len: u32) -> Option<usize> {
     Some((len.checked_ilog2()? as usize).min(STEPS - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_counts_what_is_served_in_some_rounds() {
+        let mut spread = Spread::default();
+        for len in [1, 1, 10, 100_000] {
+            spread.change(0, len);
+        }
+        spread.change(10, 11);
+        let served = |rounds: u64| spread.served_in(rounds * ROUND) / ROUND;
+        assert_eq!([served(0), served(1), served(5), served(1_000_000)], [0, 4, 12, 100_013]);
+        assert_eq!(spread.served_in(ROUND / 2), 2 * ROUND);
+        for len in [1, 1, 11, 100_000] {
+            spread.change(len, 0);
+        }
+        assert_eq!(spread.served_in(1_000 * ROUND), 0);
+    }
 }
