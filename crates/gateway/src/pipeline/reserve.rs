@@ -188,11 +188,10 @@ fn charge(
     match granted {
         Ok(granted) => {
             door.metrics.shadow_hits(granted.shadow.len());
-            if let Some(key) = granted.crowded {
-                tracing::warn!(
-                    ?key,
-                    "a key names more end users than are counted alone: further ones share counters"
-                );
+            if granted.crowded.is_some() {
+                // The request's record in the ledger names the key.
+                let request_id = arrival.request_id;
+                tracing::warn!(%request_id, "a key names more end users than are counted alone: further ones share counters");
             }
             Ok((granted.charges, rate_limits))
         }
