@@ -4,11 +4,15 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 
 use listenfd::ListenFd;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 
 /// Connections that wait for `accept`.
 const BACKLOG: i32 = 1_024;
+/// Bytes of answers that the kernel keeps for a client that does not take them;
+/// left to itself it keeps up to 4 MiB for each. A client 100 ms away can still
+/// be sent a few MiB a second.
+const SEND_BUFFER_BYTES: usize = 256 << 10;
 /// Descriptors that the door needs for itself: files, control socket, database.
 const DESCRIPTORS_OWN: u64 = 64;
 
@@ -86,6 +90,8 @@ fn listen_on(address: SocketAddr) -> std::io::Result<Bound> {
 
 fn from_std(listener: StdListener) -> std::io::Result<Bound> {
     listener.set_nonblocking(true)?;
+    // Accepted connections inherit it.
+    SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER_BYTES)?;
     let address = listener.local_addr()?;
     Ok(Bound { listener: TcpListener::from_std(listener)?, address })
 }
@@ -103,4 +109,30 @@ pub fn raise_descriptor_limit() -> (u64, u32) {
     };
     let connections = now.saturating_sub(DESCRIPTORS_OWN) / 2;
     (now, u32::try_from(connections).unwrap_or(u32::MAX).max(16))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::time::{Duration, timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_kernel_keeps_little_for_a_client_that_takes_nothing() {
+        let bound = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = tokio::net::TcpStream::connect(bound.address).await.unwrap();
+        let (mut accepted, _) = bound.listener.accept().await.unwrap();
+        SockRef::from(&client).set_recv_buffer_size(4 << 10).unwrap();
+        let size = SockRef::from(&accepted).send_buffer_size().unwrap();
+        assert!(size <= 2 * SEND_BUFFER_BYTES, "the kernel doubles it, no more: {size}");
+        let piece = vec![7; 16 << 10];
+        let mut taken = 0;
+        while let Ok(written) = timeout(Duration::from_millis(200), accepted.write(&piece)).await {
+            taken += written.unwrap();
+            assert!(taken < 8 << 20, "it is never full");
+        }
+        assert!(taken < 2 * SEND_BUFFER_BYTES + (1 << 20), "{taken} bytes");
+        drop(client);
+    }
 }

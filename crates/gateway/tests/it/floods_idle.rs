@@ -88,14 +88,14 @@ async fn many_networks_cannot_take_what_is_kept_for_known_ones() {
 
 #[tokio::test]
 async fn connections_that_were_cut_give_their_places_back() {
-    let siege = Siege::begin(Behaviour::default()).await;
+    let siege = Siege::begin_with("[limits]\nheader_read_s=4\n", Behaviour::default()).await;
     bounded(&siege, 30, 80);
     for round in 0..3 {
         let attack = async {
             let mut streams = idle(siege.victim(), network(9), 40).await;
             let kept = kept(&mut streams).await;
             for stream in &mut streams {
-                assert!(until_closed(stream, Duration::from_secs(10)).await.closed);
+                assert!(until_closed(stream, Duration::from_secs(30)).await.closed);
             }
             kept
         };
