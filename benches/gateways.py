@@ -224,7 +224,21 @@ class Surgewall(Gateway):
         binary = self.setup.programs / "surgewall"
         said = subprocess.run([binary, "--version"], capture_output=True, text=True).stdout
         self.version = said.split()[-1]
-        config = f"""
+        self.folder.joinpath("surgewall.toml").write_text(self.configuration())
+        words = [binary, "--config", self.folder / "surgewall.toml", "--data-dir", self.folder / "data"]
+        env = environment(self.folder, XDG_CONFIG_HOME=str(self.folder / "config"), SURGEWALL_LOG="warn")
+        program = self.run([*words, "serve"], env=env)
+        assert program.line().startswith("ready "), "surgewall did not become ready"
+        if not self.bare:
+            made = subprocess.run(
+                [*words, "admin", "key", "create", "--name", "bench"],
+                capture_output=True, text=True, env=env, check=True,
+            )
+            self.key = made.stdout.strip()
+        return program
+
+    def configuration(self):
+        return f"""
 [listen]
 public = "127.0.0.1:{self.port}"
 admin = "127.0.0.1:0"
@@ -245,18 +259,6 @@ network_connections_max = 20000
 network_requests_max = 20000
 {"" if self.bare else QUOTAS}
 """
-        self.folder.joinpath("surgewall.toml").write_text(config)
-        words = [binary, "--config", self.folder / "surgewall.toml", "--data-dir", self.folder / "data"]
-        env = environment(self.folder, XDG_CONFIG_HOME=str(self.folder / "config"), SURGEWALL_LOG="warn")
-        program = self.run([*words, "serve"], env=env)
-        assert program.line().startswith("ready "), "surgewall did not become ready"
-        if not self.bare:
-            made = subprocess.run(
-                [*words, "admin", "key", "create", "--name", "bench"],
-                capture_output=True, text=True, env=env, check=True,
-            )
-            self.key = made.stdout.strip()
-        return program
 
 
 class SurgewallPower(Surgewall):

@@ -13,12 +13,13 @@ use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::floods::{Asked, FLOODS, Flood};
 use super::http1::{say, trickle};
 use super::http2::{Flags, Frames, Http2, Kind};
-use super::{ATTACK_MAX, Ended, From, connect, until_closed};
+use super::{ATTACK_MAX, Ended, From, connect};
 use crate::load::Spread;
 
 /// Connections at once.
@@ -29,10 +30,12 @@ const ROUNDS_MAX: u32 = 10_000;
 const SLOW_GAP: Duration = Duration::from_millis(200);
 /// After a connection that could not be made.
 const PAUSE: Duration = Duration::from_millis(20);
-/// For a reader that took nothing to read what is left, and the end behind it.
-const LAST_LOOK: Duration = Duration::from_secs(1);
+/// For what is under way when the time is over.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 /// The default of a stream's window (RFC 9113, 6.5.2).
 const INITIAL_WINDOW_SIZE: u16 = 4;
+/// Tokens a second, where it is not the filling of buffers that makes an attack.
+const MODEL_RATE: u32 = 50;
 /// Tokens of an answer that nobody takes.
 const LONG_ANSWER_TOKENS: u32 = 200_000;
 
@@ -155,7 +158,7 @@ pub async fn run(plan: &Plan) -> Told {
     let all: FuturesUnordered<_> = workers.collect();
     let all = all.collect::<Vec<()>>();
     // A worker whose turn comes after the end waits for nothing.
-    let _ = tokio::time::timeout(limit + LAST_LOOK + PAUSE, all).await;
+    let _ = tokio::time::timeout(limit + LAST_LOOK, all).await;
     let (mut told, after) = ends.into_inner().unwrap_or_else(PoisonError::into_inner);
     told.closed_after_us = Spread::of(&after);
     told
@@ -195,7 +198,7 @@ fn note(ends: &Mutex<(Told, Vec<u64>)>, end: io::Result<End>, left: Duration) {
 /// One connection's part, for at most `left`.
 async fn attack(plan: &Plan, left: Duration) -> io::Result<End> {
     let victim = plan.victim;
-    let body = long_answer();
+    let body = long_answer(if matches!(plan.attack, Attack::SlowReader) { 0 } else { MODEL_RATE });
     match plan.attack {
         Attack::Silent => say(victim, b"", left).await.map(End::from),
         Attack::SlowHead => {
@@ -210,8 +213,7 @@ async fn attack(plan: &Plan, left: Duration) -> io::Result<End> {
             let mut stream = connect(victim, From::SmallBuffer).await?;
             let request = format!("{}{body}", head(&plan.asked, body.len()));
             stream.write_all(request.as_bytes()).await?;
-            sleep(left).await;
-            Ok(until_closed(&mut stream, LAST_LOOK).await.into())
+            Ok(until_broken(&mut stream, left).await)
         }
         Attack::ShutWindow => {
             let frames = Frames::default()
@@ -228,9 +230,24 @@ async fn attack(plan: &Plan, left: Duration) -> io::Result<End> {
     }
 }
 
-fn long_answer() -> String {
+/// Takes nothing, and learns from a write that fails that the victim is gone:
+/// what it said last stands behind all that was not taken.
+async fn until_broken(stream: &mut TcpStream, left: Duration) -> End {
+    let start = Instant::now();
+    let mut end = End { said: true, ..End::default() };
+    while start.elapsed() < left && !end.closed {
+        sleep(SLOW_GAP.min(left)).await;
+        end.closed = stream.write_all(b" ").await.is_err();
+    }
+    end.after = start.elapsed();
+    end
+}
+
+/// A request for an answer of so many tokens a second; 0 is as fast as it goes.
+fn long_answer(rate: u32) -> String {
+    let words = format!("say {LONG_ANSWER_TOKENS}\n!double rate={rate}");
     json!({"model": "double", "stream": true, "max_tokens": LONG_ANSWER_TOKENS,
-        "messages": [{"role": "user", "content": format!("say {LONG_ANSWER_TOKENS}")}]})
+        "messages": [{"role": "user", "content": words}]})
     .to_string()
 }
 
