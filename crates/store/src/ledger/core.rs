@@ -19,7 +19,7 @@ use super::commit::{Entry, Waits};
 use super::encode::Chain;
 use super::file::Files;
 use super::fold::Fold;
-use super::queue::{Job, Waiting, count_dropped};
+use super::queue::{Job, Waiting, count_dropped, is_spare};
 use super::segment::Segment;
 use super::sync::Syncer;
 use super::writer::Gauges;
@@ -114,10 +114,9 @@ impl Core {
         !(self.kept.is_empty() && self.progress.is_empty() && self.dropped.is_empty())
     }
 
-    /// Refusals among what is kept.
+    /// What is kept and shares the bound of refusals.
     pub(super) fn kept_refusals(&self) -> usize {
-        let refused = |job: &&Job| matches!(job, Job::Detached(Record::Refused(_)));
-        self.kept.iter().filter(refused).count()
+        self.kept.iter().filter(|job| is_spare(job)).count()
     }
 
     /// Writes what waits and what was kept.

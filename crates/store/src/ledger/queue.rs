@@ -16,7 +16,8 @@ use super::AppendError;
 
 /// Appends that wait at once; more wait for their turn.
 pub(super) const APPENDS_WAITING_MAX: usize = 8_192;
-/// Refusals that wait for the writer at once; more are only counted.
+/// Refusals, incidents' events and moves of a capacity that wait for the writer
+/// at once; more refusals are only counted, and more of the others given up.
 pub(super) const REFUSALS_WAITING_MAX: usize = 4_096;
 /// Codes under which lost refusals are counted; more share one.
 const DROPPED_CODES_MAX: usize = 256;
@@ -107,9 +108,11 @@ impl Queue {
         if waiting.closing && matches!(job, Job::Append { .. }) {
             return false;
         }
-        if let Job::Detached(Record::Refused(refused)) = &job {
+        if is_spare(&job) {
             if waiting.refusals + waiting.held >= REFUSALS_WAITING_MAX {
-                count_dropped(&mut waiting.dropped, &refused.code, refused.count);
+                if let Job::Detached(Record::Refused(refused)) = &job {
+                    count_dropped(&mut waiting.dropped, &refused.code, refused.count);
+                }
                 return true;
             }
             waiting.refusals += 1;
@@ -202,6 +205,12 @@ impl Queue {
     }
 }
 
+/// Whether a job may be given up while the disk is full: refusals are counted
+/// then, and of an incident or a capacity the next record says how it stands.
+pub(super) const fn is_spare(job: &Job) -> bool {
+    matches!(job, Job::Detached(Record::Refused(_) | Record::Incident(_) | Record::Capacity(_)))
+}
+
 /// Counts refusals that were not kept.
 pub(super) fn count_dropped(dropped: &mut BTreeMap<String, u64>, code: &str, count: u64) {
     let known = dropped.contains_key(code) || dropped.len() < DROPPED_CODES_MAX;
@@ -214,6 +223,7 @@ pub(super) fn count_dropped(dropped: &mut BTreeMap<String, u64>, code: &str, cou
 mod tests {
     use surgewall_core::clock::Timestamp;
     use surgewall_core::decision::Refused;
+    use surgewall_core::incident::CapacityChanged;
 
     use super::*;
 
@@ -259,6 +269,28 @@ mod tests {
         assert_eq!(taken.dropped.into_values().collect::<Vec<_>>(), [2, 2]);
         queue.push(refused("quota"));
         assert_eq!(queue.take(0).jobs.len(), 1);
+    }
+
+    #[test]
+    fn events_of_an_incident_share_the_bound_of_refusals() {
+        let moved = || {
+            Job::Detached(Record::Capacity(CapacityChanged {
+                at: Timestamp::from_millis(0),
+                pool: "local".to_owned(),
+                from: 4,
+                to: 5,
+                tokens: None,
+                why: "good window".to_owned(),
+            }))
+        };
+        let queue = Queue::new();
+        for _ in 0..=REFUSALS_WAITING_MAX {
+            queue.push(moved());
+        }
+        queue.push(refused("quota"));
+        let taken = queue.take(0);
+        assert_eq!(taken.jobs.len(), REFUSALS_WAITING_MAX);
+        assert_eq!(taken.dropped.into_values().collect::<Vec<_>>(), [2]);
     }
 
     #[test]

@@ -162,9 +162,7 @@ async fn lists_and_stories_are_bounded() {
     records.push(recorded("long", 0, Step::Opened));
     records.extend((0..INCIDENT_LINES_MAX).map(|_| recorded("long", 9, Step::Measured)));
     records.extend((0..=INCIDENT_LINES_MAX).map(|_| moved(5)));
-    let (ledger, _) = store.open();
-    records.into_iter().for_each(|record| ledger.append_detached(record));
-    ledger.shutdown().await.unwrap();
+    write(&store, records).await;
     let found = list(&store);
     assert_eq!(found.len(), INCIDENTS_MAX);
     assert_eq!(found[0].id, id("2"));

@@ -20,7 +20,7 @@ use crate::vault::Vault;
 /// Incidents that a list holds: the newest.
 pub const INCIDENTS_MAX: usize = 1_000;
 /// Events and moves of a capacity that are told of one incident, each; the rest is counted.
-pub const INCIDENT_LINES_MAX: usize = 10_000;
+pub const INCIDENT_LINES_MAX: usize = 4_000;
 /// Codes and pools that are told apart; more share nothing and are left out.
 const NAMES_MAX: usize = 256;
 
