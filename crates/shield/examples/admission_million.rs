@@ -15,9 +15,9 @@ use surgewall_shield::admission::work::Work;
 
 const PRINCIPALS: u64 = 1_000_000;
 const QUEUED: u64 = 50_000;
-const BATCHES: usize = 2_000;
+const BATCHES: usize = 10_000;
 /// Decisions in a batch: shorter than a time slice, so that most batches run whole.
-const BATCH: u64 = 1_000;
+const BATCH: u64 = 200;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();

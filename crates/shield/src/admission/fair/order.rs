@@ -1,8 +1,8 @@
 //! Children that wait, the least served first: a sorted list in chunks, which also
 //! knows how many are before a given one.
 //!
-//! Chunks and what is in them descend, so that the next one is at the very end,
-//! where taking it away moves nothing.
+//! Chunks and what is in them descend, so that the next ones are at the very end,
+//! where taking them away moves nothing.
 
 /// Keys in a chunk at most; a full one is split in two.
 const CHUNK_MAX: usize = 256;
@@ -26,7 +26,9 @@ impl Key {
 /// Keys in order.
 #[derive(Default, Debug)]
 pub(super) struct Order {
-    /// None of them is empty.
+    /// The least key is here: one child alone needs no chunk.
+    first: Option<Key>,
+    /// The others. None of them is empty, but for one that is alone.
     chunks: Vec<Vec<Key>>,
     len: usize,
     /// What all of them were served.
@@ -38,7 +40,7 @@ impl Order {
         // One chunk stays, for what comes next.
         self.chunks.truncate(1);
         self.chunks.iter_mut().for_each(Vec::clear);
-        (self.len, self.served) = (0, 0);
+        (self.first, self.len, self.served) = (None, 0, 0);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -51,21 +53,56 @@ impl Order {
     }
 
     pub(super) fn first(&self) -> Option<&Key> {
-        self.chunks.last()?.last()
+        self.first.as_ref()
     }
 
     /// Keys that are less than `key`.
     pub(super) fn before(&self, key: &Key) -> usize {
+        if self.first.is_none_or(|first| first.rank() >= key.rank()) {
+            return 0;
+        }
         let chunk = self.chunk_of(key);
         let behind: usize = self.chunks.iter().skip(chunk + 1).map(Vec::len).sum();
         let inside = self.chunks.get(chunk).map_or(0, |keys| keys.len() - place_of(keys, key).1);
-        behind + inside
+        1 + behind + inside
     }
 
     pub(super) fn insert(&mut self, key: Key) {
-        let at = self.chunk_of(&key);
         self.len += 1;
         self.served += u128::from(key.served);
+        match self.first.replace(key) {
+            None => {}
+            Some(first) if key.rank() < first.rank() => self.put(first),
+            Some(first) => {
+                self.first = Some(first);
+                self.put(key);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) {
+        if self.first.is_some_and(|first| first.rank() == key.rank()) {
+            let last = self.chunks.len().saturating_sub(1);
+            self.first = self.chunks.last_mut().and_then(Vec::pop);
+            self.tidy(last);
+        } else {
+            let at = self.chunk_of(key);
+            let Some(keys) = self.chunks.get_mut(at) else {
+                return;
+            };
+            let (place, end) = place_of(keys, key);
+            if place == end {
+                return;
+            }
+            keys.remove(place);
+            self.tidy(at);
+        }
+        self.len -= 1;
+        self.served -= u128::from(key.served);
+    }
+
+    fn put(&mut self, key: Key) {
+        let at = self.chunk_of(&key);
         let Some(keys) = self.chunks.get_mut(at) else {
             self.chunks.push(vec![key]);
             return;
@@ -77,19 +114,8 @@ impl Order {
         }
     }
 
-    pub(super) fn remove(&mut self, key: &Key) {
-        let at = self.chunk_of(key);
-        let Some(keys) = self.chunks.get_mut(at) else {
-            return;
-        };
-        let (place, end) = place_of(keys, key);
-        if place == end {
-            return;
-        }
-        keys.remove(place);
-        self.len -= 1;
-        self.served -= u128::from(key.served);
-        if keys.is_empty() && self.chunks.len() > 1 {
+    fn tidy(&mut self, at: usize) {
+        if self.chunks.len() > 1 && self.chunks.get(at).is_some_and(Vec::is_empty) {
             self.chunks.remove(at);
         }
     }

@@ -32,6 +32,7 @@ pub(super) struct Tree {
     /// still remembered of an old one counts for nothing.
     peak: u64,
     turns: u64,
+    #[expect(clippy::vec_box, reason = "a level moves from node to node, its content does not")]
     spare: Vec<Box<Level>>,
 }
 
