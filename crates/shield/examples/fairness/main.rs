@@ -19,15 +19,27 @@ use order::{Arrivals, Fair, Order, Turns};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
-    writeln!(out, "{:<44} {:<12} {:>10} {:>10} {:>8}  service by client", "workload", "order", "gap", "bound", "within")?;
+    writeln!(
+        out,
+        "{:<44} {:<12} {:>10} {:>10} {:>8}  service by client",
+        "workload", "order", "gap", "bound", "within"
+    )?;
     for workload in workloads::all() {
         for (name, order) in orders() {
             let outcome = run(&workload, order);
             let within = if outcome.gap <= outcome.bound { "yes" } else { "no" };
             let Outcome { gap, bound, service } = outcome;
             let total = service.iter().sum::<u64>().max(1);
-            let parts: Vec<String> = service.iter().map(|part| format!("{}%", (part * 1_000 / total + 5) / 10)).collect();
-            writeln!(out, "{:<44} {name:<12} {gap:>10} {bound:>10} {within:>8}  {}", workload.name, parts.join(" "))?;
+            let parts: Vec<String> = service
+                .iter()
+                .map(|part| format!("{}%", (part * 1_000 / total + 5) / 10))
+                .collect();
+            writeln!(
+                out,
+                "{:<44} {name:<12} {gap:>10} {bound:>10} {within:>8}  {}",
+                workload.name,
+                parts.join(" ")
+            )?;
         }
     }
     Ok(())

@@ -18,27 +18,34 @@ pub(crate) fn all() -> Vec<Workload> {
     let short = |_: &mut Random| (64, 512);
     let long = |_: &mut Random| (512, 64);
     vec![
-        Workload::of("overload, 2 and 4 times", vec![
-            Client::every(16, even), Client::every(8, even),
-        ]),
-        Workload::of("overload, short answers and long ones", vec![
-            Client::every(6, long), Client::every(10, short),
-        ]),
-        Workload::of("on and off, beside one that is always on", vec![
-            Client::every(12, even), Client { on_steps: Some(4_000), ..Client::every(8, even) },
-        ]),
-        Workload::of("Poisson, short and long", vec![
-            Client { poisson: true, ..Client::every(6, long) },
-            Client { poisson: true, ..Client::every(12, short) },
-        ]),
-        Workload::of("Poisson, lengths at random, badly expected", vec![
-            Client { poisson: true, guess: Guess::Maximum, ..Client::every(8, random_lengths) },
-            Client { poisson: true, guess: Guess::Tenth, ..Client::every(8, random_lengths) },
-            Client { poisson: true, ..Client::every(8, random_lengths) },
-        ]),
-        Workload::of("one account, and a person with 1,000 young", vec![
-            Client::every(12, even), Client { accounts: 1_000, ..Client::every(2, even) },
-        ]),
+        Workload::of("overload, 2 and 4 times", &[Client::every(16, even), Client::every(8, even)]),
+        Workload::of(
+            "overload, short answers and long ones",
+            &[Client::every(6, long), Client::every(10, short)],
+        ),
+        Workload::of(
+            "on and off, beside one that is always on",
+            &[Client::every(12, even), Client { on_steps: Some(4_000), ..Client::every(8, even) }],
+        ),
+        Workload::of(
+            "Poisson, short and long",
+            &[
+                Client { poisson: true, ..Client::every(6, long) },
+                Client { poisson: true, ..Client::every(12, short) },
+            ],
+        ),
+        Workload::of(
+            "Poisson, lengths at random, badly expected",
+            &[
+                Client { poisson: true, guess: Guess::Maximum, ..Client::every(8, random_lengths) },
+                Client { poisson: true, guess: Guess::Tenth, ..Client::every(8, random_lengths) },
+                Client { poisson: true, ..Client::every(8, random_lengths) },
+            ],
+        ),
+        Workload::of(
+            "one account, and a person with 1,000 young",
+            &[Client::every(12, even), Client { accounts: 1_000, ..Client::every(2, even) }],
+        ),
     ]
 }
 
@@ -88,7 +95,15 @@ impl Client {
             };
             let young = self.accounts > 1;
             let account = 1_000_000 * (client as u64 + 1) + random.below(self.accounts);
-            requests.push(Request { client, account, young, at: step, input, output, output_expected });
+            requests.push(Request {
+                client,
+                account,
+                young,
+                at: step,
+                input,
+                output,
+                output_expected,
+            });
         }
     }
 }
@@ -100,13 +115,17 @@ fn random_lengths(random: &mut Random) -> (u64, u64) {
     (1 + random.below(LENGTH_MAX), 1 + random.below(LENGTH_MAX))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a step within the run")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a step within the run"
+)]
 fn requests_step(at: f64) -> u64 {
     at.clamp(0.0, STEPS as f64) as u64
 }
 
 impl Workload {
-    fn of(name: &'static str, clients: Vec<Client>) -> Self {
+    fn of(name: &'static str, clients: &[Client]) -> Self {
         let mut random = Random(88_172_645_463_325_252);
         let each = clients.iter().enumerate();
         let mut requests: Vec<Request> =

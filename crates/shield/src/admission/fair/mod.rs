@@ -1,10 +1,10 @@
 //! Who goes next: a fair queue of two parts.
 //!
-//! **Between the classes** ([`classes`]): start-time fair queueing (Goyal, Vin and
+//! **Between the classes**: start-time fair queueing (Goyal, Vin and
 //! Cheng, SIGCOMM'96). Each class has a guaranteed share; what it does not use is
 //! lent to the others. Nobody has strict priority, so nobody starves.
 //!
-//! **Inside a class** ([`tree`]): a tree of virtual token counters (Sheng et al.,
+//! **Inside a class**: a tree of virtual token counters (Sheng et al.,
 //! OSDI'24) by group, account, key and delegated user, or by network. At each level
 //! the least served child is next. Who comes back after a pause is lifted to where
 //! the waiting ones are: a sleeper hoards nothing. All young accounts of a class
@@ -15,7 +15,7 @@
 //!
 //! A level at which nobody waits forgets who was served, as the paper's counters
 //! do, but for the classes' own two levels: there an idle child is remembered for
-//! as long as it is ahead of the others ([`idle`]).
+//! as long as it is ahead of the others.
 
 mod classes;
 mod idle;

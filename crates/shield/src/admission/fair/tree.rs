@@ -93,8 +93,10 @@ impl Tree {
 
     /// A request of `work` was added to the line of `leaf`.
     pub(super) fn lengthen(&mut self, leaf: u32, work: Work) {
-        let len = self.nodes.at(leaf).line.len();
-        self.lengthened(leaf, leaf, len - 1);
+        let own = self.nodes.at(leaf);
+        if own.level.is_some() {
+            self.lengthened(leaf, leaf, own.line.len() - 1);
+        }
         let mut at = leaf;
         while at != NONE {
             let node = self.nodes.at_mut(at);
@@ -112,8 +114,10 @@ impl Tree {
     /// first, and is charged for.
     pub(super) fn shorten(&mut self, leaf: u32, work: Work, serves: bool) {
         let served = serves.then_some(work);
-        let len = self.nodes.at(leaf).line.len();
-        self.shortened(leaf, leaf, len + 1, served);
+        let own = self.nodes.at(leaf);
+        if own.level.is_some() {
+            self.shortened(leaf, leaf, own.line.len() + 1, served);
+        }
         let mut at = leaf;
         while at != NONE {
             let node = self.nodes.at_mut(at);
@@ -259,14 +263,14 @@ impl Tree {
 
     /// A child's queue went from `before` to one more.
     fn lengthened(&mut self, parent: u32, child: u32, before: u32) {
-        let mut standing = self.standing(parent, child).0;
-        let turn = self.turn();
-        let Some(level) = &mut self.nodes.at_mut(parent).level else {
-            return;
-        };
         if before > 0 {
-            level.lengthen(before);
-        } else {
+            if let Some(level) = &mut self.nodes.at_mut(parent).level {
+                level.lengthen(before);
+            }
+            return;
+        }
+        let (mut standing, turn) = (self.standing(parent, child).0, self.turn());
+        if let Some(level) = &mut self.nodes.at_mut(parent).level {
             level.enter(&mut standing, child, 1, turn);
             self.set_standing(parent, child, standing);
         }

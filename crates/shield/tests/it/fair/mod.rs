@@ -31,14 +31,14 @@ struct About {
     young: bool,
     ids: Vec<u64>,
     work: u64,
-    random: u64,
+    random: usize,
 }
 
 fn steps() -> impl Strategy<Value = Vec<(Step, About)>> {
     use Step::{Charge, Pop, PopClass, Push, Refund, Remove, Shares, TopUp};
     let kinds = [Push, Push, Push, Push, Pop, Pop, PopClass, Remove, Charge, TopUp, Refund, Shares];
     let ids = proptest::collection::vec(0..4_u64, 1..4);
-    let about = (0..4_usize, any::<bool>(), ids, 1..100_u64, any::<u64>());
+    let about = (0..4_usize, any::<bool>(), ids, 1..100_u64, any::<usize>());
     let about = about.prop_map(|(class, young, ids, work, random)| {
         // Most of it in one class, where it meets.
         About { class: class / 2, young: young && class == 0, ids, work, random }
@@ -78,7 +78,7 @@ impl Both {
                 self.model.push(about.class, &path, self.items, about.work);
             }
             Step::Remove => {
-                let nth = about.random as usize % self.handles.len().max(1);
+                let nth = about.random % self.handles.len().max(1);
                 if let Some((item, handle)) = self.handles.iter().nth(nth).map(|(i, h)| (*i, *h)) {
                     let removed = self.queue.remove(handle);
                     return (removed, self.model.remove(item).then_some(item));
@@ -105,7 +105,7 @@ impl Both {
                 self.model.refund(about.class, &path, about.work);
             }
             Step::Shares => {
-                let shares = SHARES[about.random as usize % SHARES.len()];
+                let shares = SHARES[about.random % SHARES.len()];
                 self.queue.set_shares(Shares::new(shares));
                 self.model.set_shares(shares);
             }
