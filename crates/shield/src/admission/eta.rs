@@ -5,6 +5,9 @@
 //! the class's share. The range around it is conformal (Vovk et al. 2005): the
 //! quantiles of the recent ratios of actual to predicted wait, so that it says
 //! how wrong these predictions have been lately, not how wrong they should be.
+//! Waits that end together err together, so the past alone makes the range too
+//! narrow when the load turns: a margin around it grows with each miss and
+//! shrinks with each hit, nine times slower (after Gibbs and Candès 2021).
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +18,14 @@ use super::work::Work;
 /// Ratios that are remembered for each class and depth.
 const RATIOS: usize = 128;
 /// Ratios that are enough to state a range by; before, it is a guess.
-const RATIOS_MIN: usize = 8;
+const RATIOS_MIN: usize = 16;
 /// The range that is stated before anything is known, as parts of the prediction.
-const GUESS: (f64, f64) = (0.25, 4.0);
+const GUESS: (f64, f64) = (0.05, 4.0);
+/// How much the margin's logarithm grows with a miss; a hit takes a ninth of it back.
+const MARGIN_STEP: f64 = 0.03;
+const MARGIN_MIN: f64 = 0.1;
+const MARGIN_START: f64 = 0.25;
+const MARGIN_MAX: f64 = 2.0;
 /// The longest wait that is ever predicted.
 const ETA_MAX: Duration = Duration::from_secs(86_400);
 /// Requests after which an old one weighs 1/e in the rate.
@@ -78,6 +86,7 @@ pub struct Predictor {
     work: f64,
     seconds: f64,
     ratios: [[Ratios; DEPTHS]; 4],
+    margins: [f64; 4],
     /// Waits that ended, and those of them that were within the stated range.
     ended: u64,
     held: u64,
@@ -87,7 +96,15 @@ impl Predictor {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(_now: Instant) -> Self {
-        Self { count: 0.0, work: 0.0, seconds: 0.0, ratios: Default::default(), ended: 0, held: 0 }
+        Self {
+            count: 0.0,
+            work: 0.0,
+            seconds: 0.0,
+            ratios: Default::default(),
+            margins: [MARGIN_START; 4],
+            ended: 0,
+            held: 0,
+        }
     }
 
     /// A request of `work` ended after `took` in the server.
@@ -119,20 +136,37 @@ impl Predictor {
         let guess = WORK_PER_SEQUENCE_S_GUESS * f64::from(sequences);
         let rate = self.work_per_s(sequences).unwrap_or(guess) * share.clamp(0.001, 1.0);
         let raw = seconds(number(ahead) * number(mean.0) / rate);
-        let depth = depth_of(ahead);
-        let known = self.ratios[class as usize].get(depth).and_then(Ratios::quantiles);
+        // What was guessed teaches nothing.
+        let depth = if self.seconds > 0.0 { depth_of(ahead) } else { DEPTHS };
+        // A depth that nobody has waited from yet errs about as the one below it.
+        let ratios = &self.ratios[class as usize];
+        let known = (0..=depth).rev().find_map(|depth| ratios.get(depth)?.quantiles());
         let (low, middle, high) = known.unwrap_or((GUESS.0, 1.0, GUESS.1));
+        let margin = self.margins[class as usize].exp();
         let times = |ratio: f64| seconds(raw.as_secs_f64() * ratio);
-        Eta { eta: times(middle), low: times(low), high: times(high), raw, depth }
+        let (low, high) = (times(low / margin), times(high * margin));
+        Eta { eta: times(middle), low, high, raw, depth }
     }
 
     /// A wait that was predicted as `predicted` ended with its turn after `actual`.
     pub fn observed(&mut self, class: Class, predicted: &Eta, actual: Duration) {
         self.ended += 1;
-        self.held += u64::from(predicted.low <= actual && actual <= predicted.high);
+        let holds = predicted.low <= actual && actual <= predicted.high;
+        self.held += u64::from(holds);
+        let margin = &mut self.margins[class as usize];
+        *margin += if holds { -MARGIN_STEP / 9.0 } else { MARGIN_STEP };
+        *margin = margin.clamp(MARGIN_MIN, MARGIN_MAX);
         let ratio = actual.as_secs_f64() / predicted.raw.as_secs_f64().max(0.001);
         if let Some(ratios) = self.ratios[class as usize].get_mut(predicted.depth) {
             ratios.push(ratio);
+        }
+    }
+
+    /// A client left after `waited`. How long it would have waited is not known,
+    /// but past the stated range it is known that the range did not hold.
+    pub fn left(&mut self, class: Class, predicted: &Eta, waited: Duration) {
+        if waited > predicted.high {
+            self.observed(class, predicted, waited);
         }
     }
 
@@ -164,4 +198,101 @@ fn whole(value: f64) -> Work {
 
 fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value.max(0.0)).unwrap_or(ETA_MAX).min(ETA_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use surgewall_core::clock::Clock;
+
+    use super::*;
+
+    const CLASS: Class = Class::New;
+
+    /// 40 sequences that each do 100 work per second.
+    fn steady() -> (Predictor, Instant) {
+        let now = Clock::System.monotonic();
+        let mut predictor = Predictor::new(now);
+        for _ in 0..100 {
+            predictor.served(now, Work(1_000), Duration::from_secs(10));
+        }
+        (predictor, now)
+    }
+
+    #[test]
+    fn the_wait_is_the_work_ahead_over_the_rate_of_the_class() {
+        let (predictor, _) = steady();
+        assert_eq!(predictor.mean_work(), Some(Work(1_000)));
+        for (ahead, work, share, sequences, expected) in [
+            (1, 1_000, 1.0, 40, 250),
+            (40, 1_000, 1.0, 40, 10_000),
+            (40, 2_000, 1.0, 40, 20_000),
+            (40, 1_000, 0.5, 40, 20_000),
+            (40, 1_000, 1.0, 20, 20_000),
+            (0, 1_000, 1.0, 40, 0),
+        ] {
+            let eta = predictor.predict(CLASS, ahead, Work(work), share, sequences);
+            let off = eta.eta.abs_diff(Duration::from_millis(expected));
+            assert!(off < Duration::from_millis(1), "{eta:?} for {expected}");
+            assert!(eta.low <= eta.eta && eta.eta <= eta.high);
+        }
+    }
+
+    #[test]
+    fn nothing_is_promised_past_the_longest_wait_however_odd_the_question() {
+        let (mut predictor, now) = steady();
+        for (ahead, share, sequences) in
+            [(u64::MAX, 1.0, 1), (u64::MAX, 0.0, 0), (1, -1.0, 0), (1, f64::INFINITY, u32::MAX)]
+        {
+            let eta = predictor.predict(CLASS, ahead, Work(u64::MAX), share, sequences);
+            assert!(eta.high <= ETA_MAX, "{eta:?}");
+            predictor.observed(CLASS, &eta, Duration::MAX);
+            predictor.served(now, Work(u64::MAX), Duration::MAX);
+        }
+        let unknown = Predictor::new(now);
+        assert_eq!(
+            (unknown.work_per_s(40), unknown.mean_work(), unknown.held_share()),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn waits_that_are_always_twice_as_long_are_soon_predicted() {
+        let (mut predictor, _) = steady();
+        for _ in 0..200 {
+            let eta = predictor.predict(CLASS, 40, Work(1_000), 1.0, 40);
+            predictor.observed(CLASS, &eta, Duration::from_secs(20));
+        }
+        let eta = predictor.predict(CLASS, 40, Work(1_000), 1.0, 40);
+        assert!(eta.eta.abs_diff(Duration::from_secs(20)) < Duration::from_millis(1), "{eta:?}");
+        assert!(eta.high < eta.low * 2, "{eta:?}");
+        assert!(predictor.held_share().is_some_and(|held| held > 0.9));
+        // Another class has its own measure.
+        let other = predictor.predict(Class::Anonymous, 40, Work(1_000), 1.0, 40);
+        assert!(other.eta < Duration::from_secs(11), "{other:?}");
+    }
+
+    #[test]
+    fn misses_widen_the_range() {
+        let (mut predictor, _) = steady();
+        let ask = |predictor: &Predictor| predictor.predict(CLASS, 40, Work(1_000), 1.0, 40);
+        for second in 0..100 {
+            let eta = ask(&predictor);
+            predictor.observed(CLASS, &eta, Duration::from_secs(5 + second % 2 * 30));
+        }
+        let eta = ask(&predictor);
+        assert!(
+            eta.low <= Duration::from_secs(5) && eta.high >= Duration::from_secs(35),
+            "{eta:?}"
+        );
+    }
+
+    #[test]
+    fn a_client_that_left_counts_only_where_the_range_had_failed_already() {
+        let (mut predictor, _) = steady();
+        let eta = predictor.predict(CLASS, 40, Work(1_000), 1.0, 40);
+        predictor.left(CLASS, &eta, eta.high);
+        assert_eq!(predictor.held_share(), None);
+        predictor.left(CLASS, &eta, eta.high + Duration::from_millis(1));
+        assert_eq!(predictor.held_share(), Some(0.0));
+    }
 }

@@ -25,17 +25,15 @@ impl Plateau {
     /// half of the limit, per mille, where that shows that nothing is gained.
     pub(super) fn judge(&mut self, limit: u32, ratio: u64) -> Option<u64> {
         let step = step_of(limit);
-        let slot = self.ratio_at.get_mut(step)?;
-        let before = std::mem::replace(slot, ratio);
-        if before > 0 {
-            *slot = (3 * before + ratio) / 4;
-        }
-        if before > 0 && (ratio > 2 * before || 2 * ratio < before) {
+        let before = *self.ratio_at.get(step)?;
+        if before > 0 && (ratio / 2 > before || ratio < before / 2) {
             // The same limit, another speed: the server changed, and all else with it.
             for at in &mut self.ratio_at {
                 *at = at.saturating_mul(ratio) / before;
             }
         }
+        let slot = self.ratio_at.get_mut(step)?;
+        *slot = if *slot == 0 { ratio } else { slot.saturating_mul(3).saturating_add(ratio) / 4 };
         let ratio = self.ratio_at.get(step)?;
         let half = self.ratio_at.get(step.checked_sub(STEPS_PER_DOUBLING)?)?;
         let longer = ratio.saturating_mul(1_000).checked_div(*half)?;

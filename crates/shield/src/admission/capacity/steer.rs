@@ -82,7 +82,7 @@ impl Capacity {
 
     fn cut_sequences(&mut self, per_mille: u64) {
         let limit = self.limits.sequences;
-        let kept = u64::from(limit) * per_mille / 1_000;
+        let kept = (u64::from(limit) * per_mille + 500) / 1_000;
         let kept = u32::try_from(kept).unwrap_or(u32::MAX).min(limit.saturating_sub(1));
         self.limits.sequences = kept.max(self.config.floor);
     }
