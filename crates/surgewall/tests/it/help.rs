@@ -18,6 +18,7 @@ fn help_is_the_same_as_it_was() {
         &["check", "--help"],
         &["check", "ledger", "--help"],
         &["report", "usage", "--help"],
+        &["report", "incident", "--help"],
     ] {
         let name = format!("help_{}", words[..words.len() - 1].join("_"));
         insta::assert_snapshot!(name, site.shown(words));

@@ -1,6 +1,7 @@
 //! Integration tests of the binary, and the rules of the repository.
 
 mod help;
+mod incidents;
 mod init;
 mod offline;
 mod refusals;

@@ -291,12 +291,18 @@ pub(super) fn door(story: &Story) -> String {
             count(refused),
         )
     } else {
+        let waited = match queued {
+            0 => "Nobody had to wait".to_owned(),
+            _ => format!(
+                "It let {} wait (the longest: {}; {} left before their turn)",
+                requests_in_words(queued),
+                millis(longest),
+                count(left),
+            ),
+        };
         format!(
-            "It let {} wait (the longest wait: {}; {} left before their turn) and refused {} because the servers were full or away.\n",
-            requests_in_words(queued),
-            millis(longest),
-            count(left),
-            count(refused),
+            "{waited}. It refused {} because the servers were full or away.\n",
+            requests_in_words(refused),
         )
     };
     if !story.refusals.is_empty() {
