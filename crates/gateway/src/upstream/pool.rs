@@ -15,6 +15,7 @@ use surgewall_wire::request::upstream_url;
 
 use super::client::HttpClient;
 use super::handbook::HandbookModel;
+use super::lease::Leased;
 use super::listing::Listing;
 use crate::admission::PoolGate;
 use crate::control::Servers;
@@ -329,7 +330,12 @@ impl Pool {
         let alone = self.servers.len() == 1;
         let is_tried = |server: usize| !alone && tried.contains(&server);
         let server = lock(&self.choice).pick(now, random, is_tried)?;
-        Some(Leased { pool: self.clone(), server, clock: clock.clone(), ended: Ended::Unknown })
+        Some(Leased::new(self.clone(), server, clock.clone()))
+    }
+
+    /// A call to `server` ended; whether that ejects it for a while.
+    pub(super) fn end(&self, server: usize, now: Timestamp, ended: Ended) -> bool {
+        lock(&self.choice).end(server, now, ended)
     }
 
     /// Closes connections that nobody used for long.
@@ -381,58 +387,4 @@ fn choice(servers: &[Server]) -> pick::Pool {
 
 fn server((index, (url, weight)): (usize, (String, u32))) -> Server {
     Server { url, weight, index }
-}
-
-/// A server that is busy with one request, until this is dropped: then the
-/// pool learns how it did.
-pub struct Leased {
-    pool: Arc<Pool>,
-    server: usize,
-    clock: Clock,
-    ended: Ended,
-}
-
-impl Leased {
-    /// Which server of the pool it is.
-    #[must_use]
-    pub const fn server(&self) -> usize {
-        self.server
-    }
-
-    /// Its pool.
-    #[must_use]
-    pub fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
-    /// The address of `path` on the leased server.
-    ///
-    /// # Errors
-    /// The configured address is none.
-    pub fn uri(&self, path: &str) -> Result<Uri, http::uri::InvalidUri> {
-        self.pool.servers[self.server].uri(self.pool.dialect, path)
-    }
-
-    /// The server answered.
-    pub const fn succeeded(&mut self) {
-        self.ended = Ended::Good;
-    }
-
-    /// The server failed: a few in a row eject it for a while.
-    pub const fn failed(&mut self) {
-        self.ended = Ended::Bad;
-    }
-}
-
-impl Drop for Leased {
-    fn drop(&mut self) {
-        let now = self.clock.now();
-        if lock(&self.pool.choice).end(self.server, now, self.ended) {
-            tracing::warn!(
-                upstream = self.pool.name,
-                server = self.server,
-                "server ejected for a while"
-            );
-        }
-    }
 }
