@@ -105,7 +105,9 @@ pub struct ClassTick {
 /// Calls that ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Served {
-    /// How many, and the work that they really were.
+    /// How many, and their work in the unit of what was offered: as it was
+    /// expected when they arrived. Estimates are high on purpose; in one unit
+    /// their error leaves both sides of a comparison alike.
     pub done: Flow,
     /// How long they ran, added up, in milliseconds.
     pub busy_ms: u64,

@@ -34,7 +34,7 @@ pub struct PoolCounts {
     pub classes: [ClassCounts; 4],
     /// Of what class `new` offered for the first time: from accounts past the young age.
     pub grown: Flow,
-    /// Calls that ended.
+    /// Calls that ended, and their work as it was expected when they arrived.
     pub served: Served,
 }
 

@@ -154,7 +154,8 @@ impl<T> Gate<T> {
         self.queued_bytes[class as usize] += ask.bytes;
         self.counts.of(class).queued += 1;
         let phase = Phase::Queued { handle, since: now, promised: place.eta, wake: wake() };
-        self.tickets.insert(id, Ticket { ask, work, tokens, dispatched: None, phase });
+        self.tickets
+            .insert(id, Ticket { ask, expected: work, work, tokens, dispatched: None, phase });
         Arrived::Wait(id, place)
     }
 
@@ -232,7 +233,8 @@ impl<T> Gate<T> {
         self.load.sequences += 1;
         self.load.tokens = self.load.tokens.saturating_add(tokens);
         let phase = Phase::Running { since: now };
-        self.tickets.insert(id, Ticket { ask, work, tokens, dispatched: None, phase });
+        self.tickets
+            .insert(id, Ticket { ask, expected: work, work, tokens, dispatched: None, phase });
     }
 
     fn next_id(&mut self) -> TicketId {
@@ -305,7 +307,9 @@ impl<T> Gate<T> {
                 }
                 let took = now.saturating_duration_since(since);
                 self.predictor.served(now, cost, took);
-                self.counts.ended(cost, took);
+                // In the unit of what was offered; of a call that was cut short, what it did.
+                let done = if end == End::Completed { ticket.expected } else { cost };
+                self.counts.ended(done.min(ticket.expected), took);
             }
         }
     }
@@ -346,8 +350,7 @@ impl<T> Gate<T> {
         let waiting = self.queue.len_of(class).max(1);
         let mean = Work(self.queue.work_of(class).0 / waiting);
         let share = self.share_now(class);
-        let eta =
-            self.predictor.predict(class, ahead.in_class + 1, mean, share, self.hoped_for());
+        let eta = self.predictor.predict(class, ahead.in_class + 1, mean, share, self.hoped_for());
         Place { position: ahead.total + 1, eta }
     }
 

@@ -74,6 +74,8 @@ pub struct Place {
 /// A request that waits or runs.
 pub(super) struct Ticket<T> {
     pub(super) ask: Ask,
+    /// What it was expected to cost when it arrived.
+    pub(super) expected: Work,
     /// What its lineage is charged so far.
     pub(super) work: Work,
     /// Tokens that it is counted with in the pool's memory.

@@ -69,7 +69,7 @@ pub(super) fn verdict(verdict: Verdict, also: &[Verdict]) -> String {
 pub(super) const NOT_KNOWN: [&str; 3] = [
     "Who the unknown callers are, and what they want: the door counts networks and accounts, not intentions.",
     "What never reached the door: floods of packets, and what a proxy or provider before it dropped.",
-    "The exact work of a request before it ends: demand is in expected work, capacity in work that was done.",
+    "The exact work of a request before it ends: demand and capacity are in work as it was expected at arrival.",
 ];
 
 /// What the numbers of one verdict cannot tell.
