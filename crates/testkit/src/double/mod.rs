@@ -186,7 +186,7 @@ impl Double {
     where
         I: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        server::connection(Arc::clone(&self.state), io, Arc::default()).await;
+        server::connection(Arc::clone(&self.state), io, Arc::default(), true).await;
     }
 
     /// Stops: every connection breaks, the port is free.
@@ -229,7 +229,7 @@ fn listen(address: SocketAddr) -> std_io::Result<TcpListener> {
 
 async fn accept(listener: TcpListener, state: Arc<State>) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             // Out of descriptors: let some connections end.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
@@ -238,7 +238,8 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
         let _ = stream.set_nodelay(true);
         let reset = Arc::new(AtomicBool::new(false));
         let io = io::Resettable::new(stream, Arc::clone(&reset));
-        spawn(server::connection(Arc::clone(&state), io, reset));
+        let is_near = peer.ip().to_canonical().is_loopback();
+        spawn(server::connection(Arc::clone(&state), io, reset, is_near));
     }
 }
 
@@ -248,4 +249,36 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 )]
 fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_same_machine_may_change_a_double() {
+        let double = Double::start(Behaviour::default());
+        for (path, is_near, status) in [
+            ("/double/control", true, "200"),
+            ("/double/control", false, "403"),
+            ("/double/behaviour", false, "403"),
+            ("/v1/models", false, "200"),
+        ] {
+            let (mut client, server) = tokio::io::duplex(1 << 16);
+            let state = Arc::clone(&double.state);
+            let serving = server::connection(state, server, Arc::default(), is_near);
+            let asking = async {
+                let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+                let request = format!("{head}content-length: 0\r\n\r\n");
+                client.write_all(request.as_bytes()).await.unwrap();
+                let mut answer = String::new();
+                client.read_to_string(&mut answer).await.unwrap();
+                answer
+            };
+            let ((), answer) = tokio::join!(serving, asking);
+            assert_eq!(answer.split(' ').nth(1), Some(status), "{path} {is_near}");
+        }
+    }
 }

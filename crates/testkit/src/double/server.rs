@@ -38,8 +38,9 @@ const BLANK_EVERY: Duration = Duration::from_millis(10);
 type Reply = Response<Either<Full<Bytes>, Answer>>;
 
 /// Serves one connection, HTTP/1 or HTTP/2 in clear; `reset` is set when it
-/// shall be reset rather than closed.
-pub(super) async fn connection<I>(state: Arc<State>, io: I, reset: Arc<AtomicBool>)
+/// shall be reset rather than closed. Only a client of the same machine, one
+/// that `is_near`, may change the double.
+pub(super) async fn connection<I>(state: Arc<State>, io: I, reset: Arc<AtomicBool>, is_near: bool)
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -47,7 +48,7 @@ where
     let mut restarts = state.restarts.subscribe();
     let service = service_fn(move |request| {
         let (state, reset) = (Arc::clone(&state), Arc::clone(&reset));
-        async move { Call { state, reset }.answer(request).await }
+        async move { Call { state, reset, is_near }.answer(request).await }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().max_buf_size(64 << 10);
@@ -62,6 +63,7 @@ where
 struct Call {
     state: Arc<State>,
     reset: Arc<AtomicBool>,
+    is_near: bool,
 }
 
 impl Call {
@@ -74,6 +76,9 @@ impl Call {
         let body = body.map_err(|_| io::ErrorKind::ConnectionAborted)?.to_bytes();
         match route {
             Route::Stats => return Ok(json(200, self.state.records.stats().to_string())),
+            Route::Behaviour | Route::Control if !self.is_near => {
+                return Ok(error(route, 403, "The double is changed from its own machine only."));
+            }
             Route::Behaviour => return Ok(self.change(&body)),
             Route::Control => return Ok(self.control(&body)),
             Route::Metrics => return Ok(self.metrics()),

@@ -147,14 +147,15 @@ pub(crate) fn run(
                 writeln!(file, "{}", shown(row, course.populations[row.arrival.population].name));
         }
     }));
-    written?;
-    if let Some(mut file) = file {
-        file.flush()?;
-    }
     let mut shown = serde_json::to_value(&report)?;
     shown["goodput"] = json!(report.goodput());
     shown["capacity_per_s"] = json!(arguments.flood().capacity_per_s);
     writeln!(std::io::stdout(), "{shown}")?;
+    // A full disk costs the rows, not the report.
+    written?;
+    if let Some(mut file) = file {
+        file.flush()?;
+    }
     Ok(())
 }
 
