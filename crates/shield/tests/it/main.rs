@@ -1,5 +1,6 @@
 //! Laws that the shield's algorithms keep whatever comes.
 
+mod capacity;
 mod fair;
 mod gcra;
 mod pool;

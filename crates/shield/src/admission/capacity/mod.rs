@@ -12,14 +12,20 @@
 //! - **Time to the first token** after dispatch, over what it is without load
 //!   for prompts of that size. A request that still waits for its first token
 //!   counts as soon as it is late.
-//! - **Time per output token**, over what it is without load. For an answer
-//!   that comes whole it is its latency over its tokens, compared with answers
-//!   of that length.
+//! - **Time per output token**, over what it is without load, between first
+//!   tokens: while a server reads a prompt it makes no tokens, and that is work
+//!   and not load. For an answer that comes whole it is its latency over its
+//!   tokens, compared with answers of that length.
 //! - **The server's own gauges**: waiting requests, preemptions, cache use. A
 //!   first token that came in time outweighs a gauge of waiting requests, and a
-//!   gauge that goes on complaining when the limit is down to half is not
-//!   believed any more until it once reads zero: servers share, and servers lie.
+//!   gauge that goes on complaining through several decreases is not believed
+//!   any more until it once reads zero: servers share, and servers lie.
 //! - **Refusals because of load.**
+//!
+//! Where all answers come whole and the server says nothing, a queue inside it
+//! cannot be told from its work: then the limit is only kept from the range in
+//! which a doubling brings no gain, and may come to rest up to half as high
+//! again as the capacity.
 //!
 //! # What is without load
 //!
@@ -39,6 +45,9 @@
 //! which the limit held somebody back adds one, and a long row of those starts
 //! the search again. After a decrease nothing is judged until what is in flight
 //! has come down, and then only by requests that were dispatched after it.
+//! Late first tokens while more and more requests run are a server that reads
+//! many prompts, not one that is full: the limit stays. Each move is a
+//! [`Change`], which says in words and numbers what was seen.
 
 mod baseline;
 mod flight;
@@ -170,6 +179,8 @@ impl Capacity {
     pub fn set_max(&mut self, sequences: u32) {
         self.config.max = sequences.max(self.config.floor);
         self.limits.sequences = self.limits.sequences.min(self.config.max);
+        // The operator knows of it: it is no move of the controller.
+        self.reported = self.limits;
     }
 
     /// A request of `input` uncached tokens goes to the server. `in_flight` is

@@ -10,6 +10,11 @@ const STEPS_PER_DOUBLING: usize = 4;
 /// A doubling that makes each answer take so much longer brings less than a fifth, per mille.
 const NO_GAIN_PER_MILLE: u64 = 1_700;
 
+/// Below this limit a doubling costs little and the samples are few.
+const LIMIT_MIN: u32 = 8;
+/// The part by which the lower of two compared times is taken back after each verdict.
+const FORGOTTEN_PART: u64 = 16;
+
 /// The usual time per token of whole answers, over the baseline, by the limit.
 #[derive(Clone, Debug)]
 pub(super) struct Plateau {
@@ -34,10 +39,15 @@ impl Plateau {
         }
         let slot = self.ratio_at.get_mut(step)?;
         *slot = if *slot == 0 { ratio } else { slot.saturating_mul(3).saturating_add(ratio) / 4 };
-        let ratio = self.ratio_at.get(step)?;
-        let half = self.ratio_at.get(step.checked_sub(STEPS_PER_DOUBLING)?)?;
+        let ratio = *self.ratio_at.get(step)?;
+        let half = self.ratio_at.get_mut(step.checked_sub(STEPS_PER_DOUBLING)?)?;
         let longer = ratio.saturating_mul(1_000).checked_div(*half)?;
-        (longer > NO_GAIN_PER_MILLE).then_some(longer)
+        if longer <= NO_GAIN_PER_MILLE || limit < LIMIT_MIN {
+            return None;
+        }
+        // A few lucky answers must not hold the limit down for ever.
+        *half = half.saturating_add(*half / FORGOTTEN_PART);
+        Some(longer)
     }
 }
 
@@ -58,6 +68,14 @@ mod tests {
         }
         let past = (41..=80).find(|limit| plateau.judge(*limit, u64::from(*limit) * 26).is_some());
         assert!(past.is_some_and(|limit| limit > 60), "{past:?}");
+    }
+
+    #[test]
+    fn one_lucky_answer_does_not_hold_the_limit_down_for_ever() {
+        let mut plateau = Plateau::new();
+        assert_eq!(plateau.judge(10, 100), None);
+        let verdicts = (0..100).filter(|_| plateau.judge(20, 500).is_some()).count();
+        assert!((1..50).contains(&verdicts), "{verdicts}");
     }
 
     #[test]
