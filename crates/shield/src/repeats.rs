@@ -46,11 +46,13 @@ impl Repeats {
 
 #[cfg(test)]
 mod tests {
+    use surgewall_core::clock::Clock;
+
     use super::*;
 
     #[test]
     fn a_request_is_a_repeat_for_a_minute_or_two() {
-        let start = Instant::now();
+        let start = Clock::System.monotonic();
         let mut repeats = Repeats::new(start);
         let at = |seconds| start + Duration::from_secs(seconds);
         let cases = [(0, 1, false), (1, 1, true), (2, 2, false), (59, 1, true), (61, 2, true)];
@@ -62,7 +64,7 @@ mod tests {
 
     #[test]
     fn past_the_limit_requests_count_as_new() {
-        let start = Instant::now();
+        let start = Clock::System.monotonic();
         let mut repeats = Repeats::new(start);
         for sketch in 0..=REPEATS_MAX as u64 {
             assert!(!repeats.seen(start, sketch));

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use surgewall_core::clock::Clock;
 use surgewall_core::principal::Class;
 
 use super::*;
@@ -27,7 +28,7 @@ fn terms(limit: u32) -> Terms {
 
 impl Bench {
     fn new(terms: Terms) -> Self {
-        let now = Instant::now();
+        let now = Clock::System.monotonic();
         Self { gate: Gate::new(now, terms), now, names: 0 }
     }
 
