@@ -13,7 +13,6 @@ use surgewall_shield::networks::{NetworkLimits, NetworkTable};
 use surgewall_shield::quota::QuotaTable;
 use surgewall_shield::refusals::{Note, RefusalCounter};
 use surgewall_shield::repeats::Repeats;
-use surgewall_shield::verdict::{Judged, Tick};
 use surgewall_store::directory::Directory;
 use surgewall_store::ledger::{AppendError, Ledger};
 use surgewall_store::sqlite::Sqlite;
@@ -22,7 +21,7 @@ use surgewall_store::vault::Vault;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-use crate::admission::{self, PoolGate};
+use crate::admission::{self, PoolGate, Recent};
 use crate::estimates::Estimates;
 use crate::metrics::Metrics;
 use crate::open::OpenRequests;
@@ -51,8 +50,8 @@ pub struct Door {
     pub networks: Mutex<NetworkTable>,
     refusals: Mutex<RefusalCounter>,
     gates: Mutex<HashMap<String, Arc<PoolGate>>>,
-    /// What happened in the last second, and what the judge said of it.
-    pub last_tick: ArcSwapOption<(Tick, Judged)>,
+    /// What happened in the last seconds, and what the judge says of it.
+    pub recent: Mutex<Recent>,
     /// Which requests were sent before.
     pub repeats: Mutex<Repeats>,
     /// Corrections of token estimates, by model.
@@ -111,7 +110,7 @@ impl Door {
             networks: Mutex::new(networks),
             refusals: Mutex::new(RefusalCounter::default()),
             gates: Mutex::default(),
-            last_tick: ArcSwapOption::empty(),
+            recent: Mutex::default(),
             repeats: Mutex::new(repeats),
             estimates: Estimates::default(),
             open: OpenRequests::default(),

@@ -97,6 +97,7 @@ pub struct Metrics {
     tokens: Family<TokenLabels, Counter>,
     faults: Family<FaultLabels, Counter>,
     up: Family<UpstreamLabel, Gauge>,
+    available: Family<UpstreamLabel, Gauge>,
     connections: Gauge,
     connections_opened: Family<ListenerLabel, Counter>,
     connections_refused: Family<ReasonLabel, Counter>,
@@ -130,6 +131,7 @@ impl Metrics {
             tokens: Family::default(),
             faults: Family::default(),
             up: Family::default(),
+            available: Family::default(),
             connections: Gauge::default(),
             connections_opened: Family::default(),
             connections_refused: Family::default(),
@@ -196,6 +198,11 @@ impl Metrics {
             "upstream_up",
             "Whether the upstream's last checked server answered its health check",
             self.up.clone(),
+        );
+        registry.register(
+            "upstream_servers_available",
+            "Servers of the upstream that take calls now",
+            self.available.clone(),
         );
         registry.register("connections", "Connections that are open", self.connections.clone());
         registry.register(
@@ -314,6 +321,16 @@ pub fn render(door: &Door) -> String {
     metrics.ledger_writable.set(i64::from(health.writable));
     metrics.ledger_sequence.set(health.sequence);
     metrics.ledger_bytes.set(health.bytes);
+    // One that the configuration no longer names goes.
+    metrics.available.clear();
+    let now = door.clock.now();
+    for pool in door.policy().pools.iter() {
+        let available = i64::try_from(pool.servers_now(now).available).unwrap_or(i64::MAX);
+        metrics
+            .available
+            .get_or_create(&UpstreamLabel { upstream: pool.name().to_owned() })
+            .set(available);
+    }
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = encode(&mut text, &metrics.registry);

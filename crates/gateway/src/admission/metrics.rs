@@ -1,15 +1,18 @@
 //! Admission's metrics: labels are configured upstreams, classes and fixed words.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use surgewall_core::incident::Verdict;
 use surgewall_core::principal::Class;
 use surgewall_shield::admission::gate::{PoolCounts, View};
+use surgewall_shield::verdict::Judged;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ClassLabels {
@@ -34,6 +37,9 @@ struct VerdictLabel {
     verdict: &'static str,
 }
 
+/// Buckets of waits, in seconds: up to the longest that a class may wait unless configured otherwise.
+const WAIT_SECONDS: [f64; 10] = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0];
+
 type Real = Gauge<f64, AtomicU64>;
 
 /// Admission's metrics.
@@ -48,6 +54,19 @@ pub struct AdmissionMetrics {
     tpot: Family<PoolLabel, Real>,
     eta: Family<PoolLabel, Real>,
     verdict: Family<VerdictLabel, Gauge>,
+    incident: Gauge,
+    observe: Gauge,
+    waits: Waits,
+}
+
+/// How long who waited waited, by upstream and class.
+#[derive(Clone, Debug)]
+struct Waits(Family<ClassLabels, Histogram, fn() -> Histogram>);
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self(Family::new_with_constructor(|| Histogram::new(WAIT_SECONDS)))
+    }
 }
 
 impl AdmissionMetrics {
@@ -94,6 +113,17 @@ impl AdmissionMetrics {
             "1 for what the door judges now, 0 for all else",
             self.verdict.clone(),
         );
+        registry.register("incident_open", "1 while an incident is open", self.incident.clone());
+        registry.register(
+            "admission_observe",
+            "1 if admission only observes: nobody waits and nobody is refused by it",
+            self.observe.clone(),
+        );
+        registry.register(
+            "queue_wait_seconds",
+            "How long requests waited whose turn came, by class; one that did not wait is not in it",
+            self.waits.0.clone(),
+        );
     }
 
     /// What happened at the gate of `pool` in the last second, and how it stands.
@@ -132,11 +162,19 @@ impl AdmissionMetrics {
         }
     }
 
-    /// What the judge says.
-    pub fn judged(&self, verdict: Verdict) {
-        for other in Verdict::ALL {
-            let label = VerdictLabel { verdict: other.as_str() };
-            self.verdict.get_or_create(&label).set(i64::from(other == verdict));
+    /// A request's turn at `pool` came after `waited`.
+    pub fn turn_came(&self, pool: &str, class: Class, waited: Duration) {
+        let labels = ClassLabels { upstream: pool.to_owned(), class: class.as_str() };
+        self.waits.0.get_or_create(&labels).observe(waited.as_secs_f64());
+    }
+
+    /// What the judge says, and whether admission only observes.
+    pub fn judged(&self, judged: &Judged, observe: bool) {
+        for verdict in Verdict::ALL {
+            let label = VerdictLabel { verdict: verdict.as_str() };
+            self.verdict.get_or_create(&label).set(i64::from(verdict == judged.verdict));
         }
+        self.incident.set(i64::from(judged.incident.is_some()));
+        self.observe.set(i64::from(observe));
     }
 }

@@ -4,10 +4,12 @@
 mod gauges;
 mod metrics;
 mod place;
+mod recent;
 mod terms;
 mod watch;
 
 pub use metrics::AdmissionMetrics;
 pub use place::{Entry, PoolGate, Slot, Spot, Waiting};
+pub use recent::Recent;
 pub use terms::{lineage, model, sketch, terms};
 pub use watch::watch;

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::gauges;
 use crate::door::Door;
+use crate::sync::lock;
 
 /// Between two ticks of the controllers and of the verdict.
 const TICK: Duration = Duration::from_secs(1);
@@ -46,8 +47,8 @@ fn tick(door: &Door, judge: &mut Judge, elapsed: Duration) {
     let observe = door.policy().config.admission.mode == AdmissionMode::Observe;
     let tick = Tick { at: door.clock.now(), elapsed, observe, pools };
     let (judged, event) = judge.tick(&tick, || PublicId::random("inc"));
-    door.metrics.admission.judged(judged.verdict);
-    door.last_tick.store(Some(Arc::new((tick, judged))));
+    door.metrics.admission.judged(&judged, observe);
+    lock(&door.recent).tick(tick, judged);
     if let Some(event) = event {
         tell(&event);
         door.ledger.append_detached(Record::Incident(Box::new(event)));
@@ -60,6 +61,7 @@ fn moved(door: &Door, pool: &str, change: &Change) {
     tracing::info!(pool, from, to, tokens = change.to.tokens, why, "capacity");
     let (at, pool, tokens) = (door.clock.now(), pool.to_owned(), change.to.tokens);
     let changed = CapacityChanged { at, pool, from, to, tokens, why };
+    lock(&door.recent).move_of(changed.clone());
     door.ledger.append_detached(Record::Capacity(changed));
 }
 

@@ -147,6 +147,7 @@ impl Queued {
         let who = Who::from(&reserved.principal);
         let open = Open { door, request_id: arrival.request_id };
         let cell = door.open.open(arrival.request_id, who);
+        let began = door.clock.monotonic();
         let place = tokio::select! {
             biased;
             () = door.tasks.drained() => return Err(Refusal::Draining),
@@ -156,6 +157,8 @@ impl Queued {
         drop(open);
         // The gate lives as long as a request waits at it.
         let place = place.ok_or_else(|| Refusal::Internal { why: "a gate is gone".into() })?;
+        let waited = door.clock.monotonic().saturating_duration_since(began);
+        door.metrics.admission.turn_came(pool.name(), reserved.principal.class, waited);
         Ok(Entered { reserved, place, ask, pool })
     }
 }

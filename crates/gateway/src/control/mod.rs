@@ -3,7 +3,8 @@
 //! One question a connection: a line of JSON, answered by a line of JSON. Only
 //! the door's own user can open the socket (0600, in a 0700 directory).
 
-use std::collections::BTreeMap;
+mod status;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use surgewall_core::limits::CONTROL_BYTES_MAX;
 use surgewall_store::admin::{Reply, Request};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+
+pub use status::{ClassStatus, GateStatus, Judgement, Servers, Status, UpstreamStatus};
 
 use crate::door::Door;
 
@@ -43,44 +46,6 @@ pub enum Answer {
         /// Why, in an operator's words.
         message: String,
     },
-}
-
-/// How a door does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// The process.
-    pub pid: u32,
-    /// The configuration in force.
-    pub config: String,
-    /// Whether it stops.
-    pub draining: bool,
-    /// Connections that are open.
-    pub connections: usize,
-    /// Requests whose reservation is open.
-    pub open_requests: usize,
-    /// Whether the ledger can be written.
-    pub ledger_writable: bool,
-    /// The ledger's last record.
-    pub ledger_sequence: u64,
-    /// Bytes of all segments.
-    pub ledger_bytes: u64,
-    /// Each upstream's servers: how many there are and how many take calls.
-    pub upstreams: BTreeMap<String, Servers>,
-    /// Keys, accounts and groups.
-    pub keys: usize,
-    /// Accounts.
-    pub accounts: usize,
-}
-
-/// The servers of one upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Servers {
-    /// All of them.
-    pub all: usize,
-    /// Those that take calls now.
-    pub available: usize,
-    /// Requests in flight to them.
-    pub in_flight: usize,
 }
 
 /// The control socket cannot be opened.
@@ -146,32 +111,11 @@ async fn converse(door: &Door, stream: UnixStream) -> std::io::Result<()> {
 
 async fn answer(door: &Door, question: Question) -> Answer {
     match question {
-        Question::Status => Answer::Status(Box::new(status(door))),
+        Question::Status => Answer::Status(Box::new(status::of(door))),
         Question::Admin(request) => match crate::operate::operate(door, *request).await {
             Ok(reply) => Answer::Admin(Box::new(reply)),
             Err(error) => Answer::Error { message: error.to_string() },
         },
-    }
-}
-
-fn status(door: &Door) -> Status {
-    let health = door.ledger.health();
-    let policy = door.policy();
-    let now = door.clock.now();
-    let upstreams = policy.pools.iter().map(|pool| (pool.name().to_owned(), pool.servers_now(now)));
-    let sizes = door.directory.sizes();
-    Status {
-        pid: std::process::id(),
-        config: policy.hash.clone(),
-        draining: door.tasks.is_draining(),
-        connections: door.tasks.connections(),
-        open_requests: door.open.count(),
-        ledger_writable: health.writable,
-        ledger_sequence: health.sequence,
-        ledger_bytes: health.bytes,
-        upstreams: upstreams.collect(),
-        keys: sizes.keys,
-        accounts: sizes.accounts,
     }
 }
 
