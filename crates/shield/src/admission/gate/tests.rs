@@ -226,3 +226,23 @@ fn numbers_that_no_request_can_mean_do_no_harm() {
     }
     assert_eq!(bench.gate.view().running.sequences, 0);
 }
+
+#[test]
+fn what_ended_counts_in_the_work_that_was_expected_of_it() {
+    let mut bench = Bench::new(terms(4));
+    let expected = Work::of(Weights::default(), 100, 100).0;
+    for (end, used, counted) in [
+        (End::Completed, (100, 3), expected),
+        (End::Completed, (100, 9_000), expected),
+        (End::Cancelled, (100, 3), Work::of(Weights::default(), 100, 3).0),
+        (End::Failed, (0, 0), 0),
+    ] {
+        let id = bench.goes(Class::Established, 1);
+        let offered = bench.gate.take_counts().classes[0].offered;
+        bench.now += Duration::from_secs(2);
+        bench.gate.finish(bench.now, id, end, Some(used));
+        let served = bench.gate.take_counts().served;
+        assert!(offered.work <= expected, "{offered:?}");
+        assert_eq!((served.done.work, served.busy_ms), (counted.min(offered.work), 2_000));
+    }
+}
