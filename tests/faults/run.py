@@ -46,6 +46,8 @@ models = ["gpt-double"]
 
 # A crash settles a request at its last checkpoint: at most a second or so many tokens old.
 CHECKPOINT_TOKENS = 256
+# Requests that are refused while the disk is full: their log lines fill more than one of its pages.
+REFUSALS = 60
 
 
 def toks(count):
@@ -139,7 +141,9 @@ class Clients:
             turn += 1
             try:
                 if not streams:
-                    assert self.stand.ask(prompt).status == 200
+                    answer = self.stand.ask(prompt)
+                    assert answer.status == 200, answer.status
+                    self.delivered[answer.headers["x-request-id"]] = answer.json()["usage"]["completion_tokens"]
                     continue
                 stream = self.stand.stream(prompt)
                 try:
@@ -187,20 +191,28 @@ def kill_rounds(stand, rounds, seed):
     _, settled = stand.reconciled()
     crashed = [one for one in settled if one["outcome"] == "crash"]
     assert crashed, "no request was open at any kill"
-    pays_for_what_it_gave(settled, delivered, stand.double.stats()["requests"])
+    missing = pays_for_what_it_gave(settled, delivered, stand.double.stats()["requests"])
     assert stand.door.terminate() == 0
-    return f"{rounds} kills, {len(settled)} requests, {len(crashed)} settled after a crash, restart in {slowest:.1f} s at most"
+    return (
+        f"{rounds} kills, {len(settled)} requests, {len(crashed)} settled after a crash, "
+        f"at most {missing} tokens delivered past a checkpoint, restart in {slowest:.1f} s at most"
+    )
 
 
 def pays_for_what_it_gave(settled, delivered, seen):
-    """delivered <= settled <= produced; after a crash a checkpoint's distance may be missing."""
+    """delivered <= settled <= produced; after a crash a checkpoint's distance may be missing: the most that is."""
     produced = {one["request_id"]: one["produced"] for one in seen}
+    unknown = set(delivered) - {one["request_id"] for one in settled}
+    assert not unknown, f"answered, and not in the ledger: {unknown}"
+    most = 0
     for one in settled:
         name, output = one["request_id"], one["settled"]["output"]
-        missing = CHECKPOINT_TOKENS if one["outcome"] == "crash" else 0
-        assert delivered.get(name, 0) <= output + missing, (delivered[name], one)
+        missing = delivered.get(name, 0) - output
+        assert missing <= (CHECKPOINT_TOKENS if one["outcome"] == "crash" else 0), (delivered[name], one)
+        most = max(most, missing)
         if one["source"] == "upstream":
             assert output <= produced[name], (produced[name], one)
+    return most
 
 
 # -- a full disk
@@ -218,7 +230,8 @@ def full_disk():
         mounted = done.returncode == 0
         if not mounted:
             return "SKIPPED: a small file system cannot be mounted here"
-        return with_stand(lambda stand: fill(stand, mount), data_dir=mount / "data")
+        # The log is on it too: a line that cannot be written must hurt nobody.
+        return with_stand(lambda stand: fill(stand, mount), folder=mount)
     finally:
         if mounted:
             subprocess.run(["umount", str(mount)], check=False)
@@ -247,6 +260,9 @@ def fill(stand, mount):
     assert refused.json()["error"]["code"] == "storage_unavailable", refused.body
     assert refused.headers.get("retry-after") == "5", refused.headers
     assert stand.double.seen(refused.headers["x-request-id"]) == [], "a refused request reached the upstream"
+    # So many that the log has no room for their lines either.
+    for _ in range(REFUSALS):
+        assert stand.ask().status == 503
     assert request(stand.door.port, "GET", "/readyz").status == 503
     # What was admitted goes on.
     rest = "tok0 " + "".join(texts)
