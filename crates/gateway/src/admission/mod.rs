@@ -2,6 +2,7 @@
 //! are in `surgewall-shield`; here they meet time, tasks and upstreams.
 
 mod gauges;
+mod lag;
 mod metrics;
 mod place;
 mod recent;

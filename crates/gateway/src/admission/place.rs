@@ -101,9 +101,9 @@ impl PoolGate {
         }
     }
 
-    /// Once a second.
-    pub fn tick(&self) -> Option<Change> {
-        let change = lock(&self.gate).tick(self.clock.monotonic());
+    /// Once a second. `lag` is how late the door itself was since the last time.
+    pub fn tick(&self, lag: Duration) -> Option<Change> {
+        let change = lock(&self.gate).tick(self.clock.monotonic(), lag);
         self.pump();
         change
     }
@@ -226,14 +226,6 @@ impl Slot {
         lock(&held.gate.gate).dispatched(held.gate.clock.monotonic(), held.id, streams);
     }
 
-    /// Its first token is here.
-    pub fn first_token(&self) {
-        let Some(held) = &self.held else { return };
-        lock(&held.gate.gate).first_token(held.gate.clock.monotonic(), held.id);
-        // A limit that is still sought grows with every answer in time.
-        held.gate.pump();
-    }
-
     /// The call failed; whether because the upstream has too much to do. Another may follow.
     pub fn failed(&self, overloaded: bool) {
         let Some(held) = &self.held else { return };
@@ -250,12 +242,25 @@ impl Slot {
     /// The stream has `output` tokens by now, for which the door waited
     /// `waited` since the last call: the time that the client took to read is not in it.
     pub fn produced(&mut self, output: u64, waited: Duration) {
+        if self.output == 0 && output > 0 {
+            // Some servers send an event without a token before they read the prompt.
+            self.output = output;
+            self.first_token();
+            return;
+        }
         self.tokens += output.saturating_sub(self.output);
         self.output = self.output.max(output);
         self.waited += waited;
         if self.tokens >= REPORT_TOKENS || self.waited >= REPORT_WAIT {
             self.report();
         }
+    }
+
+    fn first_token(&self) {
+        let Some(held) = &self.held else { return };
+        lock(&held.gate.gate).first_token(held.gate.clock.monotonic(), held.id);
+        // A limit that is still sought grows with every answer in time.
+        held.gate.pump();
     }
 
     fn report(&mut self) {

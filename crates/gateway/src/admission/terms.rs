@@ -7,7 +7,7 @@ use std::time::Duration;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::config::Config;
 use surgewall_core::config::admission::AdmissionMode;
-use surgewall_core::principal::{Caller, Class, Principal};
+use surgewall_core::principal::{AccountRecord, Caller, Class, ClassReason, Principal};
 use surgewall_core::quota::Subject;
 use surgewall_shield::admission::fair::{Lineage, Shares};
 use surgewall_shield::admission::gate::Terms;
@@ -69,9 +69,12 @@ pub fn lineage(principal: &Principal, young_days: u32, now: Timestamp) -> (Linea
     if principal.is_anonymous() {
         push(Subject::Network(principal.network));
     }
-    // Somebody vouches for the other classes; the young of `new` may all be one person.
-    let young = principal.class == Class::New
-        && principal.account().is_some_and(|account| account.is_young(young_days, now));
+    // The young for whom nobody vouches may all be one person.
+    let unvouched = |account: &AccountRecord| {
+        principal.class == Class::New || account.class_why == ClassReason::Earned
+    };
+    let account = principal.account();
+    let young = account.is_some_and(|a| unvouched(a) && a.is_young(young_days, now));
     let last = levels[depth.saturating_sub(1)];
     (Lineage::new(principal.class, young, &levels[..depth]), last)
 }

@@ -13,6 +13,7 @@ use surgewall_shield::verdict::{ClassTick, Flow, Health, Judge, PoolTick, Tick};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::gauges;
+use super::lag::Lag;
 use crate::door::Door;
 use crate::sync::lock;
 
@@ -22,6 +23,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// Runs the controllers and the judge, for as long as the door runs.
 pub async fn watch(door: Arc<Door>) {
     door.tasks.background(gauges::watch(door.clone()));
+    let lag = Arc::new(Lag::default());
+    let (measured, clock) = (lag.clone(), door.clock.clone());
+    door.tasks.background(async move { measured.measure(&clock).await });
     let mut judge = Judge::new();
     let mut last = door.clock.monotonic();
     let mut ticks = interval(TICK);
@@ -29,15 +33,15 @@ pub async fn watch(door: Arc<Door>) {
     loop {
         ticks.tick().await;
         let now = door.clock.monotonic();
-        tick(&door, &mut judge, now.saturating_duration_since(last));
+        tick(&door, &mut judge, now.saturating_duration_since(last), lag.take());
         last = now;
     }
 }
 
-fn tick(door: &Door, judge: &mut Judge, elapsed: Duration) {
+fn tick(door: &Door, judge: &mut Judge, elapsed: Duration, lag: Duration) {
     let mut pools = Vec::new();
     for (pool, gate) in door.gates() {
-        if let Some(change) = gate.tick() {
+        if let Some(change) = gate.tick(lag) {
             moved(door, &pool, &change);
         }
         let (counts, view) = (gate.take_counts(), gate.view());

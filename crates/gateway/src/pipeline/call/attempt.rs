@@ -108,9 +108,6 @@ pub(super) async fn attempt(
     let line = head.extensions().get::<Line>().cloned();
     let by = Times { first_by, idle_gap: times.idle_gap, deadline };
     let answer = read(head, asked, translate, lease, by).await;
-    if matches!(answer, Ok(Answer::Streamed(_))) {
-        reservation.place().first_token();
-    }
     if let (Err(Failure::Retry(fault)), Some(line)) = (&answer, line)
         && *fault != UpstreamFault::Overloaded
     {

@@ -326,6 +326,13 @@ impl Capacity {
         Some(Change { at: now, from, to: self.limits, why })
     }
 
+    /// What was seen until now says nothing: a window begins, and only requests
+    /// that are dispatched from now on are judged.
+    pub fn disregard(&mut self, now: Instant) {
+        self.cut_at = now;
+        self.open(now);
+    }
+
     /// How the upstream does.
     #[must_use]
     pub const fn health(&self) -> Health {

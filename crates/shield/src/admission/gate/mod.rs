@@ -40,6 +40,8 @@ const WHOLE_TOKENS_MIN: u64 = 16;
 const SEEKING_SEQUENCES: u32 = 64;
 /// Requests at once that no pool is given more of, where the operator says nothing.
 const SEQUENCES_MAX: u32 = 4_096;
+/// Lateness of the door itself, past which it does not judge a server's.
+const LAG_MAX: Duration = Duration::from_millis(40);
 /// The earliest time at which a refused client is asked to come back.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// The latest one: nobody knows what will be in ten minutes.
@@ -329,9 +331,15 @@ impl<T> Gate<T> {
         self.capacity.gauges(now, gauges);
     }
 
-    /// Once a second: whether the learnt capacity moved, and why.
-    pub fn tick(&mut self, now: Instant) -> Option<Change> {
+    /// Once a second: whether the learnt capacity moved, and why. `lag` is how
+    /// late the door itself was in that second: what it saw of the server then
+    /// was its own lateness, and says nothing.
+    pub fn tick(&mut self, now: Instant, lag: Duration) -> Option<Change> {
         let held_back = std::mem::take(&mut self.binding) || !self.queue.is_empty();
+        if lag > LAG_MAX {
+            self.capacity.disregard(now);
+            return None;
+        }
         self.capacity.tick(now, held_back)
     }
 

@@ -246,3 +246,18 @@ fn what_ended_counts_in_the_work_that_was_expected_of_it() {
         assert_eq!((served.done.work, served.busy_ms), (counted.min(offered.work), 2_000));
     }
 }
+
+#[test]
+fn a_door_that_is_late_itself_does_not_judge_the_server() {
+    for (lag, moves) in [(LAG_MAX, true), (LAG_MAX + Duration::from_millis(1), false)] {
+        let mut bench = Bench::new(terms(64));
+        for who in 0..3 {
+            let id = bench.goes(Class::Established, who);
+            bench.gate.dispatched(bench.now, id, true);
+            bench.gate.failed(bench.now, id, End::Overloaded);
+        }
+        bench.now += Duration::from_secs(1);
+        let change = bench.gate.tick(bench.now, lag);
+        assert_eq!(change.is_some(), moves, "{lag:?}: {change:?}");
+    }
+}

@@ -1,0 +1,34 @@
+//! How late the door itself is: the time that a task which is due waits for a
+//! processor. Whatever it measures of a server in such a time is its own lateness.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use surgewall_core::clock::Clock;
+use tokio::time::sleep;
+
+/// Between two measurements.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The longest lateness since the last look.
+#[derive(Debug, Default)]
+pub(super) struct Lag(AtomicU64);
+
+impl Lag {
+    /// Measures for as long as the door runs.
+    pub(super) async fn measure(&self, clock: &Clock) {
+        loop {
+            let before = clock.monotonic();
+            sleep(SAMPLE_INTERVAL).await;
+            let slept = clock.monotonic().saturating_duration_since(before);
+            let late = slept.saturating_sub(SAMPLE_INTERVAL);
+            let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+            self.0.fetch_max(micros, Ordering::Relaxed);
+        }
+    }
+
+    /// The longest lateness since the last call.
+    pub(super) fn take(&self) -> Duration {
+        Duration::from_micros(self.0.swap(0, Ordering::Relaxed))
+    }
+}
