@@ -11,12 +11,13 @@ use tokio::time::Instant;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A frame's head, in bytes.
 const HEAD_BYTES: usize = 9;
-/// Frames that carry nothing, at once.
-pub(super) const IDLE_FRAMES_MAX: u32 = 1_000;
+/// Frames that carry nothing, at once: each costs the door an answer, and others wait for it.
+pub(super) const IDLE_FRAMES_MAX: u32 = 400;
 /// Frames that carry nothing, per second in the long run.
 const IDLE_FRAMES_PER_S: u32 = 200;
 /// A reset is answered for by work that was begun: it counts as so many frames.
-const RESET_FRAMES: u32 = 5;
+/// A client may still give up all of its 128 streams at once.
+const RESET_FRAMES: u32 = 3;
 /// Bytes that the door must have sent for each WINDOW_UPDATE: it gives back
 /// room that DATA frames took, and the smallest of those has a head and a byte.
 const WINDOW_UPDATE_BYTES: u64 = 5;
