@@ -2,6 +2,7 @@
 //! writes to stdout and stderr.
 
 pub(crate) mod csv;
+pub(crate) mod figures;
 pub(crate) mod findings;
 pub(crate) mod incident;
 pub(crate) mod progress;
@@ -44,6 +45,13 @@ pub(crate) fn is_colourful() -> bool {
 /// Whether a person looks at stdout.
 pub(crate) fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
+}
+
+/// Columns and lines of the terminal behind stdout.
+pub(crate) fn terminal() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    // A terminal that does not know its size says zero.
+    (size.ws_col > 0 && size.ws_row > 0).then(|| (size.ws_col.into(), size.ws_row.into()))
 }
 
 /// `count` things, in words: `1 request`, `3 requests`.

@@ -1,17 +1,16 @@
 //! An incident for people: fixed templates over typed events, so that nothing
 //! that a stranger wrote can speak in it.
 
-mod figures;
 #[cfg(test)]
 pub(crate) mod samples;
 mod sections;
-mod words;
+pub(crate) mod words;
 
 use surgewall_core::incident::{IncidentEvent, Step};
 use surgewall_store::ledger::read::{Incident, Standing, Story};
 
+use super::figures::{count, day, duration};
 use super::table::{Column, table};
-use figures::{count, day, duration};
 
 /// The incidents, one line each.
 pub(crate) fn list(incidents: &[Incident]) -> String {

@@ -6,9 +6,9 @@ use surgewall_core::incident::{Against, CapacityChanged, IncidentEvent, Numbers,
 use surgewall_core::principal::Class;
 use surgewall_store::ledger::read::Story;
 
-use super::figures::{count, duration, millis, rate, time};
 use super::words;
 use crate::show;
+use crate::show::figures::{count, duration, millis, rate, time};
 use crate::show::table::{Column, table};
 
 /// Lines of one table that a person reads; JSON has all.

@@ -25,7 +25,7 @@ pub(super) const fn meaning(verdict: Verdict) -> &'static str {
 }
 
 /// What a verdict rests on.
-pub(super) const fn reason(reason: Reason) -> &'static str {
+pub(crate) const fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::DemandAboveCapacity => "More was asked for than the servers could do.",
         Reason::DemandFits => {
@@ -53,7 +53,7 @@ pub(super) const fn reason(reason: Reason) -> &'static str {
 }
 
 /// The verdict with what else there is to it.
-pub(super) fn verdict(verdict: Verdict, also: &[Verdict]) -> String {
+pub(crate) fn verdict(verdict: Verdict, also: &[Verdict]) -> String {
     let also: Vec<_> = also.iter().filter(|other| **other != Verdict::Unclear).collect();
     let named = |between: &str| {
         also.iter().map(|other| other.to_string()).collect::<Vec<_>>().join(between)

@@ -3,7 +3,7 @@
 use surgewall_core::clock::Timestamp;
 
 /// Thousandths of a request per second: `0.4`, `31.4`, `1,234`.
-pub(super) fn rate(milli: u64) -> String {
+pub(crate) fn rate(milli: u64) -> String {
     if milli >= 100_000 {
         return count(milli.saturating_add(500) / 1_000);
     }
@@ -15,7 +15,7 @@ pub(super) fn rate(milli: u64) -> String {
 }
 
 /// A number with its thousands apart: `12,400`.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -28,7 +28,7 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// Seconds: `45 s`, `2 min 30 s`, `1 h 5 min`.
-pub(super) fn duration(seconds: u64) -> String {
+pub(crate) fn duration(seconds: u64) -> String {
     let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes, rest) {
         (0, 0, _) => format!("{rest} s"),
@@ -40,7 +40,7 @@ pub(super) fn duration(seconds: u64) -> String {
 }
 
 /// Milliseconds: `350 ms`, `2.0 s`, `30 s`.
-pub(super) fn millis(millis: u64) -> String {
+pub(crate) fn millis(millis: u64) -> String {
     match millis {
         0 => "-".to_owned(),
         1..1_000 => format!("{millis} ms"),
@@ -50,13 +50,13 @@ pub(super) fn millis(millis: u64) -> String {
 }
 
 /// The day and the time of day, UTC: `2026-11-22 18:05:03`.
-pub(super) fn day(at: Timestamp) -> String {
+pub(crate) fn day(at: Timestamp) -> String {
     let text = at.to_string();
     text.get(..19).unwrap_or(&text).replace('T', " ")
 }
 
 /// The time of day, UTC: `18:05:03`.
-pub(super) fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     let day = day(at);
     day.get(11..).unwrap_or(&day).to_owned()
 }
