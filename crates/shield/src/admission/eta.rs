@@ -23,8 +23,8 @@ const RATIOS_MIN: usize = 16;
 const GUESS: (f64, f64) = (0.05, 4.0);
 /// How much the margin's logarithm grows with a miss; a hit takes a ninth of it back.
 const MARGIN_STEP: f64 = 0.03;
-const MARGIN_MIN: f64 = 0.1;
-const MARGIN_START: f64 = 0.25;
+const MARGIN_MIN: f64 = 0.15;
+const MARGIN_START: f64 = 0.35;
 const MARGIN_MAX: f64 = 2.0;
 /// The longest wait that is ever predicted.
 const ETA_MAX: Duration = Duration::from_secs(86_400);

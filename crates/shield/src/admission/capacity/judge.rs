@@ -11,6 +11,8 @@ use super::{
 
 /// Windows in a row with slow tokens that are believed: prompts that came together also slow them.
 const SLOW_WINDOWS_MIN: u32 = 3;
+/// The part of the limit whose whole answers are enough to judge by.
+const WHOLE_PART: usize = 4;
 /// Complaints of a gauge in a row, each answered by a decrease, after which it is not believed.
 const COMPLAINTS_MAX: u32 = 8;
 
@@ -63,7 +65,11 @@ impl Capacity {
         let overdue = self.overdue(now);
         let lateness = self.window.lateness(lasted, &overdue);
         let slowness = self.window.slowness();
-        let needed = SAMPLES_MIN.min(usize::try_from(self.limits.sequences).unwrap_or(SAMPLES_MIN));
+        let limit = usize::try_from(self.limits.sequences).unwrap_or(usize::MAX);
+        // Whole answers scatter more: a part of what is in flight must have come round.
+        let is_whole = !self.window.has_starts() && overdue.is_empty();
+        let needed = if is_whole { (limit / WHOLE_PART).max(SAMPLES_MIN) } else { SAMPLES_MIN };
+        let needed = needed.min(limit);
         let complains = self.server_waiting().is_some_and(|waiting| waiting > 0);
         let said = complains && !self.trust_waiting.is_lost();
         let answers = self.window.answers() + overdue.len();
@@ -108,7 +114,7 @@ impl Capacity {
             return Verdict::Congested(Why::Cache { preemptions, waiting: 0 });
         } else {
             // What such a gauge led to is void.
-            self.limits.tokens = None;
+            self.seeking |= self.limits.tokens.take().is_some();
         }
         let (ratio_per_mille, is_slow) = slowness.unwrap_or_default();
         if slowness.is_some() {
@@ -127,18 +133,7 @@ impl Capacity {
             Some(waiting) if self.trust_waiting.believes(u64::from(self.limits.sequences)) => {
                 Verdict::Congested(Why::ServerQueue { waiting })
             }
-            _ => self.gained(ratio_per_mille),
-        }
-    }
-
-    /// Whether more at once still bring more, where all answers come whole.
-    fn gained(&mut self, ratio_per_mille: u64) -> Verdict {
-        if self.window.has_starts() || ratio_per_mille == 0 || !self.window.was_bound {
-            return Verdict::Good;
-        }
-        match self.plateau.judge(self.limits.sequences, ratio_per_mille) {
-            Some(longer_per_mille) => Verdict::Congested(Why::NoGain { longer_per_mille }),
-            None => Verdict::Good,
+            _ => Verdict::Good,
         }
     }
 

@@ -23,9 +23,8 @@
 //! - **Refusals because of load.**
 //!
 //! Where all answers come whole and the server says nothing, a queue inside it
-//! cannot be told from its work: then the limit is only kept from the range in
-//! which a doubling brings no gain, and may come to rest up to half as high
-//! again as the capacity.
+//! cannot be told from its work: only the time per token bounds the limit then,
+//! and it may come to rest at twice the capacity.
 //!
 //! # What is without load
 //!
@@ -52,7 +51,6 @@
 mod baseline;
 mod flight;
 mod judge;
-mod plateau;
 mod steer;
 mod types;
 mod why;
@@ -68,7 +66,6 @@ pub use why::{Change, Limits, Why};
 use baseline::{Baseline, group_of};
 use flight::{Flight, Flights};
 use judge::Trust;
-use plateau::Plateau;
 use window::{Start, Window};
 
 /// The shortest time that is judged.
@@ -101,7 +98,6 @@ pub struct Capacity {
     first_token: Baseline,
     per_token: Baseline,
     per_whole_token: Baseline,
-    plateau: Plateau,
     /// The time per token for which `first_token` holds.
     paced_at: Option<u64>,
     slow_windows: u32,
@@ -142,7 +138,6 @@ impl Capacity {
             first_token: Baseline::new(50, 25),
             per_token: Baseline::new(TOKEN_TIME_PERCENT, TOKEN_TIME_PERCENT),
             per_whole_token: Baseline::new(50, 50),
-            plateau: Plateau::new(),
             paced_at: None,
             slow_windows: 0,
             waiting_read: [None; 2],

@@ -70,9 +70,7 @@ impl Capacity {
                 self.cut_tokens(CUT_MOST_PER_MILLE)
             }
             Why::Cache { .. } => self.cut_tokens(CUT_PREEMPTED_PER_MILLE),
-            Why::SlowTokens { .. } | Why::NoGain { .. } | Why::Refused { .. } => {
-                self.cut_sequences(CUT_MOST_PER_MILLE)
-            }
+            Why::SlowTokens { .. } | Why::Refused { .. } => self.cut_sequences(CUT_MOST_PER_MILLE),
             Why::Seeking { .. } | Why::Room { .. } => return,
         }
         (self.seeking, self.good_windows) = (false, 0);

@@ -50,11 +50,6 @@ pub enum Why {
         /// The median time per token over what it is without load, per mille.
         ratio_per_mille: u64,
     },
-    /// Whole answers take so much longer than at half of the limit that more at once bring nothing.
-    NoGain {
-        /// How much longer, per mille.
-        longer_per_mille: u64,
-    },
     /// The server itself says that requests wait, and no first token contradicts it.
     ServerQueue {
         /// What it says.
@@ -128,11 +123,6 @@ impl fmt::Display for Why {
             Self::SlowTokens { ratio_per_mille } => {
                 write!(f, "tokens take {} as long as without load", Times(ratio_per_mille))
             }
-            Self::NoGain { longer_per_mille } => write!(
-                f,
-                "answers take {} as long as at half of the limit: more at once bring nothing",
-                Times(longer_per_mille)
-            ),
             Self::ServerQueue { waiting } => {
                 write!(f, "the server says that {waiting} requests wait in it")
             }

@@ -127,6 +127,11 @@ impl Sim {
         }
     }
 
+    /// Other requests, by chance.
+    pub(crate) fn seed(&mut self, seed: u64) {
+        self.rng = Rng::new(seed);
+    }
+
     /// Always this limit, to compare with.
     pub(crate) fn fixed(settings: Settings, mix: Mix, limit: u32) -> Self {
         let mut sim = Self::new(settings, mix);
