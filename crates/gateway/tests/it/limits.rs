@@ -237,3 +237,30 @@ async fn a_dearer_fallback_is_charged_at_its_own_price() {
     }
     assert!(dear > 0, "the fallback answered and was charged at its price");
 }
+
+/// A peer let 663 tokens through a limit of 100 (BerriAI/litellm#18730).
+#[tokio::test]
+async fn five_hundred_at_once_pass_no_more_than_the_limit_and_no_fewer() {
+    const LIMIT: u64 = 4_000;
+    const ASKED: u64 = 50;
+    let double = Double::start("first=200".parse().unwrap());
+    let door = TestDoor::start(&upstream("local", &double.url(), "")).await;
+    let limited = KeyCreate { limits: vec![format!("output_tokens={LIMIT}/1d")], ..named("k") };
+    let client = door.stranger().with_key(&door.key(limited).await);
+    // The server says 20 more than each may have: what is past the bound is topped up and recorded.
+    let body = json!({"model": "double", "max_tokens": ASKED,
+        "messages": [{"role": "user", "content": "say 70\n!double ignore_max"}]});
+    let all = (0..500).map(|_| client.post("/v1/chat/completions", &body));
+    let answers = futures_util::future::join_all(all).await;
+    let served = answers.iter().filter(|answer| answer.as_ref().unwrap().status == 200).count();
+    let refused = answers.iter().filter(|answer| answer.as_ref().unwrap().status == 429).count();
+    assert_eq!(served + refused, 500);
+    let story = door.stop().await;
+    story.check_conservation();
+    let topped_up: u64 = story.settled.iter().map(|settled| settled.topped_up.output).sum();
+    let used: u64 = story.settled.iter().map(|settled| settled.settled.output).sum();
+    assert_eq!(story.settled.len(), served);
+    assert!(topped_up > 0 && used <= LIMIT + topped_up, "{used} used, {topped_up} topped up");
+    // Past the limit only by top-ups; and nobody is refused while a whole reservation still fits.
+    assert!(used + ASKED > LIMIT, "{used} of {LIMIT} were used, and {refused} were refused");
+}
