@@ -20,6 +20,7 @@ use super::Arrival;
 use super::throttle::{AnonymousSlot, Throttled};
 use crate::door::Door;
 use crate::routes::table::Handler;
+use crate::upstream::passed_on;
 
 /// The permit of this step.
 pub struct Parsed {
@@ -39,7 +40,7 @@ pub struct Asked {
     pub body: Bytes,
     /// What the body says.
     pub facts: Facts,
-    /// The request's headers, of which a few go on to an upstream of the same dialect.
+    /// The request's headers that go on to an upstream of the same dialect.
     pub headers: HeaderMap,
     /// The body's room in memory, given back when an upstream has it.
     _room: OwnedSemaphorePermit,
@@ -72,7 +73,7 @@ pub async fn parse(
     let facts = request::read(arrival.route.dialect, endpoint, &body, &bounds)?;
     let Throttled { mut principal, slot } = throttled;
     principal.delegated = delegated(door, arrival, &principal, &facts, headers)?;
-    let asked = Asked { endpoint, body, facts, headers: headers.clone(), _room: room };
+    let asked = Asked { endpoint, body, facts, headers: passed_on(headers), _room: room };
     Ok(Parsed { principal, slot, asked })
 }
 

@@ -30,7 +30,7 @@ use super::plain::{Busy, Failed, Idle, Plain, Trust};
 use super::pool::PoolError;
 
 /// Idle connections kept to one server.
-pub(super) const IDLE_CONNECTIONS_MAX: usize = 1_024;
+const IDLE_CONNECTIONS_MAX: usize = 1_024;
 /// How long one is kept.
 pub(super) const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// Bytes that hyper reads ahead of one connection.
@@ -96,7 +96,7 @@ pub struct Call<'a> {
     pub request_id: Option<&'a str>,
     /// `traceparent`, where traces are made.
     pub traceparent: Option<HeaderValue>,
-    /// The client's own headers, of which a few of Anthropic's are passed on.
+    /// What [`passed_on`] took of the client's own headers.
     pub client_headers: Option<&'a HeaderMap>,
     /// Whether a stream is asked for.
     pub stream: bool,
@@ -130,7 +130,7 @@ impl HttpClient {
             .timer(TokioTimer::new())
             .http1_max_buf_size(BUFFER_BYTES)
             .build(https);
-        let (dialect, idle) = (upstream.dialect, Arc::default());
+        let (dialect, idle) = (upstream.dialect, Arc::new(Idle::new(IDLE_CONNECTIONS_MAX)));
         Ok(Self { pooled, connector: http, idle, dialect, credential, authority })
     }
 
@@ -219,10 +219,8 @@ impl HttpClient {
         }
         if self.dialect == Dialect::Anthropic {
             headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
-            for name in ANTHROPIC_HEADERS {
-                if let Some(value) = call.client_headers.and_then(|headers| headers.get(name)) {
-                    headers.insert(name, value.clone());
-                }
+            for (name, value) in call.client_headers.into_iter().flatten() {
+                headers.insert(name, value.clone());
             }
         }
         self.authorize(headers);
@@ -261,6 +259,18 @@ fn to_origin_form(request: &mut Request<Full<Bytes>>) -> Option<(Uri, Authority)
     let path = whole.path_and_query().cloned();
     *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
     Some((whole, server))
+}
+
+/// The headers of a client's request that go on to a server of Anthropic's dialect.
+#[must_use]
+pub fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let mut passed = HeaderMap::new();
+    for name in ANTHROPIC_HEADERS {
+        if let Some(value) = headers.get(name) {
+            passed.insert(name, value.clone());
+        }
+    }
+    passed
 }
 
 fn tls(pool: &str, authority: Option<&[u8]>) -> Result<ClientConfig, PoolError> {

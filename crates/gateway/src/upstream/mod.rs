@@ -11,7 +11,7 @@ mod pool;
 mod pools;
 
 pub use body::UpstreamBody;
-pub use client::{Call, Head, HttpClient, Line};
+pub use client::{Call, Head, HttpClient, Line, passed_on};
 pub(crate) use health::CHECKS;
 pub use health::{check_pool, watch};
 pub use lease::Leased;

@@ -24,7 +24,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::client::{BUFFER_BYTES, IDLE_CONNECTION, IDLE_CONNECTIONS_MAX};
+use super::client::{BUFFER_BYTES, IDLE_CONNECTION};
 use crate::sync::lock;
 
 /// How often one poll goes on by itself before other tasks have their turn.
@@ -90,14 +90,21 @@ impl Plain {
 }
 
 /// The idle connections of one pool, by server.
-#[derive(Default)]
-pub(super) struct Idle(Mutex<HashMap<Authority, Vec<(Instant, Box<Plain>)>>>);
+pub(super) struct Idle {
+    kept: Mutex<HashMap<Authority, Vec<(Instant, Box<Plain>)>>>,
+    /// How many are kept to one server.
+    most: usize,
+}
 
 impl Idle {
+    pub(super) fn new(most: usize) -> Self {
+        Self { kept: Mutex::default(), most }
+    }
+
     /// The connection to `server` that was used last, of those that still can be.
     pub(super) fn take(&self, server: &Authority) -> Option<Box<Plain>> {
         loop {
-            let (_, mut plain) = lock(&self.0).get_mut(server)?.pop()?;
+            let (_, mut plain) = lock(&self.kept).get_mut(server)?.pop()?;
             if plain.is_reusable() {
                 return Some(plain);
             }
@@ -105,9 +112,9 @@ impl Idle {
     }
 
     fn keep(&self, server: Authority, plain: Box<Plain>) {
-        let mut idle = lock(&self.0);
-        let kept = idle.entry(server).or_default();
-        if kept.len() < IDLE_CONNECTIONS_MAX {
+        let mut all = lock(&self.kept);
+        let kept = all.entry(server).or_default();
+        if kept.len() < self.most {
             kept.push((Instant::now(), plain));
         }
     }
@@ -115,7 +122,7 @@ impl Idle {
     /// Closes those that nobody used for long.
     pub(super) fn tidy(&self) {
         let now = Instant::now();
-        lock(&self.0).retain(|_, kept| {
+        lock(&self.kept).retain(|_, kept| {
             kept.retain(|(since, _)| now.saturating_duration_since(*since) < IDLE_CONNECTION);
             !kept.is_empty()
         });
@@ -222,5 +229,147 @@ impl Wake for Relay {
         if self.state.fetch_or(WOKEN, Ordering::SeqCst) & POLLING == 0 {
             self.task.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http_body_util::{BodyExt as _, Limited};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::super::body::UpstreamBody;
+    use super::*;
+
+    const WHOLE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npong";
+    const CHUNKED: &[u8] =
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npong\r\n0\r\n\r\n";
+    const LAST: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\npong";
+    const CUT: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\npong";
+    const ENDLESS: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npong\r\n";
+    const BYTES_MAX: usize = 1 << 10;
+
+    fn server() -> Authority {
+        Authority::from_static("server:1")
+    }
+
+    fn ask() -> Request<Full<Bytes>> {
+        Request::post("/ask").header("host", "server:1").body(Full::from("ping")).unwrap()
+    }
+
+    /// A connection to a server that answers each request with the next of
+    /// `answers`, byte by byte, and then closes; it ends when the client does too.
+    async fn connect(answers: Vec<&'static [u8]>) -> (Box<Plain>, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "the other end of a test's socket")]
+        let other = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            for answer in answers {
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"ping") {
+                    assert_ne!(stream.read_buf(&mut asked).await.unwrap(), 0);
+                }
+                for byte in answer {
+                    if stream.write_all(&[*byte]).await.is_err() {
+                        return;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
+            // A reset is an end too.
+            let _ = stream.shutdown().await;
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        });
+        let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        (Plain::new(stream).await.unwrap(), other)
+    }
+
+    async fn answer(plain: Box<Plain>, idle: &Arc<Idle>) -> (UpstreamBody, Trust) {
+        let busy = Busy::new(plain, server(), idle.clone());
+        let Ok((head, busy)) = busy.send(ask()).await else { panic!("no answer") };
+        let trust = busy.trust();
+        (UpstreamBody::new(head.into_body(), Some(busy)), trust)
+    }
+
+    async fn read(body: UpstreamBody) -> Option<Bytes> {
+        #[expect(clippy::disallowed_methods, reason = "limited by BYTES_MAX")]
+        Limited::new(body, BYTES_MAX).collect().await.ok().map(|body| body.to_bytes())
+    }
+
+    async fn check(sent: &'static [u8], reused: bool) {
+        let (idle, text) = (Arc::new(Idle::new(2)), String::from_utf8_lossy(sent));
+        // A second answer keeps the server from closing behind the first.
+        let (plain, _other) = connect(vec![sent, WHOLE]).await;
+        let (body, _) = answer(plain, &idle).await;
+        assert_eq!(read(body).await.as_deref(), Some(&b"pong"[..]), "{text}");
+        assert_eq!(idle.take(&server()).is_some(), reused, "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_read_to_its_end_leaves_the_connection_to_the_next_request() {
+        check(WHOLE, true).await;
+        check(CHUNKED, true).await;
+        check(LAST, false).await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_cut_off_is_an_error_and_never_a_clean_end() {
+        for sent in [CUT, ENDLESS] {
+            let idle = Arc::new(Idle::new(2));
+            let (plain, other) = connect(vec![sent]).await;
+            let (body, _) = answer(plain, &idle).await;
+            assert_eq!(read(body).await, None);
+            assert!(idle.take(&server()).is_none());
+            other.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_dropped_before_its_end_closes_the_connection() {
+        let idle = Arc::new(Idle::new(2));
+        let (plain, other) = connect(vec![ENDLESS]).await;
+        let (mut body, _) = answer(plain, &idle).await;
+        assert!(body.frame().await.unwrap().is_ok());
+        drop(body);
+        assert!(idle.take(&server()).is_none());
+        other.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_not_used_again_when_distrusted_or_closed_by_the_server() {
+        let idle = Arc::new(Idle::new(2));
+        let (plain, _other) = connect(vec![WHOLE, WHOLE]).await;
+        let (body, trust) = answer(plain, &idle).await;
+        read(body).await.unwrap();
+        trust.withdraw();
+        assert!(idle.take(&server()).is_none());
+
+        let (plain, _other) = connect(vec![WHOLE]).await;
+        let (body, _) = answer(plain, &idle).await;
+        read(body).await.unwrap();
+        // The server closes at once; the socket tells it soon.
+        while idle.take(&server()).map(|plain| idle.keep(server(), plain)).is_some() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_connections_are_bounded_in_number_and_in_time() {
+        let idle = Idle::new(2);
+        let count = || lock(&idle.kept).values().map(Vec::len).sum::<usize>();
+        for expected in [1, 2, 2] {
+            idle.keep(server(), connect(vec![WHOLE]).await.0);
+            assert_eq!(count(), expected);
+        }
+        tokio::time::advance(IDLE_CONNECTION - Duration::from_millis(1)).await;
+        idle.tidy();
+        assert_eq!(count(), 2);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        idle.tidy();
+        assert!(lock(&idle.kept).is_empty());
     }
 }

@@ -272,11 +272,9 @@ impl Ledger {
             record if Kind::of(&record).is_opening() => {
                 tracing::error!("a segment's opening records are written by the ledger only");
             }
-            record => {
-                writer.queue.push(Job::Detached(record));
-                writer.write();
-            }
+            record => drop(writer.queue.push(Job::Detached(record))),
         }
+        writer.write();
     }
 
     /// How the ledger is now.

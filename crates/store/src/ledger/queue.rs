@@ -59,6 +59,7 @@ pub(super) struct Waiting {
     held: usize,
     /// Whether something other than what waits is for the writer's thread.
     called: bool,
+    /// Whether the writer's thread sleeps.
     parked: bool,
 }
 
@@ -121,11 +122,10 @@ impl Queue {
         true
     }
 
-    /// Adds checkpoints; a later one of the same request takes the place of an earlier.
+    /// Adds checkpoints, and wakes nobody; a later one of the same request takes
+    /// the place of an earlier.
     pub(super) fn progress(&self, requests: Vec<Progress>) {
-        let mut waiting = self.lock();
-        waiting.progress.extend(requests.into_iter().map(|p| (p.request_id, p)));
-        self.notify(waiting);
+        self.lock().progress.extend(requests.into_iter().map(|p| (p.request_id, p)));
     }
 
     /// Tells the writer's thread to write what waits and end.
@@ -173,18 +173,20 @@ impl Queue {
         std::mem::replace(&mut *waiting, next)
     }
 
-    /// Takes what waits where it is a few jobs and nothing else.
+    /// Takes what waits where it is a few jobs and checkpoints, and nothing else.
     pub(super) fn take_few(&self, most: usize) -> Few {
         let mut waiting = self.lock();
         if waiting.is_empty() {
             return Few::None;
         }
-        let others = !waiting.progress.is_empty() || !waiting.dropped.is_empty();
-        if waiting.jobs.len() > most || others || waiting.closing || waiting.called {
+        let are_many = waiting.jobs.len() + waiting.progress.len() > most;
+        if are_many || !waiting.dropped.is_empty() || waiting.closing || waiting.called {
             return Few::Many;
         }
         waiting.held = std::mem::take(&mut waiting.refusals);
-        Few::Jobs(Waiting::of(std::mem::take(&mut waiting.jobs)))
+        let progress = std::mem::take(&mut waiting.progress);
+        let jobs = std::mem::take(&mut waiting.jobs);
+        Few::Jobs(Waiting { progress, ..Waiting::of(jobs) })
     }
 
     /// Whether nothing waits.

@@ -3,7 +3,7 @@
 //!
 //! A hop to another thread and back costs more than the write itself, so a door
 //! that is not busy makes none. The thread does what takes long or has nobody to
-//! do it: many jobs at once, checkpoints, a sync before the answer
+//! do it: many jobs at once, a sync before the answer
 //! (`durability = "power"`), a new segment, a disk that refuses, the end.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +22,7 @@ use super::sync::Syncer;
 const RETRY: Duration = Duration::from_millis(200);
 /// How often an ending writer tries a disk that refuses.
 const LAST_ATTEMPTS_MAX: u32 = 5;
-/// Jobs that are written in place at once: about 20 µs each.
+/// Jobs and checkpoints that are written in place at once: about 20 µs each.
 const JOBS_IN_PLACE_MAX: usize = 8;
 /// How often one that wrote in place looks for what others added meanwhile.
 const LOOKS_IN_PLACE_MAX: u32 = 4;

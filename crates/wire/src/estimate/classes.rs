@@ -1,5 +1,7 @@
 //! Counting text by what a byte-pair tokenizer does to it.
 
+use std::ops::RangeInclusive;
+
 use super::Correction;
 
 /// How many characters of each class a text has.
@@ -37,12 +39,6 @@ const SHORT_BYTES: usize = 48;
 /// Bytes that are counted in one go: a count of them fits a byte.
 const BLOCK_BYTES: usize = 192;
 
-/// How many bytes of `block` hold, each with the one before it.
-fn count(before: &[u8], block: &[u8], is: impl Fn(u8, u8) -> bool) -> u64 {
-    let each = before.iter().zip(block).map(|(before, byte)| u8::from(is(*before, *byte)));
-    u64::from(each.fold(0_u8, u8::wrapping_add))
-}
-
 const fn is_letter(b: u8) -> bool {
     (b | 0x20).wrapping_sub(b'a') < 26
 }
@@ -51,8 +47,10 @@ const fn is_space(b: u8) -> bool {
     (b == b' ') | (b == b'\t') | (b == b'\n') | (b == b'\r')
 }
 
-const fn is_punctuation(b: u8) -> bool {
-    (b < 0x80) & !is_letter(b) & !b.is_ascii_digit() & !is_space(b)
+/// How many bytes of `block` begin a character of so many bytes.
+fn count_starts(block: &[u8], starts: RangeInclusive<u8>) -> u64 {
+    let each = block.iter().map(|byte| u8::from(starts.contains(byte)));
+    u64::from(each.fold(0_u8, u8::wrapping_add))
 }
 
 impl ByteClasses {
@@ -104,18 +102,33 @@ impl ByteClasses {
         }
     }
 
-    /// Adds `block`; `before` has the byte before each of its bytes. One plain
-    /// pass for each class: the compiler makes sixteen bytes at once of it.
+    /// Adds `block`; `before` has the byte before each of its bytes. Sums of
+    /// truth values, without branches: the compiler makes sixteen bytes at once of it.
     fn add_block(&mut self, before: &[u8], block: &[u8]) {
-        self.letters += count(before, block, |_, b| is_letter(b));
-        self.words += count(before, block, |p, b| is_letter(b) & !is_letter(p));
-        self.digits += count(before, block, |_, b| b.is_ascii_digit());
-        self.spaces += count(before, block, |_, b| is_space(b));
-        self.gaps += count(before, block, |p, b| (b == b'\n') | (is_space(b) & (p == b' ')));
-        self.two_byte += count(before, block, |_, b| (0xc0..=0xdf).contains(&b));
-        self.three_byte += count(before, block, |_, b| (0xe0..=0xef).contains(&b));
-        self.four_byte += count(before, block, |_, b| b >= 0xf0);
-        self.punctuation += count(before, block, |_, b| is_punctuation(b));
+        let (mut letters, mut words, mut digits) = (0_u8, 0_u8, 0_u8);
+        let (mut spaces, mut gaps, mut beyond_ascii) = (0_u8, 0_u8, 0_u8);
+        for (before, byte) in before.iter().zip(block) {
+            let (letter, space) = (u8::from(is_letter(*byte)), u8::from(is_space(*byte)));
+            let (gap, line_end) = (space & u8::from(*before == b' '), u8::from(*byte == b'\n'));
+            letters = letters.wrapping_add(letter);
+            words = words.wrapping_add(letter & !u8::from(is_letter(*before)));
+            digits = digits.wrapping_add(u8::from(byte.is_ascii_digit()));
+            spaces = spaces.wrapping_add(space);
+            gaps = gaps.wrapping_add(gap | line_end);
+            beyond_ascii = beyond_ascii.wrapping_add(*byte >> 7);
+        }
+        self.letters += u64::from(letters);
+        self.words += u64::from(words);
+        self.digits += u64::from(digits);
+        self.spaces += u64::from(spaces);
+        self.gaps += u64::from(gaps);
+        let others = [letters, digits, spaces, beyond_ascii].map(u64::from);
+        self.punctuation += block.len() as u64 - others.iter().sum::<u64>();
+        if beyond_ascii > 0 {
+            self.two_byte += count_starts(block, 0xc0..=0xdf);
+            self.three_byte += count_starts(block, 0xe0..=0xef);
+            self.four_byte += count_starts(block, 0xf0..=0xff);
+        }
     }
 
     /// Adds another count.
