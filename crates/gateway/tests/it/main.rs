@@ -4,6 +4,8 @@
 mod admission;
 mod calls;
 #[cfg(test)]
+mod classes;
+#[cfg(test)]
 mod conservation;
 #[cfg(test)]
 mod dialects;
@@ -29,8 +31,10 @@ mod leftover;
 mod limits;
 #[cfg(test)]
 mod matrix;
+mod metrics;
 #[cfg(test)]
 mod revoked;
+mod scenarios;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
