@@ -11,6 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+/// Seconds in a day.
+pub const DAY_S: u64 = 86_400;
+
 /// An instant: milliseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 #[serde(transparent)]
@@ -33,6 +36,12 @@ impl Timestamp {
     #[must_use]
     pub const fn seconds(self) -> u64 {
         self.0 / 1000
+    }
+
+    /// Whole days since the epoch: the day it is, in UTC.
+    #[must_use]
+    pub const fn day(self) -> u64 {
+        self.seconds() / DAY_S
     }
 
     /// This instant moved forward.

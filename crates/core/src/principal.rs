@@ -5,11 +5,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
+use crate::clock::{DAY_S, Timestamp};
 use crate::id::{AccountId, GroupId, KeyId};
 use crate::quota::LimitSpec;
 
@@ -71,6 +72,8 @@ pub enum ClassReason {
     Issuer,
     /// A claim of the account's token says so.
     Claim,
+    /// It earned it, by age and good use.
+    Earned,
     /// A key without an account is the operator's own.
     OperatorsKey,
     /// It was not recorded.
@@ -79,11 +82,12 @@ pub enum ClassReason {
 
 impl ClassReason {
     /// All reasons.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Default,
         Self::Operator,
         Self::Issuer,
         Self::Claim,
+        Self::Earned,
         Self::OperatorsKey,
         Self::Unknown,
     ];
@@ -96,6 +100,7 @@ impl ClassReason {
             Self::Operator => "operator",
             Self::Issuer => "issuer",
             Self::Claim => "claim",
+            Self::Earned => "earned",
             Self::OperatorsKey => "operators_key",
             Self::Unknown => "unknown",
         }
@@ -253,21 +258,24 @@ pub struct AccountRecord {
     pub id: AccountId,
     /// Its class.
     pub class: Class,
+    /// Why.
+    pub class_why: ClassReason,
     /// Its group.
     pub group: Option<Arc<GroupRecord>>,
     /// Its own limits, over all of its keys.
     pub limits: Vec<LimitSpec>,
     /// Whether an operator suspended it.
     pub suspended: bool,
-    /// When it was made.
-    pub created_at: Timestamp,
+    /// Since when it is known: an import may bring an earlier date than its making,
+    /// and with a suspension it begins anew.
+    pub known_since: Timestamp,
 }
 
 impl AccountRecord {
-    /// Whether it is younger than `days` at `now`.
+    /// Whether it is known for less than `days` at `now`.
     #[must_use]
     pub fn is_young(&self, days: u32, now: Timestamp) -> bool {
-        now.since(self.created_at).as_secs() < u64::from(days) * 86_400
+        now.since(self.known_since) < Duration::from_secs(u64::from(days) * DAY_S)
     }
 }
 

@@ -12,8 +12,11 @@ use std::time::Duration;
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::AccountId;
-use surgewall_core::principal::{AccountRecord, Class, GroupRecord};
+use surgewall_core::principal::{AccountRecord, Class, ClassReason, GroupRecord};
 use surgewall_core::refusal::CredentialFault;
+use surgewall_shield::class;
+use surgewall_store::admin::{Judged, given};
+use surgewall_store::people::AccountRow;
 
 use crate::door::Door;
 use crate::jwt::Bearer;
@@ -77,6 +80,7 @@ impl Claimed {
     fn apply(self, account: &AccountRecord) -> AccountRecord {
         AccountRecord {
             class: self.class.unwrap_or(account.class),
+            class_why: self.class.map_or(account.class_why, |_| ClassReason::Claim),
             group: self.group.or_else(|| account.group.clone()),
             ..account.clone()
         }
@@ -115,6 +119,42 @@ pub(crate) async fn of_bearer(
     Ok(Arc::new(claimed.apply(&known)))
 }
 
+/// Holds `accounts`, for each of which a day of good use was counted now,
+/// against the rule of classes. A change holds for the next request.
+pub(crate) async fn judge(door: &Door, accounts: &[AccountId]) {
+    let classes = door.policy().config.classes.clone();
+    let terms = class::Terms {
+        established_days: classes.established_days,
+        established_active_days: classes.established_active_days,
+    };
+    let now = door.clock.now();
+    let rule = |row: &AccountRow| judge_one(row, &terms, now);
+    if let Err(error) = crate::operate::judge_accounts(door, accounts, rule).await {
+        tracing::error!(%error, "classes could not be judged; the next day of good use is");
+    }
+}
+
+/// What `terms` say of an account, where its class is to change.
+fn judge_one(row: &AccountRow, terms: &class::Terms, now: Timestamp) -> Option<Judged> {
+    let history = class::History {
+        class: (row.class, row.class_why),
+        given: given(row),
+        known_since: row.known_since,
+        good_days: row.good_days(),
+    };
+    let judged = class::judge(&history, terms, now);
+    (judged != history.class).then(|| Judged {
+        class: judged,
+        detail: format!(
+            "{} -> {}: {} days old, good use on {} days",
+            row.class,
+            judged.0,
+            history.age_days(now),
+            history.good_days
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,10 +191,11 @@ mod tests {
         let account = AccountRecord {
             id: AccountId::from_u128(1),
             class: Class::New,
+            class_why: ClassReason::Default,
             group: Some(group(1)),
             limits: Vec::new(),
             suspended: false,
-            created_at: Timestamp::default(),
+            known_since: Timestamp::default(),
         };
         let check = |group: Option<_>, class, holds: bool, expected: (u128, Class)| {
             let claimed = Claimed { group, class };

@@ -3,12 +3,17 @@
 
 use std::sync::Arc;
 
+use surgewall_core::config::Config;
 use surgewall_core::decision::{Changed, Record};
+use surgewall_core::id::AccountId;
 use surgewall_core::principal::{AccountRecord, Class};
 use surgewall_store::admin::{
-    AccountEnsure, AdminError, Audit, AuditError, ErrorKind, Office, Reply, Request, execute,
+    self, AccountEnsure, AdminError, Audit, AuditError, ErrorKind, Judged, Office, Reply, Request,
+    execute,
 };
 use surgewall_store::ledger::Ledger;
+use surgewall_store::people::AccountRow;
+use surgewall_store::sqlite::Sqlite;
 
 use crate::door::Door;
 use crate::jwt::Bearer;
@@ -30,16 +35,34 @@ impl Audit for LedgerAudit<'_> {
 /// Why it was not carried out, in an operator's words.
 pub async fn operate(door: &Door, request: Request) -> Result<Reply, AdminError> {
     let policy = door.policy();
-    let office = Office {
+    let office = office(door, &policy.config);
+    let reply = execute(&office, &LedgerAudit(&door.ledger), request).await?;
+    end_withdrawn(door);
+    Ok(reply)
+}
+
+fn office<'a>(door: &'a Door, config: &'a Config) -> Office<'a, Sqlite> {
+    Office {
         people: door.people.as_ref(),
         directory: &door.directory,
         vault: &door.vault,
         clock: &door.clock,
-        config: &policy.config,
-    };
-    let reply = execute(&office, &LedgerAudit(&door.ledger), request).await?;
-    end_withdrawn(door);
-    Ok(reply)
+        config,
+    }
+}
+
+/// Holds `accounts` against a rule of classes on the running door.
+///
+/// # Errors
+/// The store failed, or a change cannot be recorded.
+pub(crate) async fn judge_accounts(
+    door: &Door,
+    accounts: &[AccountId],
+    rule: impl Fn(&AccountRow) -> Option<Judged>,
+) -> Result<usize, AdminError> {
+    let policy = door.policy();
+    let office = office(door, &policy.config);
+    admin::judge_accounts(&office, &LedgerAudit(&door.ledger), accounts, rule).await
 }
 
 /// Ends every open request whose key was revoked or whose account was

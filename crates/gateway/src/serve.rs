@@ -206,9 +206,12 @@ async fn last_use(door: Arc<Door>) {
     }
 }
 
-async fn write_last_use(door: &Door) {
-    if let Err(error) = door.directory.write_touched(door.people.as_ref()).await {
-        tracing::warn!(%error, "the keys' last use could not be written");
+/// Writes what was used since the last time, and judges the classes of accounts
+/// that have one more day of good use by it. The door does so once a minute.
+pub async fn write_last_use(door: &Door) {
+    match door.directory.write_touched(door.people.as_ref()).await {
+        Ok(accounts) => crate::accounts::judge(door, &accounts).await,
+        Err(error) => tracing::warn!(%error, "the keys' last use could not be written"),
     }
 }
 

@@ -38,6 +38,10 @@ impl Default for Admission {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Classes {
+    /// Days that an account has to be known until it can be `established`.
+    pub established_days: u32,
+    /// Days on which it has to have used the door well until then.
+    pub established_active_days: u32,
     /// Long and good use.
     #[serde(deserialize_with = "established")]
     pub established: ClassTerms,
@@ -68,7 +72,14 @@ const ANONYMOUS: ClassTerms = ClassTerms { share: 0.15, longest_wait_s: 20 };
 
 impl Default for Classes {
     fn default() -> Self {
-        Self { established: ESTABLISHED, verified: VERIFIED, new: NEW, anonymous: ANONYMOUS }
+        Self {
+            established_days: 30,
+            established_active_days: 10,
+            established: ESTABLISHED,
+            verified: VERIFIED,
+            new: NEW,
+            anonymous: ANONYMOUS,
+        }
     }
 }
 

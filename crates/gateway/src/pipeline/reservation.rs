@@ -237,10 +237,14 @@ impl Reservation {
         self.door.open.close(admission.request_id);
         lock(&self.door.quota).settle(&admission.charges, &used);
         self.door.metrics.settled(&admission.model, outcome, &usage);
+        let now = self.door.clock.now();
+        if let (Outcome::Completed, Some(account)) = (outcome, admission.who.account) {
+            self.door.directory.used_well(account, now);
+        }
         self.place.ended(end(outcome), usage.input.saturating_sub(usage.cached), usage.output);
         let settled = Settled {
             request_id: admission.request_id,
-            at: self.door.clock.now(),
+            at: now,
             outcome,
             usage,
             source,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use surgewall_core::clock::Clock;
 use surgewall_core::config;
-use surgewall_core::decision::{Admitted, Record, Settled};
+use surgewall_core::decision::{Admitted, Changed, Record, Settled};
 use surgewall_gateway::door::{Door, Parts};
 use surgewall_gateway::operate::operate;
 use surgewall_gateway::policy::Policy;
@@ -46,6 +46,11 @@ pub(crate) fn upstream(name: &str, url: &str, more: &str) -> String {
 impl TestDoor {
     /// A door under `text`, to which [`LISTEN`] is added.
     pub(crate) async fn start(text: &str) -> Self {
+        Self::start_at(text, Clock::System).await
+    }
+
+    /// As [`TestDoor::start`], at the time of `clock`.
+    pub(crate) async fn start_at(text: &str, clock: Clock) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         let text = format!("{LISTEN}{text}");
@@ -53,15 +58,15 @@ impl TestDoor {
         let directory = DataDir::open_or_create(&data).unwrap();
         let vault =
             Vault::open_or_create(&directory, Some(&dir.path().join("master.key"))).unwrap();
-        let options = LedgerOptions::new(&config.ledger, Clock::System);
+        let options = LedgerOptions::new(&config.ledger, clock.clone());
         let (ledger, recovered) = Ledger::open(&directory, &vault, options).unwrap();
         let people = Arc::new(Sqlite::open(&directory.database()).await.unwrap());
         let mut quota = QuotaTable::default();
         quota.restore(&recovered.counters);
         let sockets = Sockets::bind(&config.listen).unwrap();
         let door = Door::new(Parts {
-            clock: Clock::System,
-            policy: Policy::new(config, &text, None, Clock::System.now()).unwrap(),
+            policy: Policy::new(config, &text, None, clock.now()).unwrap(),
+            clock,
             directory: Directory::load(people.as_ref(), vault.clone()).await.unwrap(),
             people,
             vault: vault.clone(),
@@ -130,11 +135,13 @@ impl TestDoor {
             verification: verify(&directory.ledger(), Some(&self.vault)).unwrap(),
             admitted: Vec::new(),
             settled: Vec::new(),
+            changed: Vec::new(),
             refused: 0,
         };
         export(&directory.ledger(), &self.vault, |_, record| match record {
             Record::Admitted(admitted) => story.admitted.push(*admitted),
             Record::Settled(settled) => story.settled.push(*settled),
+            Record::Changed(changed) => story.changed.push(changed),
             Record::Refused(refused) => story.refused += refused.count,
             _ => {}
         })
@@ -148,6 +155,7 @@ pub(crate) struct Story {
     pub(crate) verification: Verification,
     pub(crate) admitted: Vec<Admitted>,
     pub(crate) settled: Vec<Settled>,
+    pub(crate) changed: Vec<Changed>,
     pub(crate) refused: u64,
 }
 

@@ -9,7 +9,7 @@ use super::new_key::{self, Made, Owner, Pending};
 use super::office::{Office, Plan, Step};
 use super::reply::Reply;
 use super::request::{IMPORT_KEYS_MAX, KeyCreate, KeyImport, KeyList, KeySet, Named};
-use super::{detail, find, view, words};
+use super::{detail, find, standing, view, words};
 use crate::people::{AccountRow, Change, KeyRow, People, Pick};
 
 pub(super) async fn create<P: People>(
@@ -69,7 +69,8 @@ pub(super) async fn import<P: People>(
     room(office, asked.keys.len())?;
     let mut owners: HashMap<(Option<String>, Option<String>), Owner> = HashMap::new();
     let mut pending = Pending::default();
-    let mut changes = Vec::with_capacity(asked.keys.len());
+    let mut changes = standing::bring(office, &asked.history).await?;
+    let accounts = changes.len();
     for (at, key) in asked.keys.iter().enumerate() {
         if key.foreign.is_none() {
             return Err(nth(at, AdminError::invalid("it has no `foreign` hash")));
@@ -86,8 +87,10 @@ pub(super) async fn import<P: People>(
         }
         changes.push(Change::Key(made.row));
     }
-    let detail = Some(format!("keys={}", changes.len()));
-    let reply = Reply::Imported { keys: changes.len() };
+    let keys = asked.keys.len();
+    let mut words = vec![format!("keys={keys}")];
+    words.extend((accounts > 0).then(|| format!("histories={accounts}")));
+    let (detail, reply) = (detail::join(&words), Reply::Imported { keys });
     Ok(Step::Change(Box::new(Plan { subject: None, detail, changes, reply })))
 }
 

@@ -14,18 +14,24 @@ mod new_key;
 mod office;
 mod reply;
 mod request;
+mod standing;
 mod users;
 mod view;
 mod words;
 
 pub use error::{AdminError, ErrorKind};
 pub use office::{Audit, AuditError, Office, execute};
-pub use reply::{DelegatedView, External, GroupView, KeyState, KeyView, LimitedUser, NewKey, Page, Reply, UserView};
-pub use request::{
-    AccountEnsure, Assign, EndUser, Foreign, GroupCreate, GroupSet, IMPORT_KEYS_MAX, KeyCreate, KeyImport,
-    KeyList, KeySet, LIST_ROWS_MAX, List, Named, Request, UserCreate, UserLimit,
-    UserSet,
+pub use reply::{
+    DelegatedView, External, GroupView, KeyState, KeyView, LimitedUser, NewKey, Page, Reply,
+    UserView,
 };
+pub use request::{
+    AccountEnsure, Assign, Brought, EndUser, Foreign, GroupCreate, GroupSet, IMPORT_KEYS_MAX,
+    KeyCreate, KeyImport, KeyList, KeySet, LIST_ROWS_MAX, List, Named, Request, UserCreate,
+    UserLimit, UserSet,
+};
+pub use standing::{Judged, judge_accounts};
+pub use users::given;
 pub use words::{
     BCRYPT_COST_MAX, BCRYPT_PREFIX_CHARS_MAX, BCRYPT_PREFIX_CHARS_MIN, EMAIL_BYTES_MAX,
     EMAIL_LOCAL_BYTES_MAX, EXTERNAL_BYTES_MAX, LIMITS_PER_SUBJECT_MAX, NAME_CHARS_MAX, ROUTES,

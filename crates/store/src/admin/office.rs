@@ -128,7 +128,7 @@ async fn plan<P: People>(office: &Office<'_, P>, request: Request) -> Result<Ste
     }
 }
 
-async fn carry_out<P: People, A: Audit>(
+pub(super) async fn carry_out<P: People, A: Audit>(
     office: &Office<'_, P>,
     audit: &A,
     action: &str,

@@ -106,6 +106,10 @@ pub struct UserView {
     pub class_since: Timestamp,
     /// Why.
     pub class_why: ClassReason,
+    /// Since when its days count for its class.
+    pub known_since: Timestamp,
+    /// Days on which it used the door well since then.
+    pub active_days: u64,
     /// Group's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use surgewall_core::clock::Timestamp;
 use surgewall_core::principal::{Class, Scopes};
 
 /// Keys in one [`Request::KeyImport`].
@@ -244,6 +245,21 @@ pub enum Foreign {
 pub struct KeyImport {
     /// The keys, each with its `foreign` hash; at most [`IMPORT_KEYS_MAX`].
     pub keys: Vec<KeyCreate>,
+    /// What is known of the keys' accounts from before; at most [`IMPORT_KEYS_MAX`].
+    #[serde(default)]
+    pub history: Vec<Brought>,
+}
+
+/// What an account did before it came here: it counts for its class.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Brought {
+    /// Which account, by e-mail or public id.
+    pub account: String,
+    /// Since when it is known.
+    pub first_seen: Timestamp,
+    /// Days on which it was used well since then.
+    pub active_days: u32,
 }
 
 /// What [`Request::KeySet`] asks for; what is absent stays.

@@ -55,6 +55,10 @@ fn new_row<P>(
         class,
         class_since: now,
         class_why,
+        class_given: class,
+        known_since: now,
+        days_brought: 0,
+        days_counted: 0,
         group: group.map(|group| group.id),
         suspended: false,
         limits: None,
@@ -67,11 +71,29 @@ const fn granted(class: Class) -> (Class, ClassReason) {
 }
 
 /// Gives `row` a class; since when counts from where it really changed.
-fn reclass(row: &mut AccountRow, (class, why): (Class, ClassReason), now: Timestamp) {
+pub(super) fn reclass(row: &mut AccountRow, (class, why): (Class, ClassReason), now: Timestamp) {
     if row.class != class {
         row.class_since = now;
     }
     (row.class, row.class_why) = (class, why);
+}
+
+/// A suspension takes what was earned: the account is known from now on, and
+/// its days of good use count for nothing. Whether its class changed by that.
+fn begin_anew(row: &mut AccountRow, now: Timestamp) -> bool {
+    (row.known_since, row.days_brought) = (now, row.days_counted.saturating_neg());
+    let lost = row.class_why == ClassReason::Earned;
+    if lost {
+        reclass(row, given(row), now);
+    }
+    lost
+}
+
+/// The class that an account was given when it was made, and why.
+#[must_use]
+pub const fn given(row: &AccountRow) -> (Class, ClassReason) {
+    let why = if row.external.is_some() { ClassReason::Issuer } else { ClassReason::Default };
+    (row.class_given, why)
 }
 
 /// `anonymous` is the class of callers without an account.
@@ -128,6 +150,9 @@ pub(super) async fn set<P: People>(
     if let Some(suspended) = asked.suspended {
         row.suspended = suspended;
         changed.push(format!("suspended={suspended}"));
+        if suspended && begin_anew(&mut row, office.now()) {
+            changed.push(format!("class={}", row.class));
+        }
     }
     if let Some(limits) = &asked.limits {
         let limits = words::limits(office.config, limits)?;

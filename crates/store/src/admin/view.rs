@@ -33,6 +33,8 @@ pub(super) fn user<P>(office: &Office<'_, P>, row: &AccountRow) -> Result<UserVi
         class: row.class,
         class_since: row.class_since,
         class_why: row.class_why,
+        known_since: row.known_since,
+        active_days: row.good_days(),
         group: group_name(office, row.group),
         suspended: row.suspended,
         limits: shown(&limits),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::{AccountId, GroupId, KeyId};
-use surgewall_core::principal::{Class, Scopes, UserLimits};
+use surgewall_core::principal::{Class, ClassReason, Scopes, UserLimits};
 use surgewall_core::quota::LimitSpec;
 
 use crate::people::sealed::{column, open_json, open_text};
@@ -29,10 +29,11 @@ pub(crate) struct GroupEntry {
 pub(crate) struct AccountEntry {
     pub(super) id: AccountId,
     pub(super) class: Class,
+    pub(super) class_why: ClassReason,
     pub(super) group: Option<GroupId>,
     pub(super) limits: Vec<LimitSpec>,
     pub(super) suspended: bool,
-    pub(super) created_at: Timestamp,
+    pub(super) known_since: Timestamp,
     pub(super) external: Option<[u8; 32]>,
 }
 
@@ -82,10 +83,11 @@ fn account(vault: &Vault, row: &AccountRow) -> Result<AccountEntry, StoreError> 
     Ok(AccountEntry {
         id: row.id,
         class: row.class,
+        class_why: row.class_why,
         group: row.group,
         limits: open_json(vault, column::ACCOUNT_LIMITS, id, row.limits.as_deref())?,
         suspended: row.suspended,
-        created_at: row.created_at,
+        known_since: row.known_since,
         external: row.external.as_ref().map(|external| external.hash),
     })
 }

@@ -25,12 +25,12 @@ use surgewall_core::principal::{AccountRecord, DelegatedUser, GroupRecord, KeyRe
 use surgewall_core::refusal::CredentialFault;
 
 use crate::people::sealed::{external_hash, purpose};
-use crate::people::{Change, PAGE_ROWS_MAX, People, Pick, StoreError, UserSeen};
+use crate::people::{Change, PAGE_ROWS_MAX, People, Pick, StoreError};
 use crate::vault::Vault;
 
 pub use bcrypt::{BCRYPT_AT_ONCE_MAX, BCRYPT_WAITING_MAX};
 pub use memo::VERIFIED_MAX;
-pub use touched::{LAST_USE_WRITE_S, USERS_PENDING_MAX};
+pub use touched::{Batch, LAST_USE_WRITE_S, USERS_PENDING_MAX};
 
 use entry::Entry;
 use state::{Relink, State};
@@ -252,6 +252,11 @@ impl Directory {
         self.touched().user(key, user, now);
     }
 
+    /// Remembers that `account` used the door well at `now`, in memory only.
+    pub fn used_well(&self, account: AccountId, now: Timestamp) {
+        self.touched().account(account, now);
+    }
+
     /// When `key` was last used, as far as it is not written yet.
     #[must_use]
     pub fn last_touch(&self, key: KeyId) -> Option<Timestamp> {
@@ -264,31 +269,27 @@ impl Directory {
         self.touched().last_seen(key, user)
     }
 
-    /// What was touched since the last drain, for [`People::write_key_uses`]
-    /// and [`People::write_users_seen`]: call it every [`LAST_USE_WRITE_S`]
-    /// seconds and once at the end, so that no key is written more often.
+    /// What was touched since the last drain.
     #[must_use]
-    pub fn drain_touched(&self) -> (Vec<(KeyId, Timestamp)>, Vec<UserSeen>) {
+    pub fn drain_touched(&self) -> Batch {
         self.touched().drain()
     }
 
-    /// Writes what was touched since the last time.
+    /// Writes what was touched since the last time, and gives the accounts for
+    /// which a further day of good use was counted. Call it every
+    /// [`LAST_USE_WRITE_S`] seconds and once at the end, so that no key is
+    /// written more often.
     ///
     /// # Errors
     /// The store failed; what was drained is touched again.
-    pub async fn write_touched(&self, people: &impl People) -> Result<(), StoreError> {
-        let (keys, users) = self.drain_touched();
-        let mut written = Ok(());
-        if !keys.is_empty() {
-            written = people.write_key_uses(&keys).await;
-        }
-        if written.is_ok() && !users.is_empty() {
-            written = people.write_users_seen(&users).await;
-        }
+    pub async fn write_touched(&self, people: &impl People) -> Result<Vec<AccountId>, StoreError> {
+        let batch = self.drain_touched();
+        let written = write(people, &batch).await;
         if written.is_err() {
             let mut touched = self.touched();
-            keys.iter().for_each(|(key, at)| touched.key(*key, *at));
-            users.iter().for_each(|seen| touched.user(seen.key, seen.user, seen.at));
+            batch.keys.iter().for_each(|(key, at)| touched.key(*key, *at));
+            batch.users.iter().for_each(|seen| touched.user(seen.key, seen.user, seen.at));
+            batch.accounts.iter().for_each(|(account, at)| touched.account(*account, *at));
         }
         written
     }
@@ -364,6 +365,19 @@ impl Directory {
     fn touched(&self) -> MutexGuard<'_, touched::Touched> {
         self.inner.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn write(people: &impl People, batch: &Batch) -> Result<Vec<AccountId>, StoreError> {
+    if !batch.keys.is_empty() {
+        people.write_key_uses(&batch.keys).await?;
+    }
+    if !batch.users.is_empty() {
+        people.write_users_seen(&batch.users).await?;
+    }
+    if batch.accounts.is_empty() {
+        return Ok(Vec::new());
+    }
+    people.write_good_uses(&batch.accounts).await
 }
 
 /// Whether a key that was found may be used at `now`.

@@ -164,11 +164,18 @@ impl State {
     }
 
     fn put_account(&mut self, entry: AccountEntry, relink: &mut Relink) {
-        let AccountEntry { id, class, group, limits, suspended, created_at, external } = entry;
-        let group_record = self.join(group, id);
-        let record =
-            AccountRecord { id, class, group: group_record, limits, suspended, created_at };
-        if let Some(hash) = external {
+        let group = entry.group;
+        let id = entry.id;
+        let record = AccountRecord {
+            id,
+            class: entry.class,
+            class_why: entry.class_why,
+            group: self.join(group, id),
+            limits: entry.limits,
+            suspended: entry.suspended,
+            known_since: entry.known_since,
+        };
+        if let Some(hash) = entry.external {
             self.external.insert(Keyed(hash), id);
         }
         let Some(slot) = self.accounts.get_mut(&id) else {

@@ -49,6 +49,10 @@ impl Crowd {
             class,
             class_since: NOW,
             class_why: ClassReason::Default,
+            class_given: Class::New,
+            known_since: NOW,
+            days_brought: 0,
+            days_counted: 0,
             group: group.map(GroupId::from_u128),
             suspended: false,
             limits: None,
@@ -206,5 +210,5 @@ fn lookups_go_on_while_people_change() {
     });
     let found = crowd.directory.find_key_at_once(&credential(0), NOW).unwrap();
     assert_eq!(found.account.as_ref().unwrap().group.as_ref().unwrap().name, "crowd 19");
-    assert_eq!(crowd.directory.drain_touched().0.len(), 5_000);
+    assert_eq!(crowd.directory.drain_touched().keys.len(), 5_000);
 }

@@ -1,9 +1,10 @@
-//! Last uses, kept in memory until they are written in one batch.
+//! Last uses, and good uses of accounts, kept in memory until they are written
+//! in one batch.
 
 use std::collections::HashMap;
 
 use surgewall_core::clock::Timestamp;
-use surgewall_core::id::KeyId;
+use surgewall_core::id::{AccountId, KeyId};
 use surgewall_core::principal::DelegatedUser;
 
 use crate::people::UserSeen;
@@ -14,16 +15,33 @@ pub const LAST_USE_WRITE_S: u64 = 60;
 /// so past it the others are not remembered this time.
 pub const USERS_PENDING_MAX: usize = 65_536;
 
-/// What was touched since the last batch. Keys are bounded by the directory.
+/// What was touched since the last batch. Keys and accounts are bounded by the directory.
 #[derive(Debug, Default)]
 pub(super) struct Touched {
     keys: HashMap<KeyId, Timestamp>,
     users: HashMap<(KeyId, DelegatedUser), Timestamp>,
+    accounts: HashMap<AccountId, Timestamp>,
+}
+
+/// What a batch is to write.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// When keys were last used.
+    pub keys: Vec<(KeyId, Timestamp)>,
+    /// Which delegated users were seen.
+    pub users: Vec<UserSeen>,
+    /// When accounts last used the door well.
+    pub accounts: Vec<(AccountId, Timestamp)>,
 }
 
 impl Touched {
     pub(super) fn key(&mut self, key: KeyId, now: Timestamp) {
         let at = self.keys.entry(key).or_insert(now);
+        *at = now.max(*at);
+    }
+
+    pub(super) fn account(&mut self, account: AccountId, now: Timestamp) {
+        let at = self.accounts.entry(account).or_insert(now);
         *at = now.max(*at);
     }
 
@@ -46,10 +64,13 @@ impl Touched {
         self.users.get(&(key, user)).copied()
     }
 
-    pub(super) fn drain(&mut self) -> (Vec<(KeyId, Timestamp)>, Vec<UserSeen>) {
-        let keys = std::mem::take(&mut self.keys).into_iter().collect();
+    pub(super) fn drain(&mut self) -> Batch {
         let users = std::mem::take(&mut self.users).into_iter();
-        (keys, users.map(|((key, user), at)| UserSeen { key, user, at }).collect())
+        Batch {
+            keys: std::mem::take(&mut self.keys).into_iter().collect(),
+            users: users.map(|((key, user), at)| UserSeen { key, user, at }).collect(),
+            accounts: std::mem::take(&mut self.accounts).into_iter().collect(),
+        }
     }
 }
 
@@ -66,10 +87,10 @@ mod tests {
             touched.user(key, DelegatedUser(n), at(1));
         }
         touched.user(key, DelegatedUser(0), at(9));
-        let (_, users) = touched.drain();
+        let users = touched.drain().users;
         assert_eq!(users.len(), USERS_PENDING_MAX);
         assert!(users.iter().any(|seen| seen.user == DelegatedUser(0) && seen.at == at(9)));
-        assert!(touched.drain().1.is_empty());
+        assert_eq!(touched.drain(), Batch::default());
     }
 
     #[test]

@@ -64,6 +64,16 @@ pub struct AccountRow {
     pub class_since: Timestamp,
     /// Why.
     pub class_why: ClassReason,
+    /// The class that it was given, and has again when it loses one that it earned.
+    pub class_given: Class,
+    /// Since when it is known: an import may bring an earlier date than
+    /// `created_at`, and with a suspension it begins anew.
+    pub known_since: Timestamp,
+    /// Days of good use that an import brought; negative, those that a suspension took.
+    pub days_brought: i64,
+    /// Days of good use that were counted here. Engines do not store it from
+    /// here; see [`People::write_good_uses`].
+    pub days_counted: i64,
     /// Its group.
     pub group: Option<GroupId>,
     /// Whether an operator suspended it.
@@ -72,6 +82,14 @@ pub struct AccountRow {
     pub limits: Option<Vec<u8>>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl AccountRow {
+    /// Days on which it used the door well, as far as they count for it.
+    #[must_use]
+    pub fn good_days(&self) -> u64 {
+        u64::try_from(self.days_brought.saturating_add(self.days_counted)).unwrap_or(0)
+    }
 }
 
 /// What a key is recognised by.
@@ -264,6 +282,16 @@ pub trait People: Send + Sync {
         &self,
         uses: &[(KeyId, Timestamp)],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Counts the days on which accounts used the door well, each day once, and
+    /// gives the accounts for which one was counted now.
+    ///
+    /// # Errors
+    /// The engine failed.
+    fn write_good_uses(
+        &self,
+        uses: &[(AccountId, Timestamp)],
+    ) -> impl Future<Output = Result<Vec<AccountId>, StoreError>> + Send;
 
     /// Writes delegated users that were seen, and forgets the oldest past
     /// [`DELEGATED_USERS_MAX`].

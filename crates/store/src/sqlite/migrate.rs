@@ -13,8 +13,11 @@ use crate::people::StoreError;
 /// `SWDB` in the file's header.
 const APPLICATION_ID: i64 = 0x5357_4442;
 /// The migrations in their order: version `n` is made by the one at `n - 1`.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_people.sql"), include_str!("migrations/0002_class.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_people.sql"),
+    include_str!("migrations/0002_class.sql"),
+    include_str!("migrations/0003_standing.sql"),
+];
 /// The newest schema that this version knows.
 #[expect(clippy::cast_possible_wrap, reason = "a handful of migrations")]
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -91,5 +94,7 @@ mod tests {
         let since = rows.first().map(|row| (row.class, row.class_since, row.class_why));
         let known = (Class::Verified, Timestamp::from_millis(5), ClassReason::Unknown);
         assert_eq!(since, Some(known));
+        let standing = rows.first().map(|row| (row.class_given, row.known_since, row.good_days()));
+        assert_eq!(standing, Some((Class::Verified, Timestamp::from_millis(5), 0)));
     }
 }

@@ -60,8 +60,9 @@ const GROUPS: Statements = statements!(
     external: ("", "0 AND ?2 = ?3")
 );
 const ACCOUNTS: Statements = statements!(
-    "t.*, l.limits_sealed", "accounts",
-    "LEFT JOIN limits l ON l.org_id = t.org_id AND l.subject_kind = 'account' AND l.subject_id = t.id",
+    "t.*, l.limits_sealed, u.good_days", "accounts",
+    "LEFT JOIN limits l ON l.org_id = t.org_id AND l.subject_kind = 'account' AND l.subject_id = t.id \
+     LEFT JOIN account_uses u ON u.org_id = t.org_id AND u.account_id = t.id",
     public_id: "INDEXED BY accounts_public_id",
     of: ("INDEXED BY accounts_group", "t.group_id = ?2 AND t.id > ?3"),
     named: ("INDEXED BY accounts_email", "t.email_hash = ?2 AND ?3 = ?3"),

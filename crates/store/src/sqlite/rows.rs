@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::{Id, PublicId};
-use surgewall_core::principal::ClassReason;
+use surgewall_core::principal::{Class, ClassReason};
 
 use super::engine;
 use crate::people::{
@@ -92,21 +92,30 @@ pub(super) fn group(row: &SqliteRow) -> Result<GroupRow, StoreError> {
 
 /// A row of `accounts` with its limits.
 pub(super) fn account(row: &SqliteRow) -> Result<AccountRow, StoreError> {
-    let class: &str = column(row, "class")?;
+    let class = class(row, "class")?.ok_or(StoreError::Damaged { column: "class" })?;
     let created_at = instant(row, "created_at")?;
     Ok(AccountRow {
         id: id(row, "id")?,
         public_id: public_id(row)?,
         email: optional_hidden(row, "email_hash", "email_sealed")?,
         external: optional_hidden(row, "external_hash", "external_sealed")?,
-        class: class.parse().map_err(|_| StoreError::Damaged { column: "accounts.class" })?,
+        class,
         class_since: optional_instant(row, "class_since")?.unwrap_or(created_at),
         class_why: class_why(row)?,
+        class_given: self::class(row, "class_given")?.unwrap_or(class),
+        known_since: optional_instant(row, "known_since")?.unwrap_or(created_at),
+        days_brought: column(row, "days_brought")?,
+        days_counted: column::<Option<i64>>(row, "good_days")?.unwrap_or(0),
         group: optional_id(row, "group_id")?,
         suspended: column(row, "suspended")?,
         limits: column(row, "limits_sealed")?,
         created_at,
     })
+}
+
+fn class(row: &SqliteRow, name: &'static str) -> Result<Option<Class>, StoreError> {
+    let word: Option<&str> = column(row, name)?;
+    word.map(str::parse).transpose().map_err(|_| StoreError::Damaged { column: name })
 }
 
 fn class_why(row: &SqliteRow) -> Result<ClassReason, StoreError> {

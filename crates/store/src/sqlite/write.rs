@@ -4,7 +4,7 @@ use std::future::Future;
 
 use sqlx::{Sqlite as Db, SqliteConnection, SqlitePool, Transaction};
 use surgewall_core::clock::Timestamp;
-use surgewall_core::id::KeyId;
+use surgewall_core::id::{AccountId, KeyId};
 use surgewall_core::limits::CONFIGS_KEPT_MAX;
 use surgewall_core::principal::DelegatedUser;
 
@@ -58,6 +58,27 @@ impl People for Sqlite {
             query.bind(to_millis(*at)).execute(&mut *transaction).await.map_err(&doing)?;
         }
         transaction.commit().await.map_err(doing)
+    }
+
+    async fn write_good_uses(
+        &self,
+        uses: &[(AccountId, Timestamp)],
+    ) -> Result<Vec<AccountId>, StoreError> {
+        const SQL: &str = "INSERT INTO account_uses (org_id, account_id, good_days, last_day) \
+             VALUES (?1, ?2, 1, ?3) ON CONFLICT DO UPDATE SET \
+             good_days = good_days + 1, last_day = excluded.last_day \
+             WHERE excluded.last_day > last_day";
+        let doing = engine("counting days of good use");
+        let mut transaction = begin(&self.writer).await.map_err(&doing)?;
+        let mut counted = Vec::new();
+        for (account, at) in uses {
+            let query = sqlx::query(SQL).bind(ORG_ID).bind(to_blob(account.as_u128()));
+            let query = query.bind(i64::try_from(at.day()).unwrap_or(i64::MAX));
+            let done = query.execute(&mut *transaction).await.map_err(&doing)?;
+            counted.extend((done.rows_affected() > 0).then_some(*account));
+        }
+        transaction.commit().await.map_err(doing)?;
+        Ok(counted)
     }
 
     async fn write_users_seen(&self, users: &[UserSeen]) -> Result<(), StoreError> {
@@ -125,13 +146,15 @@ async fn group(connection: &mut SqliteConnection, row: &GroupRow) -> Result<(), 
 async fn account(connection: &mut SqliteConnection, row: &AccountRow) -> Result<(), sqlx::Error> {
     const SQL: &str = "INSERT INTO accounts (org_id, id, public_id, email_hash, email_sealed, \
          external_hash, external_sealed, class, group_id, suspended, created_at, \
-         class_since, class_why) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+         class_since, class_why, class_given, known_since, days_brought) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
          ON CONFLICT (org_id, id) DO UPDATE SET \
          email_hash = excluded.email_hash, email_sealed = excluded.email_sealed, \
          external_hash = excluded.external_hash, external_sealed = excluded.external_sealed, \
          class = excluded.class, group_id = excluded.group_id, suspended = excluded.suspended, \
-         class_since = excluded.class_since, class_why = excluded.class_why";
+         class_since = excluded.class_since, class_why = excluded.class_why, \
+         class_given = excluded.class_given, known_since = excluded.known_since, \
+         days_brought = excluded.days_brought";
     sqlx::query(SQL)
         .bind(ORG_ID)
         .bind(to_blob(row.id.as_u128()))
@@ -146,6 +169,9 @@ async fn account(connection: &mut SqliteConnection, row: &AccountRow) -> Result<
         .bind(to_millis(row.created_at))
         .bind(to_millis(row.class_since))
         .bind(row.class_why.as_str())
+        .bind(row.class_given.as_str())
+        .bind(to_millis(row.known_since))
+        .bind(row.days_brought)
         .execute(&mut *connection)
         .await?;
     limits(connection, "account", row.id.as_u128(), row.limits.as_ref()).await

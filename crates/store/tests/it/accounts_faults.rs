@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Mutex;
 
 use surgewall_core::clock::Timestamp;
-use surgewall_core::id::KeyId;
+use surgewall_core::id::{AccountId, KeyId};
 use surgewall_core::principal::{Class, DelegatedUser};
 use surgewall_core::refusal::CredentialFault;
 use surgewall_store::admin::{
@@ -65,6 +65,12 @@ impl People for Faulty {
     }
     async fn write_key_uses(&self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
         self.inner.write_key_uses(uses).await
+    }
+    async fn write_good_uses(
+        &self,
+        uses: &[(AccountId, Timestamp)],
+    ) -> Result<Vec<AccountId>, StoreError> {
+        self.inner.write_good_uses(uses).await
     }
     async fn write_users_seen(&self, users: &[UserSeen]) -> Result<(), StoreError> {
         self.inner.write_users_seen(users).await
@@ -155,7 +161,7 @@ async fn a_full_door_refuses_one_more_and_says_so() {
         let error = desk.ask(full).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Full, "{error}");
     }
-    let import = Request::KeyImport(KeyImport { keys: vec![key_named("c")] });
+    let import = Request::KeyImport(KeyImport { keys: vec![key_named("c")], history: Vec::new() });
     assert_eq!(desk.ask(import).await.unwrap_err().kind, ErrorKind::Full);
 }
 

@@ -25,6 +25,10 @@ fn by_bcrypt(name: &str, credential: &str, prefix: &str) -> KeyCreate {
     KeyCreate { foreign, ..key_named(name) }
 }
 
+fn import(keys: Vec<KeyCreate>) -> Request {
+    Request::KeyImport(KeyImport { keys, history: Vec::new() })
+}
+
 #[tokio::test]
 async fn a_key_known_by_its_sha256_works_as_it_is() {
     let desk = Desk::new().await;
@@ -103,9 +107,9 @@ async fn what_one_wrong_credential_can_cost_is_bounded() {
         desk.refused(Request::KeyCreate(by_bcrypt("p", "sk-more-abcdefgh", "sk-more-abcd"))).await;
     assert!(text.contains("4 different lengths"), "{text}");
 
-    let import: Vec<_> =
+    let keys: Vec<_> =
         (0..9).map(|n| by_bcrypt(&format!("i{n}"), &format!("sk-imp0-{n}"), "sk-imp0-")).collect();
-    let text = desk.refused(Request::KeyImport(KeyImport { keys: import })).await;
+    let text = desk.refused(import(keys)).await;
     assert!(text.contains("key 9 of the import"), "{text}");
     assert_eq!(desk.find("sk-imp0-1").await.unwrap_err(), CredentialFault::Unknown);
 
@@ -127,12 +131,12 @@ async fn ten_thousand_keys_are_taken_over_at_once() {
         })
         .collect();
     keys.push(by_sha256("one more", "sk-one-more"));
-    let text = desk.refused(Request::KeyImport(KeyImport { keys: keys.clone() })).await;
+    let text = desk.refused(import(keys.clone())).await;
     assert!(text.contains("1 to 10000"), "{text}");
     keys.pop();
 
     let begun = Instant::now();
-    let reply = desk.ask(Request::KeyImport(KeyImport { keys: keys.clone() })).await.unwrap();
+    let reply = desk.ask(import(keys.clone())).await.unwrap();
     let import_s = begun.elapsed().as_secs_f64();
     assert!(matches!(reply, Reply::Imported { keys: IMPORT_KEYS_MAX }));
     assert!(import_s < 60.0, "10,000 keys took {import_s} s");
@@ -141,7 +145,7 @@ async fn ten_thousand_keys_are_taken_over_at_once() {
 
     // All or none: one that is known spoils the rest.
     let again = vec![by_sha256("new", "sk-new"), by_sha256("old", "sk-old-5")];
-    let text = desk.refused(Request::KeyImport(KeyImport { keys: again })).await;
+    let text = desk.refused(import(again)).await;
     assert!(text.contains("known already"), "{text}");
     assert_eq!(desk.find("sk-new").await.unwrap_err(), CredentialFault::Unknown);
     assert_eq!(desk.records().last().unwrap().0, "key.import.failed");

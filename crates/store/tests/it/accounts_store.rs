@@ -8,7 +8,7 @@ use surgewall_core::id::KeyId;
 use surgewall_core::limits::CONFIGS_KEPT_MAX;
 use surgewall_core::principal::{Class, DelegatedUser, Scopes};
 use surgewall_store::admin::{AccountEnsure, Foreign, GroupCreate, KeyCreate, Request, UserCreate};
-use surgewall_store::directory::Directory;
+use surgewall_store::directory::{Batch, Directory};
 use surgewall_store::people::sealed::{keep_config, open_config};
 use surgewall_store::people::{People, Pick, StoreError, UserSeen};
 use surgewall_store::sqlite::{SCHEMA_VERSION, Sqlite};
@@ -180,7 +180,7 @@ async fn last_uses_are_written_in_batches_and_never_move_back() {
         desk.directory.touch_user(key, DelegatedUser(7), used);
     }
     desk.directory.write_touched(&desk.people).await.unwrap();
-    assert_eq!(desk.directory.drain_touched(), (vec![], vec![]), "one write for a thousand uses");
+    assert_eq!(desk.directory.drain_touched(), Batch::default(), "one write for a thousand uses");
     let stored = |people: Sqlite| async move {
         people.keys(&Pick::Ids(vec![key.as_u128()])).await.unwrap()[0].last_used_at
     };
@@ -193,7 +193,7 @@ async fn last_uses_are_written_in_batches_and_never_move_back() {
     desk.directory.touch(key, desk.now());
     desk.directory.touch(KeyId::from_u128(1), desk.now());
     assert!(desk.directory.write_touched(&desk.people).await.is_err(), "an unknown key");
-    assert_eq!(desk.directory.drain_touched().0.len(), 2);
+    assert_eq!(desk.directory.drain_touched().keys.len(), 2);
     let seen = UserSeen { key, user: DelegatedUser(8), at: used };
     desk.people.write_users_seen(&[seen, seen]).await.unwrap();
 }

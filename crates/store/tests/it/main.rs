@@ -14,6 +14,8 @@ mod accounts_foreign;
 #[cfg(test)]
 mod accounts_refused;
 #[cfg(test)]
+mod accounts_standing;
+#[cfg(test)]
 mod accounts_store;
 #[cfg(test)]
 mod ledger;

@@ -300,7 +300,8 @@ pub(crate) struct KeyCreate {
 #[command(after_help = "\
 FILE holds one JSON object a line, or comma-separated values with a head line. The fields are
 name, sha256 or bcrypt and prefix, and if wanted account, group, models, routes, networks,
-expires, delegates, limits. In CSV the lists are separated by spaces. `-` reads standard input.
+expires, delegates, limits; and first_seen (2024-05-01) with active_days, what the account did
+before: it counts for its class. In CSV the lists are separated by spaces. `-` reads standard input.
 
 Example:
   {\"name\":\"lab-1\",\"sha256\":\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"}")]

@@ -96,12 +96,18 @@ fn instant(text: &str, now: Timestamp) -> Result<Timestamp, Fault> {
         let back = u64::try_from(back).unwrap_or(u64::MAX);
         return Ok(Timestamp::from_millis(now.millis().saturating_sub(back)));
     }
+    day_or_instant(text).ok_or_else(|| {
+        Fault::new(format!("`{text}` is no time")).hint(
+            "write a day (2026-11-01), an instant (2026-11-01T12:00:00Z) or a time before now (7d)",
+        )
+    })
+}
+
+/// `2026-11-01`, in UTC, or `2026-11-01T12:00:00Z`.
+pub(super) fn day_or_instant(text: &str) -> Option<Timestamp> {
     let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
     let at = text.parse::<jiff::Timestamp>().ok().or_else(|| day().map(|day| day.timestamp()));
-    at.and_then(|at| u64::try_from(at.as_millisecond()).ok()).map(Timestamp::from_millis).ok_or_else(|| {
-        Fault::new(format!("`{text}` is no time"))
-            .hint("write a day (2026-11-01), an instant (2026-11-01T12:00:00Z) or a time before now (7d)")
-    })
+    at.and_then(|at| u64::try_from(at.as_millisecond()).ok()).map(Timestamp::from_millis)
 }
 
 /// Public id and name of a subject, by its internal id.

@@ -8,9 +8,10 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use surgewall_core::files::read_text;
 use surgewall_core::principal::Scopes;
-use surgewall_store::admin::{Foreign, KeyCreate, KeyImport, Reply, Request};
+use surgewall_store::admin::{Brought, Foreign, KeyCreate, KeyImport, Reply, Request};
 
 use crate::commands::office::{operate, unexpected};
+use crate::commands::report::day_or_instant;
 use crate::fault::Fault;
 use crate::place::Place;
 use crate::show;
@@ -19,7 +20,7 @@ use crate::show;
 const IMPORT_BYTES_MAX: u64 = 8 << 20;
 
 /// One key of an import.
-#[derive(Deserialize, Default, Debug, PartialEq)]
+#[derive(Deserialize, Default, Debug)]
 #[serde(deny_unknown_fields, default)]
 struct Line {
     name: String,
@@ -34,9 +35,35 @@ struct Line {
     expires: Option<String>,
     delegates: bool,
     limits: Vec<String>,
+    first_seen: Option<String>,
+    active_days: Option<u32>,
 }
 
+/// A line: its key, and what its account brings.
+type Read = (KeyCreate, Option<Brought>);
+
 impl Line {
+    fn read(self) -> Result<Read, String> {
+        let history = self.history()?;
+        self.key().map(|key| (key, history))
+    }
+
+    fn history(&self) -> Result<Option<Brought>, String> {
+        let (Some(first_seen), Some(account)) = (&self.first_seen, &self.account) else {
+            return match (&self.first_seen, self.active_days) {
+                (None, None) => Ok(None),
+                (None, Some(_)) => {
+                    Err("active_days count from first_seen, which is not there".to_owned())
+                }
+                (Some(_), _) => Err("first_seen is of an account, which is not there".to_owned()),
+            };
+        };
+        let first_seen = day_or_instant(first_seen)
+            .ok_or_else(|| format!("first_seen: `{first_seen}` is no date like 2024-05-01"))?;
+        let active_days = self.active_days.unwrap_or(0);
+        Ok(Some(Brought { account: account.clone(), first_seen, active_days }))
+    }
+
     fn key(self) -> Result<KeyCreate, String> {
         let foreign = match (self.sha256, self.bcrypt, self.prefix) {
             (Some(hex), None, None) => Foreign::Sha256(hex),
@@ -66,9 +93,11 @@ pub(super) async fn import(place: &Place, file: &Path) -> Result<(), Fault> {
         read(file).map_err(|error| Fault::from(error).during(&file.display().to_string()))?;
     let csv = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     let keys = if csv { from_csv(&text) } else { from_jsonl(&text) };
-    let keys =
+    let lines =
         keys.map_err(|(line, what)| Fault::new(format!("{}:{line}: {what}", file.display())))?;
-    match operate(place, Request::KeyImport(KeyImport { keys })).await? {
+    let (keys, history): (Vec<_>, Vec<_>) = lines.into_iter().unzip();
+    let history = history.into_iter().flatten().collect();
+    match operate(place, Request::KeyImport(KeyImport { keys, history })).await? {
         Reply::Imported { keys } => {
             show::err(&format!("{} accepted from now on\n", show::count(keys as u64, "key")));
             Ok(())
@@ -92,19 +121,19 @@ fn read(file: &Path) -> std::io::Result<String> {
 /// The line, from 1, and what is wrong with it.
 type Mistake = (usize, String);
 
-fn from_jsonl(text: &str) -> Result<Vec<KeyCreate>, Mistake> {
+fn from_jsonl(text: &str) -> Result<Vec<Read>, Mistake> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(at, line)| {
             let parsed = serde_json::from_str::<Line>(line).map_err(|error| error.to_string());
-            parsed.and_then(Line::key).map_err(|what| (at + 1, what))
+            parsed.and_then(Line::read).map_err(|what| (at + 1, what))
         })
         .collect()
 }
 
 /// The cells become the same JSON that a line would hold: lists are separated
 /// by spaces, an empty cell is absent.
-fn from_csv(text: &str) -> Result<Vec<KeyCreate>, Mistake> {
+fn from_csv(text: &str) -> Result<Vec<Read>, Mistake> {
     let rows = show::csv::read(text).map_err(|at| (at, "a quote is not closed".to_owned()))?;
     let mut rows = rows.into_iter();
     let head = rows.next().unwrap_or_default();
@@ -117,7 +146,7 @@ fn from_csv(text: &str) -> Result<Vec<KeyCreate>, Mistake> {
             let parsed = serde_json::from_value::<Line>(serde_json::json!(fields));
             parsed
                 .map_err(|error| error.to_string())
-                .and_then(Line::key)
+                .and_then(Line::read)
                 .map_err(|what| (at + 2, what))
         })
         .collect()
@@ -127,6 +156,7 @@ fn value(name: &str, cell: &str) -> serde_json::Value {
     match name {
         "models" | "routes" | "networks" | "limits" => cell.split_whitespace().collect(),
         "delegates" => cell.parse::<bool>().map_or_else(|_| cell.into(), Into::into),
+        "active_days" => cell.parse::<u32>().map_or_else(|_| cell.into(), Into::into),
         _ => cell.into(),
     }
 }
@@ -137,16 +167,33 @@ mod tests {
 
     #[test]
     fn both_forms_say_the_same() {
-        let json = r#"{"name":"a","sha256":"ff","models":["x","y*"],"networks":["10.0.0.0/8"],"delegates":true}"#;
-        let csv = "name,sha256,models,networks,delegates,prefix\na,ff,x y*,10.0.0.0/8,true,\n";
+        let json = r#"{"name":"a","sha256":"ff","account":"a@b.c","first_seen":"2024-05-01","active_days":3,"models":["x","y*"],"networks":["10.0.0.0/8"],"delegates":true}"#;
+        let csv = "name,sha256,models,networks,delegates,prefix,account,first_seen,active_days\na,ff,x y*,10.0.0.0/8,true,,a@b.c,2024-05-01,3\n";
         let from_json = from_jsonl(json).unwrap();
         assert!(from_json == from_csv(csv).unwrap());
-        assert_eq!(from_json[0].scopes.models, ["x", "y*"]);
+        assert_eq!(from_json[0].0.scopes.models, ["x", "y*"]);
+        let brought = from_json[0].1.as_ref().unwrap();
+        assert_eq!(brought.first_seen.to_string(), "2024-05-01T00:00:00.000Z");
+        assert_eq!((brought.account.as_str(), brought.active_days), ("a@b.c", 3));
+    }
+
+    #[test]
+    fn a_history_has_an_account_and_a_beginning() {
+        let check = |more: &str, said: &str| {
+            let line = format!("{{\"name\":\"a\",\"sha256\":\"ff\"{more}}}");
+            let (at, what) = from_jsonl(&line).err().unwrap();
+            assert!(at == 1 && what.contains(said), "{more}: {what}");
+        };
+        check(r#","first_seen":"2024-05-01""#, "of an account");
+        check(r#","account":"a@b.c","active_days":3"#, "from first_seen");
+        check(r#","account":"a@b.c","first_seen":"May"#, "EOF");
+        check(r#","account":"a@b.c","first_seen":"May""#, "no date");
+        check(r#","account":"a@b.c","first_seen":"2024-05-01","active_days":-1"#, "-1");
     }
 
     #[test]
     fn mistakes_name_their_line() {
-        let at = |result: Result<Vec<KeyCreate>, Mistake>| result.err().unwrap().0;
+        let at = |result: Result<Vec<Read>, Mistake>| result.err().unwrap().0;
         assert_eq!(at(from_jsonl("{\"name\":\"a\",\"sha256\":\"f\"}\n\n{\"name\":\"b\"}")), 3);
         assert_eq!(at(from_jsonl("{\"nam\":\"a\"}")), 1);
         assert_eq!(at(from_csv("name,sha256\na,f\nb,\n")), 3);

@@ -146,6 +146,8 @@ pub(super) fn one(reply: Reply, format: Shape) -> Result<(), Fault> {
             ("id", view.id.to_string()),
             ("who", who(&view)),
             ("class", class(view.class, view.class_since, view.class_why)),
+            ("known since", minute(view.known_since)),
+            ("good use", format!("on {}", crate::show::count(view.active_days, "day"))),
             ("group", or_none(view.group.as_ref())),
             ("limits", joined(&view.limits)),
             ("state", if view.suspended { "suspended" } else { "active" }.to_owned()),
@@ -201,6 +203,7 @@ fn class(class: Class, since: Timestamp, why: ClassReason) -> String {
         ClassReason::Operator => "granted by an operator",
         ClassReason::Issuer => "given to accounts of its token's issuer",
         ClassReason::Claim => "its token says so",
+        ClassReason::Earned => "earned by age and good use",
         ClassReason::OperatorsKey => "the operator's own key",
         ClassReason::Unknown => "why was not recorded",
     };
@@ -208,7 +211,7 @@ fn class(class: Class, since: Timestamp, why: ClassReason) -> String {
 }
 
 fn sheet(lines: &[(&str, String)]) {
-    let lines = lines.iter().map(|(name, value)| format!("{name:<10}  {}\n", plain(value)));
+    let lines = lines.iter().map(|(name, value)| format!("{name:<11}  {}\n", plain(value)));
     out(&lines.collect::<String>());
 }
 
