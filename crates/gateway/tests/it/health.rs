@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use surgewall_testkit::{Behaviour, Double};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::harness::TestDoor;
 
@@ -23,20 +24,21 @@ struct Hanging {
 }
 
 impl Hanging {
-    /// Its address, and what it sees from now on.
-    async fn start() -> (String, Arc<Self>) {
+    /// Its address, what it sees from now on, and its task: dropped, it ends.
+    async fn start() -> (String, Arc<Self>, JoinSet<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Self::default());
         let told = seen.clone();
-        tokio::task::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let seen = seen.clone();
                 connections.spawn(async move { seen.hang(stream).await });
             }
         });
-        (url, told)
+        (url, told, server)
     }
 
     /// Reads until the client gives up.
@@ -65,7 +67,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn a_server_that_hangs_holds_up_no_other_pool() {
-    let (hanging_url, hanging) = Hanging::start().await;
+    let (hanging_url, hanging, _server) = Hanging::start().await;
     let double = Double::start(Behaviour::default());
     let pool = |name: &str, url: &str| {
         format!("[[upstream]]\nname=\"{name}\"\nurl=\"{url}/v1\"\nhealth_interval_s=1\n")
@@ -80,7 +82,7 @@ async fn a_server_that_hangs_holds_up_no_other_pool() {
 
 #[tokio::test]
 async fn so_many_servers_are_asked_at_once_and_no_more() {
-    let (url, hanging) = Hanging::start().await;
+    let (url, hanging, _server) = Hanging::start().await;
     let servers: String = (0..=CHECKS_MAX)
         .map(|nth| format!("[[upstream.servers]]\nurl=\"{url}/{nth}/v1\"\n"))
         .collect();
