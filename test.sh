@@ -5,7 +5,7 @@
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
-stages=(format lint test docs readme sdk faults drill)
+stages=(format lint test docs monitoring readme sdk faults drill)
 # Everything that is made goes under target/, which git ignores.
 [[ -d "${CARGO_HOME:-$HOME/.cargo}/bin" ]] && PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -45,6 +45,17 @@ stage_test() {
 
 stage_docs() {
   RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+}
+
+# The alert rules and their tests, and the dashboard's queries. That their metrics exist is held by the Rust tests.
+stage_monitoring() {
+  need "python3 --version" python3
+  need "promtool --version" --no-install-recommends prometheus
+  promtool check config deploy/prometheus/prometheus.yml
+  promtool test rules deploy/prometheus/surgewall.rules.test.yml
+  mkdir -p "$CARGO_TARGET_DIR/monitoring"
+  python3 tests/dashboard.py deploy/grafana/surgewall.json "$CARGO_TARGET_DIR/monitoring/dashboard.rules.yml"
+  promtool check rules "$CARGO_TARGET_DIR/monitoring/dashboard.rules.yml"
 }
 
 # The programs that the following stages run: the same profile as the tests, so they are built already.

@@ -336,3 +336,6 @@ pub fn render(door: &Door) -> String {
     let _ = encode(&mut text, &metrics.registry);
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,6 +130,7 @@ impl AdmissionMetrics {
     pub fn pool(&self, pool: &str, counts: &PoolCounts, view: &View) {
         for (class, counts) in Class::ALL.into_iter().zip(&counts.classes) {
             let decisions = [
+                ("offered", counts.offered.requests),
                 ("admitted", counts.admitted.requests),
                 ("queued", counts.queued),
                 ("refused", counts.refused),
