@@ -67,8 +67,11 @@ fn work(name: &str) -> Result<Work, Box<dyn Error>> {
             input_tokens_estimate: 100,
             form: surgewall_wire::request::Form::default(),
         };
-        let events =
-            if upstream == Dialect::Anthropic { anthropic_events() } else { openai_events() };
+        let events = match upstream {
+            Dialect::Openai => openai_events(),
+            Dialect::Anthropic => anthropic_events(),
+            Dialect::Ollama => ollama_lines(),
+        };
         Work::Stream(Box::new(options), events)
     };
     let request = |bytes, dialect| {
@@ -79,6 +82,9 @@ fn work(name: &str) -> Result<Work, Box<dyn Error>> {
         "openai-anthropic" => stream(ClientDialect::Anthropic, Dialect::Openai),
         "anthropic-openai" => stream(ClientDialect::OpenAi, Dialect::Anthropic),
         "anthropic-anthropic" => stream(ClientDialect::Anthropic, Dialect::Anthropic),
+        "openai-ollama" => stream(ClientDialect::Ollama, Dialect::Openai),
+        "ollama-openai" => stream(ClientDialect::OpenAi, Dialect::Ollama),
+        "ollama-ollama" => stream(ClientDialect::Ollama, Dialect::Ollama),
         "request-1k" => request(1 << 10, Dialect::Openai),
         "request-64k" => request(64 << 10, Dialect::Openai),
         "request-64k-anthropic" => request(64 << 10, Dialect::Anthropic),
@@ -130,6 +136,21 @@ fn anthropic_events() -> Vec<Bytes> {
     ));
     events.push(event("message_stop", ""));
     events
+}
+
+fn ollama_lines() -> Vec<Bytes> {
+    let line = |content: &str, rest: &str| {
+        Bytes::from(format!(
+            "{{\"model\":\"m\",\"created_at\":\"2026-09-21T12:00:00Z\",\"message\":{{\"role\":\"assistant\",\
+             \"content\":\"{content}\"}},{rest}}}\n"
+        ))
+    };
+    let mut lines: Vec<_> =
+        (0..EVENTS).map(|n| line(&format!(" word{n}"), "\"done\":false")).collect();
+    let done =
+        "\"done\":true,\"done_reason\":\"stop\",\"prompt_eval_count\":100,\"eval_count\":200";
+    lines.push(line("", done));
+    lines
 }
 
 fn body(bytes: usize) -> Bytes {

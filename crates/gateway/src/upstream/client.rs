@@ -186,7 +186,7 @@ impl HttpClient {
             match self.busy(plain, &server.1).send(request).await {
                 Ok(answered) => return Ok(answered),
                 Err(Failed::Broke) => return Err(UpstreamFault::Broke),
-                Err(Failed::Unsent(back)) => request = back,
+                Err(Failed::Unsent(back)) => request = *back,
             }
         }
         let stream = self.connector.clone().call(server.0).await;

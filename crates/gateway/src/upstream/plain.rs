@@ -89,9 +89,12 @@ impl Plain {
     }
 }
 
+/// Connections, each since when it is idle.
+type Kept = Vec<(Instant, Box<Plain>)>;
+
 /// The idle connections of one pool, by server.
 pub(super) struct Idle {
-    kept: Mutex<HashMap<Authority, Vec<(Instant, Box<Plain>)>>>,
+    kept: Mutex<HashMap<Authority, Kept>>,
     /// How many are kept to one server.
     most: usize,
 }
@@ -140,7 +143,7 @@ pub(super) struct Busy {
 /// Why a request got no answer.
 pub(super) enum Failed {
     /// Nothing of it was written: it may go on another connection.
-    Unsent(Request<Full<Bytes>>),
+    Unsent(Box<Request<Full<Bytes>>>),
     /// The connection broke.
     Broke,
 }
@@ -159,7 +162,10 @@ impl Busy {
         let plain = &mut self.plain;
         match poll_fn(|cx| plain.poll_until(cx, |cx| answer.as_mut().poll(cx))).await {
             Some(Ok(head)) => Ok((head, self)),
-            Some(Err(mut error)) => Err(error.take_message().map_or(Failed::Broke, Failed::Unsent)),
+            Some(Err(mut error)) => {
+                let unsent = error.take_message().map(Box::new);
+                Err(unsent.map_or(Failed::Broke, Failed::Unsent))
+            }
             None => Err(Failed::Broke),
         }
     }
