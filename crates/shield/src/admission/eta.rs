@@ -49,11 +49,13 @@ pub struct Eta {
     depth: usize,
 }
 
-/// The last ratios of actual to raw wait.
+/// The last ratios of actual to raw wait, also in order: a prediction is made
+/// for each arrival and each comment, and must not sort.
 #[derive(Clone, Debug, Default)]
 struct Ratios {
     values: Vec<f64>,
     next: usize,
+    sorted: Vec<f64>,
 }
 
 impl Ratios {
@@ -61,19 +63,25 @@ impl Ratios {
         if self.values.len() < RATIOS {
             self.values.push(ratio);
         } else if let Some(slot) = self.values.get_mut(self.next) {
-            *slot = ratio;
+            let oldest = std::mem::replace(slot, ratio);
+            let at = self.place(oldest);
+            self.sorted.remove(at.min(RATIOS - 1));
         }
         self.next = (self.next + 1) % RATIOS;
+        self.sorted.insert(self.place(ratio), ratio);
+    }
+
+    /// Where `ratio` stands, or would stand.
+    fn place(&self, ratio: f64) -> usize {
+        self.sorted.partition_point(|other| other.total_cmp(&ratio).is_lt())
     }
 
     /// The 5th, 50th and 95th percentile, rounded outwards.
     fn quantiles(&self) -> Option<(f64, f64, f64)> {
-        let mut sorted = self.values.clone();
-        sorted.sort_by(f64::total_cmp);
-        let last = sorted.len().checked_sub(1)?;
-        let at = |index: usize| sorted.get(index).copied();
-        let tail = sorted.len() / 20;
-        (sorted.len() >= RATIOS_MIN).then_some(())?;
+        let last = self.sorted.len().checked_sub(1)?;
+        let at = |index: usize| self.sorted.get(index).copied();
+        let tail = self.sorted.len() / 20;
+        (self.sorted.len() >= RATIOS_MIN).then_some(())?;
         Some((at(tail)?, at(last / 2)?, at(last - tail)?))
     }
 }
@@ -294,5 +302,17 @@ mod tests {
         assert_eq!(predictor.held_share(), None);
         predictor.left(CLASS, &eta, eta.high + Duration::from_millis(1));
         assert_eq!(predictor.held_share(), Some(0.0));
+    }
+
+    #[test]
+    fn the_last_ratios_stay_in_order() {
+        let mut ratios = Ratios::default();
+        for nth in 0..1_000_u32 {
+            ratios.push(f64::from(nth.wrapping_mul(2_654_435_761) % 97));
+            let mut sorted = ratios.values.clone();
+            sorted.sort_by(f64::total_cmp);
+            assert_eq!(ratios.sorted, sorted);
+        }
+        assert_eq!(ratios.sorted.len(), RATIOS);
     }
 }

@@ -293,8 +293,10 @@ impl<T> Gate<T> {
         let Some(ticket) = self.tickets.remove(&id) else { return };
         let class = ticket.ask.lineage.class();
         match ticket.phase {
-            Phase::Queued { handle, .. } => {
+            Phase::Queued { handle, since, promised, .. } => {
                 self.queue.remove(handle);
+                let waited = now.saturating_duration_since(since);
+                self.predictor.left(class, &promised, waited);
                 self.queued_bytes[class as usize] -= ticket.ask.bytes;
                 self.counts.of(class).left += 1;
             }
@@ -308,7 +310,9 @@ impl<T> Gate<T> {
                     self.expected.observe(ticket.ask.principal, ticket.ask.model, output);
                 }
                 let took = now.saturating_duration_since(since);
-                self.predictor.served(now, cost, took);
+                if cost > Work::ZERO {
+                    self.predictor.served(now, cost, took);
+                }
                 // In the unit of what was offered; of a call that was cut short, what it did.
                 let done = if end == End::Completed { ticket.expected } else { cost };
                 self.counts.ended(done.min(ticket.expected), took);
