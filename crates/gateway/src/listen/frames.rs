@@ -22,7 +22,7 @@ const RESET_FRAMES: u32 = 3;
 /// room that DATA frames took, and the smallest of those has a head and a byte.
 const WINDOW_UPDATE_BYTES: u64 = 5;
 /// WINDOW_UPDATEs ahead of what was sent.
-const WINDOW_UPDATES_AHEAD: u64 = 1_000;
+const WINDOW_UPDATES_AHEAD: u64 = 400;
 
 /// A peer sends frames that carry nothing faster than any client has to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
