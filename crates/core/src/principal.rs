@@ -275,8 +275,12 @@ impl AccountRecord {
     /// Whether it is known for less than `days` at `now`.
     #[must_use]
     pub fn is_young(&self, days: u32, now: Timestamp) -> bool {
-        now.since(self.known_since) < Duration::from_secs(u64::from(days) * DAY_S)
+        is_young(self.known_since, days, now)
     }
+}
+
+fn is_young(known_since: Timestamp, days: u32, now: Timestamp) -> bool {
+    now.since(known_since) < Duration::from_secs(u64::from(days) * DAY_S)
 }
 
 /// One group as the door knows it.
@@ -301,6 +305,8 @@ pub struct Principal {
     pub caller: Caller,
     /// The end user that a delegating key named.
     pub delegated: Option<DelegatedUser>,
+    /// Whether that end user is too young to have its key's class.
+    pub young_user: bool,
 }
 
 /// The caller behind a principal.
@@ -315,6 +321,21 @@ pub enum Caller {
 }
 
 impl KeyRecord {
+    /// The class of its callers: its account's, or the operator's.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.account.as_ref().map_or(Class::Verified, |account| account.class)
+    }
+
+    /// Whether an end user whom the key names since `known_since` is `new` for it
+    /// is known for less than `days`. Who is vouched for vouches for its end users.
+    #[must_use]
+    pub fn is_young_user(&self, known_since: Timestamp, days: u32, now: Timestamp) -> bool {
+        let vouched = |why| matches!(why, ClassReason::Operator | ClassReason::Claim);
+        self.account.as_ref().is_some_and(|account| !vouched(account.class_why))
+            && is_young(known_since, days, now)
+    }
+
     /// The limits of this one end user of the key.
     #[must_use]
     pub fn limits_of(&self, user: DelegatedUser) -> &[LimitSpec] {

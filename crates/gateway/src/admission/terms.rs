@@ -74,7 +74,8 @@ pub fn lineage(principal: &Principal, young_days: u32, now: Timestamp) -> (Linea
         principal.class == Class::New || account.class_why == ClassReason::Earned
     };
     let account = principal.account();
-    let young = account.is_some_and(|a| unvouched(a) && a.is_young(young_days, now));
+    let young = principal.young_user
+        || account.is_some_and(|a| unvouched(a) && a.is_young(young_days, now));
     let last = levels[depth.saturating_sub(1)];
     (Lineage::new(principal.class, young, &levels[..depth]), last)
 }
@@ -89,4 +90,69 @@ pub fn sketch(principal: u64, body: &[u8]) -> u64 {
     let head = &body[..body.len().min(SKETCH_BYTES)];
     let tail = &body[body.len().saturating_sub(SKETCH_BYTES)..];
     HASHER.hash_one((principal, body.len(), head, tail))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use surgewall_core::id::{AccountId, KeyId};
+    use surgewall_core::principal::{DelegatedUser, KeyRecord, Network, Scopes};
+
+    use super::*;
+
+    const MADE: Timestamp = Timestamp::from_millis(1_760_000_000_000);
+    const YOUNG_S: u64 = 7 * 86_400;
+
+    fn principal(account: Option<(Class, ClassReason)>, young_user: bool) -> Principal {
+        let account = account.map(|(class, class_why)| {
+            Arc::new(AccountRecord {
+                id: AccountId::from_u128(1),
+                class,
+                class_why,
+                group: None,
+                limits: Vec::new(),
+                suspended: false,
+                known_since: MADE,
+            })
+        });
+        let key = KeyRecord {
+            id: KeyId::from_u128(2),
+            name: String::new(),
+            account,
+            group: None,
+            delegates: true,
+            scopes: Scopes::default(),
+            limits: Vec::new(),
+            users: None,
+            expires_at: None,
+            revoked_at: None,
+        };
+        Principal {
+            class: key.class(),
+            network: Network::from_u128(0),
+            caller: Caller::Key(Arc::new(key)),
+            delegated: young_user.then_some(DelegatedUser(3)),
+            young_user,
+        }
+    }
+
+    #[test]
+    fn the_young_for_whom_nobody_vouches_share_one_counter() {
+        let check = |account, young_user, age_s: u64, expected| {
+            let now = MADE.plus(Duration::from_secs(age_s));
+            let young = lineage(&principal(account, young_user), 7, now).0.is_young();
+            assert_eq!(young, expected, "{account:?} {young_user} {age_s}");
+        };
+        let earned = Some((Class::Established, ClassReason::Earned));
+        for account in [Some((Class::New, ClassReason::Default)), earned] {
+            check(account, false, YOUNG_S - 1, true);
+            check(account, false, YOUNG_S, false);
+            check(account, true, 2 * YOUNG_S, true);
+        }
+        for why in [ClassReason::Operator, ClassReason::Issuer, ClassReason::Claim] {
+            check(Some((Class::Verified, why)), false, 0, false);
+        }
+        check(None, false, 0, false);
+    }
 }

@@ -59,11 +59,12 @@ pub async fn identify(
 
 fn principal(arrival: &Arrival, caller: Caller) -> Principal {
     let class = match &caller {
-        Caller::Key(key) => key.account.as_ref().map_or(Class::Verified, |account| account.class),
+        Caller::Key(key) => key.class(),
         Caller::Account(account) => account.class,
         Caller::Anonymous => Class::Anonymous,
     };
-    Principal { class, network: arrival.network, caller, delegated: None }
+    let network = arrival.network;
+    Principal { class, network, caller, delegated: None, young_user: false }
 }
 
 /// The credentials of a request, each text once, in the order of the headers.

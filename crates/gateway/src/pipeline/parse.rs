@@ -9,7 +9,7 @@ use http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use surgewall_core::config::limits::Limits;
 use surgewall_core::limits::DELEGATED_NAME_BYTES_MAX;
-use surgewall_core::principal::{DelegatedUser, Principal};
+use surgewall_core::principal::{Class, DelegatedUser, Principal};
 use surgewall_core::refusal::Refusal;
 use surgewall_store::people::sealed::delegated_user;
 use surgewall_wire::request::{Facts, RequestLimits};
@@ -73,6 +73,7 @@ pub async fn parse(
     let facts = request::read(arrival.route.dialect, endpoint, &body, &bounds)?;
     let Throttled { mut principal, slot } = throttled;
     principal.delegated = delegated(door, arrival, &principal, &facts, headers)?;
+    classify_user(door, arrival, &mut principal);
     let asked = Asked { endpoint, body, facts, headers: passed_on(headers), _room: room };
     Ok(Parsed { principal, slot, asked })
 }
@@ -141,6 +142,16 @@ fn delegated(
     let user = delegated_user(&door.vault, key.id, name);
     door.directory.touch_user(key.id, user, arrival.at);
     Ok(Some(user))
+}
+
+/// An end user that its key names for the first days has a class of its own.
+fn classify_user(door: &Door, arrival: &Arrival, principal: &mut Principal) {
+    let (Some(key), Some(user)) = (principal.key(), principal.delegated) else { return };
+    let known_since = door.directory.user_known_since(user).unwrap_or(arrival.at);
+    let days = arrival.policy.config.admission.young_days;
+    if key.is_young_user(known_since, days, arrival.at) {
+        (principal.class, principal.young_user) = (Class::New, true);
+    }
 }
 
 fn too_long_a_name() -> Refusal {

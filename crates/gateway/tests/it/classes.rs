@@ -86,3 +86,35 @@ async fn an_account_becomes_established_by_age_and_good_use_and_the_ledger_says_
     let established = story.admitted.iter().filter(|a| a.who.class == Class::Established);
     assert_eq!(established.count(), 2, "from the next request on");
 }
+
+#[tokio::test]
+async fn a_delegated_user_is_new_for_a_week_under_a_key_that_nobody_vouches_for() {
+    let double = Double::start("rate=1000".parse().unwrap());
+    let pool = upstream("local", &double.url(), "models=[\"double\"]");
+    let time = ManualClock::new(Timestamp::from_millis(1_760_000_000_000));
+    let terms = "[classes]\nestablished_days=0\nestablished_active_days=1\n";
+    let door = TestDoor::start_at(&format!("{terms}{pool}"), Clock::Manual(time.clone())).await;
+    let mut clients = Vec::new();
+    for (name, class) in [("earned", None), ("granted", Some(Class::Established))] {
+        let email = format!("{name}@example.org");
+        let own = account(&door, &email, class).await;
+        assert_eq!(ask(&own, "double").await, 200);
+        let account = Some(email);
+        let key = KeyCreate { name: name.into(), account, delegates: true, ..KeyCreate::default() };
+        clients.push(door.stranger().with_key(&door.key(key).await));
+    }
+    write_last_use(door.door()).await;
+    for _ in 0..2 {
+        for client in &clients {
+            let mut body = chat("double", "say 1", false);
+            body["user"] = "alice".into();
+            assert_eq!(client.post("/v1/chat/completions", &body).await.unwrap().status, 200);
+        }
+        time.advance(Duration::from_secs(7 * DAY_S));
+    }
+    let story = door.stop().await;
+    let named = story.admitted.iter().filter(|a| a.who.user.is_some());
+    let classes: Vec<_> = named.map(|a| a.who.class).collect();
+    let expected = [Class::New, Class::Established, Class::Established, Class::Established];
+    assert_eq!(classes, expected, "two users on the first day, the same two a week later");
+}

@@ -3,7 +3,7 @@
 //! They are part of the key: one sealed list by keyed hash, bounded, changed
 //! with the key's row. The name that an operator gives is hashed and forgotten.
 
-use surgewall_core::principal::{DelegatedUser, UserLimits};
+use surgewall_core::principal::{Class, DelegatedUser, UserLimits};
 use surgewall_core::quota::LimitSpec;
 
 use super::error::AdminError;
@@ -79,8 +79,15 @@ async fn show<P: People>(
 ) -> Result<DelegatedView, AdminError> {
     let written = office.people.user_seen(row.id, user).await?;
     let pending = office.directory.last_seen(row.id, user);
+    let known_since = office.directory.user_known_since(user).unwrap_or_else(|| office.now());
+    let days = office.config.admission.young_days;
+    let class = office.directory.key(row.id).map_or(Class::New, |key| {
+        let young = key.is_young_user(known_since, days, office.now());
+        if young { Class::New } else { key.class() }
+    });
     Ok(DelegatedView {
         user,
+        class,
         key: row.public_id.clone(),
         key_name: open_text(office.vault, column::KEY_NAME, row.id.as_u128(), &row.name.sealed)?,
         limits: view::shown(limits),

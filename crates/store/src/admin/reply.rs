@@ -139,6 +139,8 @@ pub struct DelegatedView {
     pub key: PublicId,
     /// The key's name.
     pub key_name: String,
+    /// The user's class: its key's, or `new` while it is young.
+    pub class: Class,
     /// The user's own limits.
     pub limits: Vec<String>,
     /// When the key first named it; `None` where it never did, or it was forgotten.

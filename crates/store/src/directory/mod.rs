@@ -30,7 +30,7 @@ use crate::vault::Vault;
 
 pub use bcrypt::{BCRYPT_AT_ONCE_MAX, BCRYPT_WAITING_MAX};
 pub use memo::VERIFIED_MAX;
-pub use touched::{Batch, LAST_USE_WRITE_S, USERS_PENDING_MAX};
+pub use touched::{Batch, LAST_USE_WRITE_S, USERS_KNOWN_MAX, USERS_PENDING_MAX};
 
 use entry::Entry;
 use state::{Relink, State};
@@ -138,6 +138,12 @@ impl Directory {
         while let Some(rows) = page(people.keys(&after(id)).await?) {
             id = rows.last().map_or(id, |row| row.id.as_u128());
             directory.learn(&rows.into_iter().map(Change::Key).collect::<Vec<_>>())?;
+        }
+        let mut after = (KeyId::from_u128(0), DelegatedUser(0));
+        while let Some(users) = page(people.users_first_seen(after).await?) {
+            after = users.last().map_or(after, |last| (last.key, last.user));
+            let mut touched = directory.touched();
+            users.iter().for_each(|first| touched.known(first.user, first.at));
         }
         Ok(directory)
     }
@@ -250,6 +256,12 @@ impl Directory {
     /// Remembers that `key` named `user` at `now`, in memory only.
     pub fn touch_user(&self, key: KeyId, user: DelegatedUser, now: Timestamp) {
         self.touched().user(key, user, now);
+    }
+
+    /// Since when `user` is known to its key, as far as that is in memory.
+    #[must_use]
+    pub fn user_known_since(&self, user: DelegatedUser) -> Option<Timestamp> {
+        self.touched().known_since(user)
     }
 
     /// Remembers that `account` used the door well at `now`, in memory only.

@@ -14,6 +14,9 @@ pub const LAST_USE_WRITE_S: u64 = 60;
 /// Delegated users that wait for the next batch: clients choose their names,
 /// so past it the others are not remembered this time.
 pub const USERS_PENDING_MAX: usize = 65_536;
+/// Delegated users of which the door holds in memory since when they are known
+/// (about 24 bytes each): past it, further ones stay young until the next start.
+pub const USERS_KNOWN_MAX: usize = 1_000_000;
 
 /// What was touched since the last batch. Keys and accounts are bounded by the directory.
 #[derive(Debug, Default)]
@@ -21,6 +24,8 @@ pub(super) struct Touched {
     keys: HashMap<KeyId, Timestamp>,
     users: HashMap<(KeyId, DelegatedUser), Timestamp>,
     accounts: HashMap<AccountId, Timestamp>,
+    /// By half of their keyed hash, in seconds since the epoch.
+    known_users: HashMap<u64, u32>,
 }
 
 /// What a batch is to write.
@@ -46,6 +51,7 @@ impl Touched {
     }
 
     pub(super) fn user(&mut self, key: KeyId, user: DelegatedUser, now: Timestamp) {
+        self.known(user, now);
         let full = self.users.len() >= USERS_PENDING_MAX;
         match self.users.get_mut(&(key, user)) {
             Some(at) => *at = now.max(*at),
@@ -54,6 +60,24 @@ impl Touched {
                 self.users.insert((key, user), now);
             }
         }
+    }
+
+    /// Notes that `user` is known since `first` at the latest.
+    pub(super) fn known(&mut self, user: DelegatedUser, first: Timestamp) {
+        let full = self.known_users.len() >= USERS_KNOWN_MAX;
+        let first = u32::try_from(first.seconds()).unwrap_or(u32::MAX);
+        match self.known_users.get_mut(&half(user)) {
+            Some(known) => *known = first.min(*known),
+            None if full => {}
+            None => {
+                self.known_users.insert(half(user), first);
+            }
+        }
+    }
+
+    pub(super) fn known_since(&self, user: DelegatedUser) -> Option<Timestamp> {
+        let first = self.known_users.get(&half(user))?;
+        Some(Timestamp::from_millis(u64::from(*first) * 1_000))
     }
 
     pub(super) fn last_use(&self, key: KeyId) -> Option<Timestamp> {
@@ -74,6 +98,12 @@ impl Touched {
     }
 }
 
+/// The keyed hash names the key too: half of it tells a million users apart.
+#[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
+const fn half(user: DelegatedUser) -> u64 {
+    user.0 as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +121,20 @@ mod tests {
         assert_eq!(users.len(), USERS_PENDING_MAX);
         assert!(users.iter().any(|seen| seen.user == DelegatedUser(0) && seen.at == at(9)));
         assert_eq!(touched.drain(), Batch::default());
+    }
+
+    #[test]
+    fn a_user_is_known_since_it_was_first_seen_and_past_the_bound_not_at_all() {
+        let mut touched = Touched::default();
+        let at = |seconds: u64| Timestamp::from_millis(seconds * 1_000);
+        for n in 0..=USERS_KNOWN_MAX as u128 {
+            touched.known(DelegatedUser(n), at(50));
+        }
+        touched.user(KeyId::from_u128(1), DelegatedUser(1), at(90));
+        touched.known(DelegatedUser(2), at(9));
+        let since =
+            [0, 1, 2, USERS_KNOWN_MAX as u128].map(|n| touched.known_since(DelegatedUser(n)));
+        assert_eq!(since, [Some(at(50)), Some(at(50)), Some(at(9)), None]);
     }
 
     #[test]

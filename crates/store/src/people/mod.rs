@@ -218,7 +218,7 @@ pub struct UserSeen {
     pub key: KeyId,
     /// Who.
     pub user: DelegatedUser,
-    /// When it was last seen.
+    /// When.
     pub at: Timestamp,
 }
 
@@ -312,6 +312,16 @@ pub trait People: Send + Sync {
         key: KeyId,
         user: DelegatedUser,
     ) -> impl Future<Output = Result<Option<Seen>, StoreError>> + Send;
+
+    /// When delegated users were first seen, at most [`PAGE_ROWS_MAX`] of them
+    /// after the one that is given, in the order of keys and users.
+    ///
+    /// # Errors
+    /// The engine failed, or a row is damaged.
+    fn users_first_seen(
+        &self,
+        after: (KeyId, DelegatedUser),
+    ) -> impl Future<Output = Result<Vec<UserSeen>, StoreError>> + Send;
 
     /// Keeps a configuration, once per hash, and drops the oldest past
     /// [`surgewall_core::limits::CONFIGS_KEPT_MAX`].

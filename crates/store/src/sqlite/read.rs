@@ -9,6 +9,7 @@ use super::engine;
 use super::rows::{self, to_blob};
 use crate::people::{
     AccountRow, ConfigRow, GroupRow, KeyRow, ORG_ID, PAGE_ROWS_MAX, Pick, Seen, StoreError,
+    UserSeen,
 };
 
 /// One table's statements, by [`Pick`]. Each is bound to the organisation, the
@@ -154,6 +155,19 @@ pub(super) async fn user_seen(
     let query = sqlx::query(SQL).bind(ORG_ID).bind(to_blob(key.as_u128())).bind(to_blob(user.0));
     let found = query.fetch_optional(pool).await.map_err(engine("reading a delegated user"))?;
     found.as_ref().map(rows::seen).transpose()
+}
+
+pub(super) async fn users_first_seen(
+    pool: &SqlitePool,
+    (key, user): (KeyId, DelegatedUser),
+) -> Result<Vec<UserSeen>, StoreError> {
+    const SQL: &str = "SELECT key_id, user_hash, first_seen FROM delegated_users \
+         WHERE org_id = ?1 AND (key_id, user_hash) > (?2, ?3) \
+         ORDER BY org_id, key_id, user_hash LIMIT ?4";
+    let query = sqlx::query(SQL).bind(ORG_ID).bind(to_blob(key.as_u128())).bind(to_blob(user.0));
+    let found = query.bind(PAGE_ROWS_MAX).fetch_all(pool).await;
+    let found = found.map_err(engine("reading delegated users"))?;
+    found.iter().map(rows::first_seen).collect()
 }
 
 pub(super) async fn configs(pool: &SqlitePool) -> Result<Vec<ConfigRow>, StoreError> {

@@ -4,11 +4,12 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::{Id, PublicId};
-use surgewall_core::principal::{Class, ClassReason};
+use surgewall_core::principal::{Class, ClassReason, DelegatedUser};
 
 use super::engine;
 use crate::people::{
     AccountRow, BcryptParts, ConfigRow, CredentialKind, GroupRow, Hidden, KeyRow, Seen, StoreError,
+    UserSeen,
 };
 
 /// An instant as SQLite stores it.
@@ -168,6 +169,12 @@ fn bcrypt(row: &SqliteRow) -> Result<Option<BcryptParts>, StoreError> {
 /// A row of `delegated_users`.
 pub(super) fn seen(row: &SqliteRow) -> Result<Seen, StoreError> {
     Ok(Seen { first: instant(row, "first_seen")?, last: instant(row, "last_seen")? })
+}
+
+/// A row of `delegated_users`, by its first sight.
+pub(super) fn first_seen(row: &SqliteRow) -> Result<UserSeen, StoreError> {
+    let user = DelegatedUser(u128::from_be_bytes(bytes(row, "user_hash")?));
+    Ok(UserSeen { key: id(row, "key_id")?, user, at: instant(row, "first_seen")? })
 }
 
 /// A row of `configs`.

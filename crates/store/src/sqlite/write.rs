@@ -99,6 +99,13 @@ impl People for Sqlite {
         read::user_seen(&self.readers, key, user)
     }
 
+    fn users_first_seen(
+        &self,
+        after: (KeyId, DelegatedUser),
+    ) -> impl Future<Output = Result<Vec<UserSeen>, StoreError>> + Send {
+        read::users_first_seen(&self.readers, after)
+    }
+
     async fn keep_config(&self, config: &ConfigRow) -> Result<(), StoreError> {
         // A configuration that comes back is the newest again.
         const KEEP: &str = "INSERT INTO configs (org_id, id, hash, text_sealed, kept_at) \

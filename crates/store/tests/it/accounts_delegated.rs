@@ -1,9 +1,12 @@
 //! End users of delegating keys: limits of one of them, and what is seen of them.
 
+use surgewall_core::clock::DAY_S;
+use surgewall_core::principal::{Class, ClassReason};
 use surgewall_store::admin::{
-    DelegatedView, EndUser, KeyCreate, KeySet, KeyView, Named, Reply, Request,
-    USERS_LIMITED_PER_KEY_MAX, UserLimit,
+    DelegatedView, EndUser, Judged, KeyCreate, KeySet, KeyView, Named, Office, Reply, Request,
+    USERS_LIMITED_PER_KEY_MAX, UserLimit, UserSet, judge_accounts,
 };
+use surgewall_store::people::AccountRow;
 use surgewall_store::people::sealed::delegated_user;
 
 use crate::accounts::{Desk, key_named};
@@ -85,6 +88,44 @@ async fn a_user_that_was_seen_says_when() {
     assert_eq!((view.first_seen_at, view.last_seen_at), (Some(first), Some(desk.now())));
     let bob = ask(&desk, limit(name("bob"), None)).await;
     assert_eq!((bob.first_seen_at, bob.last_seen_at), (None, None));
+}
+
+#[tokio::test]
+async fn a_user_has_its_keys_class_when_it_is_known_or_the_key_is_vouched_for() {
+    let desk = Desk::new().await;
+    let user = desk.user("ann@example.org").await;
+    let account = Some(user.clone());
+    let (_, secret) = desk.key(KeyCreate { delegates: true, account, ..key_named("app") }).await;
+    let key = desk.find(&secret).await.unwrap();
+    let id = key.account.unwrap().id;
+    let rule = |_: &AccountRow| {
+        let class = (Class::Established, ClassReason::Earned);
+        Some(Judged { class, detail: String::new() })
+    };
+    let office = Office {
+        people: &desk.people,
+        directory: &desk.directory,
+        vault: &desk.vault,
+        clock: &desk.clock,
+        config: &desk.config,
+    };
+    judge_accounts(&office, &desk.book, &[id], rule).await.unwrap();
+    let alice = delegated_user(&desk.vault, key.id, "alice");
+    desk.directory.touch_user(key.id, alice, desk.now());
+    desk.directory.write_touched(&desk.people).await.unwrap();
+    desk.pass(7 * DAY_S - 1);
+    let desk = desk.restart().await;
+    let class = async |desk: &Desk, user| ask(desk, limit(name(user), None)).await.class;
+    assert_eq!(class(&desk, "alice").await, Class::New);
+    desk.pass(1);
+    assert_eq!(class(&desk, "alice").await, Class::Established, "known for a week");
+    assert_eq!(class(&desk, "bob").await, Class::New);
+    let class_of = Some(Class::Verified);
+    let set = UserSet { user, class: class_of, ..UserSet::default() };
+    desk.ask(Request::UserSet(set)).await.unwrap();
+    for user in ["alice", "bob"] {
+        assert_eq!(class(&desk, user).await, Class::Verified, "vouched for by an operator");
+    }
 }
 
 #[tokio::test]

@@ -78,6 +78,12 @@ impl People for Faulty {
     async fn user_seen(&self, k: KeyId, u: DelegatedUser) -> Result<Option<Seen>, StoreError> {
         self.inner.user_seen(k, u).await
     }
+    async fn users_first_seen(
+        &self,
+        after: (KeyId, DelegatedUser),
+    ) -> Result<Vec<UserSeen>, StoreError> {
+        self.inner.users_first_seen(after).await
+    }
     async fn keep_config(&self, config: &ConfigRow) -> Result<(), StoreError> {
         self.inner.keep_config(config).await
     }

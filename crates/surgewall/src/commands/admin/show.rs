@@ -163,6 +163,7 @@ pub(super) fn one(reply: Reply, format: Shape) -> Result<(), Fault> {
         (Reply::Delegated(view), Shape::Text) => sheet(&[
             ("user", view.user.to_string()),
             ("key", format!("{} ({})", view.key_name, view.key)),
+            ("class", view.class.to_string()),
             ("limits", joined(&view.limits)),
             ("first seen", or_never(view.first_seen_at)),
             ("last seen", or_never(view.last_seen_at)),
