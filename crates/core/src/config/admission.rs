@@ -132,7 +132,7 @@ fn anonymous<'de, D: serde::Deserializer<'de>>(from: D) -> Result<ClassTerms, D:
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Queue {
-    /// Bytes of all waiting requests together, bodies included.
+    /// Bytes of the requests that wait at one upstream, bodies included.
     pub bytes_max: u64,
     /// Milliseconds after which a waiting stream gets its head and learns its position.
     pub comment_after_ms: u64,
