@@ -36,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Fault> {
         Command::Admin(asked) => block_on(admin::admin(&place, *asked)),
         Command::Check(asked) => block_on(check::check(&place, &asked)),
         Command::Drill(Drill::Deepseek(asked)) => block_on(crate::drill::deepseek(&asked)),
+        Command::Drill(Drill::Load(asked)) => block_on(crate::drill::load(&asked)),
         Command::Report(Report::Usage(asked)) => block_on(report::usage(&place, &asked)),
         Command::Report(Report::Incident(asked)) => incident::incident(&place, &asked),
     }

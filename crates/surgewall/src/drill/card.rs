@@ -17,6 +17,10 @@ pub(super) enum Act {
     Credentials,
     /// A leaked data directory.
     Leak,
+    /// A flood of strangers.
+    Flood,
+    /// What the incident report makes of it.
+    Cause,
 }
 
 impl Act {
@@ -27,6 +31,19 @@ impl Act {
             Self::Kill => "kill -9 under load",
             Self::Credentials => "credentials that must not work",
             Self::Leak => "a leaked data directory",
+            Self::Flood => "a flood of strangers while established callers go on",
+            Self::Cause => "too many users or a flood: the incident report",
+        }
+    }
+
+    /// How far its row goes, where there is more to the row than the act.
+    const fn extent(self) -> &'static str {
+        match self {
+            Self::Burst | Self::Kill => "",
+            Self::Credentials => "keys; sessions are not built",
+            Self::Leak => "the data directory; exposure is not built",
+            Self::Flood => "applications; packet floods are not built",
+            Self::Cause => "the report; the status page is not built",
         }
     }
 
@@ -34,6 +51,8 @@ impl Act {
     const fn row(self) -> Option<usize> {
         match self {
             Self::Burst | Self::Kill => None,
+            Self::Flood => Some(1),
+            Self::Cause => Some(3),
             Self::Leak => Some(4),
             Self::Credentials => Some(14),
         }
@@ -61,12 +80,12 @@ impl Ending {
         }
     }
 
-    /// The colour in a terminal and in the picture; the word always stands beside it.
+    /// The colour in a terminal, and its name in the picture; the word always stands beside it.
     const fn colours(self) -> (&'static str, &'static str) {
         match self {
-            Self::Held => ("\u{1b}[32m", "#1a7f37"),
-            Self::Failed => ("\u{1b}[31m", "#cf222e"),
-            Self::NotBuilt => ("\u{1b}[2m", "#6e7781"),
+            Self::Held => ("\u{1b}[32m", "held"),
+            Self::Failed => ("\u{1b}[31m", "failed"),
+            Self::NotBuilt => ("\u{1b}[2m", "dim"),
         }
     }
 }
@@ -74,6 +93,8 @@ impl Ending {
 #[derive(Debug, Serialize)]
 struct Line {
     title: &'static str,
+    #[serde(skip)]
+    extent: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     row: Option<usize>,
     result: Ending,
@@ -85,6 +106,9 @@ struct Row {
     row: usize,
     what: &'static str,
     result: Ending,
+    /// How far that goes.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    extent: &'static str,
 }
 
 /// What the drill showed.
@@ -101,7 +125,8 @@ impl Card {
             Err(fault) => (Ending::Failed, fault.message().to_owned()),
         };
         let words = format!("{}: {evidence}", result.as_str());
-        self.acts.push(Line { title: act.title(), row: act.row(), result, evidence });
+        let (title, extent, row) = (act.title(), act.extent(), act.row());
+        self.acts.push(Line { title, extent, row, result, evidence });
         words
     }
 
@@ -116,56 +141,82 @@ impl Card {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let result = |row: usize| {
-            let acts = || self.acts.iter().filter(|line| line.row == Some(row));
-            match acts().count() {
+        let row = |(at, what): (usize, &&'static str)| {
+            let acts = || self.acts.iter().filter(|line| line.row == Some(at + 1));
+            let result = match acts().count() {
                 0 => Ending::NotBuilt,
                 _ if acts().all(|line| line.result == Ending::Held) => Ending::Held,
                 _ => Ending::Failed,
-            }
+            };
+            let extent = acts().next().map_or("", |line| line.extent);
+            Row { row: at + 1, what, result, extent }
         };
-        let rows = ROWS.iter().enumerate();
-        rows.map(|(at, what)| Row { row: at + 1, what, result: result(at + 1) }).collect()
+        ROWS.iter().enumerate().map(row).collect()
     }
 
-    /// The lines of the card: a number or nothing, a title, a result.
-    fn lines(&self) -> Vec<(String, &'static str, Ending)> {
+    /// The lines of the card: those of the acts that carry the rest, then the rows.
+    fn lines(&self) -> Vec<Shown> {
         let carried = self.acts.iter().filter(|line| line.row.is_none());
-        let acts = carried.map(|line| (String::new(), line.title, line.result));
-        let rows = self.rows().into_iter().map(|row| (row.row.to_string(), row.what, row.result));
+        let acts = carried.map(|line| Shown {
+            number: String::new(),
+            title: line.title,
+            result: line.result,
+            extent: "",
+        });
+        let rows = self.rows().into_iter().map(|row| Shown {
+            number: row.row.to_string(),
+            title: row.what,
+            result: row.result,
+            extent: row.extent,
+        });
         acts.chain(rows).collect()
     }
 
     /// The card for a terminal.
     pub(super) fn text(&self, colour: bool) -> String {
-        let line = |(number, title, result): (String, &str, Ending)| {
+        let line = |Shown { number, title, result, extent }: Shown| {
             let (paint, reset) = if colour { (result.colours().0, "\u{1b}[0m") } else { ("", "") };
-            format!("{number:>2}  {title:<38}  {paint}{}{reset}\n", result.as_str())
+            let word = result.as_str();
+            let line = format!("{number:>2}  {title:<38}  {paint}{word:<9}{reset}  {extent}");
+            format!("{}\n", line.trim_end())
         };
         self.lines().into_iter().map(line).collect()
     }
 
-    /// The card as a picture that needs no font and no script.
+    /// The card as a picture that needs no font and no script, light or dark as
+    /// the reader has it.
     pub(super) fn svg(&self) -> String {
         const LINE: usize = 22;
+        const STYLE: &str = "<style>.page{fill:#fff;stroke:#d0d7de}.words{fill:#1f2328}.dim{fill:#6e7781}\
+            .held{fill:#1a7f37}.failed{fill:#cf222e}@media(prefers-color-scheme:dark){.page{fill:#0d1117;stroke:#30363d}\
+            .words{fill:#e6edf3}.dim{fill:#9198a1}.held{fill:#3fb950}.failed{fill:#f85149}}</style>\n";
         let lines = self.lines();
         let height = lines.len() * LINE + 2 * LINE;
         let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"520\" height=\"{height}\" font-family=\"monospace\" font-size=\"14\" role=\"img\" aria-label=\"surgewall drill deepseek\">\n\
-             <rect width=\"520\" height=\"{height}\" rx=\"8\" fill=\"#ffffff\" stroke=\"#d0d7de\"/>\n"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"{height}\" font-family=\"monospace\" font-size=\"14\" role=\"img\" aria-label=\"surgewall drill deepseek\">\n\
+             {STYLE}<rect class=\"page\" width=\"860\" height=\"{height}\" rx=\"8\"/>\n"
         );
-        for (at, (number, title, result)) in lines.iter().enumerate() {
+        for (at, Shown { number, title, result, extent }) in lines.iter().enumerate() {
             let y = (at + 1) * LINE + LINE / 2;
-            let colour = result.colours().1;
+            let (class, word) = (result.colours().1, result.as_str());
             out += &format!(
-                "<text x=\"40\" y=\"{y}\" fill=\"#6e7781\" text-anchor=\"end\">{number}</text>\
-                 <text x=\"56\" y=\"{y}\" fill=\"#1f2328\">{title}</text>\
-                 <text x=\"420\" y=\"{y}\" fill=\"{colour}\">{}</text>\n",
-                result.as_str()
+                "<text class=\"dim\" x=\"40\" y=\"{y}\" text-anchor=\"end\">{number}</text>\
+                 <text class=\"words\" x=\"56\" y=\"{y}\">{title}</text>\
+                 <text class=\"{class}\" x=\"400\" y=\"{y}\">{word}</text>\
+                 <text class=\"dim\" x=\"490\" y=\"{y}\">{extent}</text>\n"
             );
         }
         out + "</svg>\n"
     }
+}
+
+/// A line of the card.
+struct Shown {
+    /// The row's, or nothing.
+    number: String,
+    title: &'static str,
+    result: Ending,
+    extent: &'static str,
 }
 
 #[cfg(test)]
@@ -184,6 +235,10 @@ mod tests {
             (Ending::Failed, Ending::Held, Ending::NotBuilt)
         );
         assert!(card.has_failed());
-        assert!(card.text(false).contains("14  weak API authentication                 held\n"));
+        let text = card.text(false);
+        let line =
+            "14  weak API authentication                 held       keys; sessions are not built\n";
+        assert!(text.contains(line), "{text}");
+        assert!(text.contains(" 8  jailbreaks                              not built\n"), "{text}");
     }
 }

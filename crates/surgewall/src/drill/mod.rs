@@ -1,10 +1,12 @@
 //! `surgewall drill deepseek`: the story of January 2025, replayed in acts
 //! against a door on loopback. It refuses to guess: a row without an act says
-//! `not built`.
+//! `not built`. `drill load` is a flood alone, at length, with a score.
 
 mod acts;
 mod card;
 mod leak;
+mod load;
+mod overload;
 mod stage;
 
 use crate::cli::Shape;
@@ -12,6 +14,7 @@ use crate::cli::drill::Deepseek;
 use crate::fault::{Fault, Verdict};
 use crate::show;
 use card::{Act, Card};
+pub(crate) use load::load;
 use stage::Stage;
 
 /// How much is played.
@@ -21,10 +24,12 @@ pub(crate) struct Size {
     pub(crate) burst: usize,
     /// Times that the door is killed.
     pub(crate) kills: usize,
+    /// Seconds of each overload.
+    pub(crate) flood_s: u64,
 }
 
-const SHORT: Size = Size { burst: 60, kills: 2 };
-const LONG: Size = Size { burst: 400, kills: 10 };
+const SHORT: Size = Size { burst: 60, kills: 2, flood_s: 8 };
+const LONG: Size = Size { burst: 400, kills: 10, flood_s: 30 };
 
 /// Replays the story and prints its card.
 ///
@@ -47,13 +52,16 @@ pub(crate) async fn deepseek(asked: &Deepseek) -> Result<Verdict, Fault> {
 async fn play(size: Size) -> Result<Card, Fault> {
     let mut stage = Stage::open().await?;
     let mut card = Card::default();
-    for (act, played) in [
-        (Act::Burst, acts::burst(&mut stage, size).await),
-        (Act::Kill, acts::kill(&mut stage, size).await),
-        (Act::Credentials, acts::credentials(&mut stage).await),
-        (Act::Leak, leak::leak(&mut stage).await),
-    ] {
+    let mut note = |act: Act, played| {
         show::err(&format!("{}: {}\n", act.title(), card.note(act, played)));
-    }
+    };
+    note(Act::Burst, acts::burst(&mut stage, size).await);
+    note(Act::Kill, acts::kill(&mut stage, size).await);
+    note(Act::Credentials, acts::credentials(&mut stage).await);
+    note(Act::Leak, leak::leak(&mut stage).await);
+    let flood = overload::strangers(size).await?;
+    note(Act::Flood, overload::held(&flood));
+    let crowd = overload::crowd(size).await?;
+    note(Act::Cause, overload::named(&crowd, &flood));
     Ok(card)
 }

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use surgewall_core::decision::Record;
+use surgewall_gateway::control::{self, Answer, Question};
 use surgewall_store::datadir::DataDir;
-use surgewall_store::ledger::read::{Verification, export, verify};
+use surgewall_store::ledger::read::{Story, Verification, export, incident, incidents, verify};
 use surgewall_store::vault::Vault;
 use surgewall_testkit::client::Client;
+use surgewall_testkit::double::Options;
+use surgewall_testkit::engine::Settings;
 use surgewall_testkit::{Behaviour, Double};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -35,12 +38,24 @@ pub(crate) struct Stage {
 impl Stage {
     /// Sets the stage and starts the door.
     pub(crate) async fn open() -> Result<Self, Fault> {
+        Self::with(Double::start(Behaviour::default()), "", "").await
+    }
+
+    /// The same before an engine, with a door that anybody may come to; networks
+    /// are told in `x-forwarded-for`.
+    pub(crate) async fn before(engine: Settings, more: &str) -> Result<Self, Fault> {
+        let options = Options { engine: Some(engine), records_max: 0, ..Options::default() };
+        let double = Double::start_with(options, Behaviour::default())?;
+        let listen = "behind_proxy = [\"127.0.0.1/32\"]\n";
+        Self::with(double, listen, &format!("[accounts]\nanonymous = true\n{more}")).await
+    }
+
+    async fn with(double: Double, listen: &str, more: &str) -> Result<Self, Fault> {
         let dir = tempfile::tempdir()?;
-        let double = Double::start(Behaviour::default());
         let config = format!(
-            "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nstatus = \"127.0.0.1:0\"\n\
+            "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nstatus = \"127.0.0.1:0\"\n{listen}\
              [[upstream]]\nname = \"{UPSTREAM}\"\nurl = \"{}/v1\"\nmodels = [\"double\"]\n\
-             [vault]\nkey_file = \"{}\"\n",
+             [vault]\nkey_file = \"{}\"\n{more}",
             double.url(),
             dir.path().join("master.key").display(),
         );
@@ -124,6 +139,32 @@ impl Stage {
     /// A client without a credential.
     pub(crate) fn stranger(&self) -> Client {
         Client::new(&self.url)
+    }
+
+    /// Where the door listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The door's process, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.door.as_ref().and_then(Child::id)
+    }
+
+    /// Asks the running door by its control socket.
+    pub(crate) async fn ask(&self, question: &Question) -> Result<Answer, Fault> {
+        let socket = DataDir::open(&self.data_dir())?.control_socket();
+        let answer = control::ask(&socket, question).await?;
+        answer.ok_or_else(|| Fault::new("the drill's door does not answer"))
+    }
+
+    /// The incidents that the ledger tells of, oldest first.
+    pub(crate) fn incidents(&self) -> Result<Vec<Story>, Fault> {
+        let (directory, vault) = self.vault()?;
+        let ledger = directory.ledger();
+        let (found, _) = incidents(&ledger, &vault)?;
+        let stories = found.iter().map(|one| Ok(incident(&ledger, &vault, &one.id)?.0));
+        stories.filter_map(Result::transpose).collect()
     }
 
     fn vault(&self) -> Result<(DataDir, Vault), Fault> {

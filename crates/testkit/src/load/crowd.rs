@@ -54,7 +54,6 @@ pub struct Course {
 /// What an exchange tells its client beyond the row.
 struct Ended {
     row: Row,
-    retry_after: Option<Duration>,
     /// Whether an SDK would try again.
     may_retry: bool,
 }
@@ -91,10 +90,10 @@ pub async fn crowd(course: &Course, mut each: impl FnMut(&Row)) -> Report {
                 }
             }
             Some(ended) = under_way.next() => {
-                let Ended { row, retry_after, may_retry } = ended;
+                let Ended { row, may_retry } = ended;
                 let population = &course.populations[row.arrival.population];
                 let now = start.elapsed();
-                let next = population.retries.next(&row.arrival, now, retry_after, &mut rng);
+                let next = population.retries.next(&row.arrival, now, row.retry_after, &mut rng);
                 if let Some(next) = next.filter(|next| may_retry && next.at < course.until) {
                     retries.insert((next.at, sent), next);
                 }
@@ -121,10 +120,10 @@ async fn exchange(door: &Door, arrival: Arrival, begin: Instant) -> Ended {
             total: begin.elapsed(),
             tokens: reading.tokens,
             etas: reading.etas(),
+            retry_after: heard.retry_after,
             arrival,
             outcome,
         },
-        retry_after: heard.retry_after,
         may_retry: tries_again,
     }
 }

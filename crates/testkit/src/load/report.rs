@@ -29,6 +29,8 @@ pub struct Row {
     pub tokens: u64,
     /// What was said while it waited.
     pub etas: Vec<Eta>,
+    /// When to try again, as the answer's head said it.
+    pub retry_after: Option<Duration>,
 }
 
 impl Row {
