@@ -25,6 +25,7 @@ async fn narrow(rate: u32, more: &str) -> (Double, TestDoor) {
 }
 
 /// A stream in the background, with what the client read of it byte by byte.
+#[expect(clippy::disallowed_methods, reason = "a test's own client")]
 fn spawn(
     client: &Client,
     tokens: u32,

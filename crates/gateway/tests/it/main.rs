@@ -31,6 +31,7 @@ mod leftover;
 mod limits;
 #[cfg(test)]
 mod matrix;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod revoked;

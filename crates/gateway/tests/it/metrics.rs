@@ -18,6 +18,7 @@ async fn metrics(door: &TestDoor) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the repository's own page is no hostile input")]
 async fn the_page_names_every_metric_that_is_exported_after_a_request() {
     let double = Double::start("rate=50".parse().unwrap());
     let pool = upstream("local", &double.url(), "models=[\"double\"]\nsequences_max=1\n");

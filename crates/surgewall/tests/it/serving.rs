@@ -86,7 +86,10 @@ fn admin_and_status_speak_to_the_running_door() {
         serde_json::from_str(&site.stdout(&["status", "--format", "json"], 0)).unwrap();
     assert_eq!((&status["keys"], &status["draining"]), (&1.into(), &false.into()));
     let shown = site.stdout(&["status", "--once"], 0);
-    assert!(shown.contains("serving") && shown.contains("handbook"), "{shown}");
+    for words in ["serving", "verdict     normal", "built in    handbook"] {
+        assert!(shown.contains(words), "{shown}");
+    }
+    assert!(!shown.contains('\x1b'), "no terminal, no colour and no cursor");
     let second = site.shown(&["serve"]);
     assert!(
         second.contains("exit status 2") && second.contains("is in use by `surgewall serve`"),

@@ -41,7 +41,8 @@ pub(crate) async fn status(place: &Place, asked: &Status) -> Result<Verdict, Fau
     let mut seen = false;
     loop {
         let terminal = show::terminal().filter(|_| show::is_terminal());
-        let columns = terminal.map_or(COLUMNS, |(columns, _)| columns);
+        // The last column stays free: what clears the rest of a line would clear it too.
+        let columns = terminal.map_or(COLUMNS, |(columns, _)| columns.saturating_sub(1));
         match ask(place).await? {
             None if seen => {
                 show::err("the door has stopped\n");
@@ -81,11 +82,13 @@ fn nobody(place: &Place) -> Fault {
 fn text(door: &Door, columns: usize, colourful: bool) -> String {
     let mut page = Page::new(columns, colourful);
     door::write(&mut page, door);
+    upstream::write_built_in(&mut page, door);
     page.gap();
     verdict::write(&mut page, door);
     for (name, upstream) in &door.upstreams {
+        let Some(gate) = &upstream.gate else { continue };
         page.gap();
-        upstream::write(&mut page, door, name, upstream);
+        upstream::write(&mut page, door, name, upstream.servers, gate);
     }
     page.text()
 }

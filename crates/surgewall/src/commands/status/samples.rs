@@ -107,7 +107,9 @@ pub(super) fn alone() -> Door {
 
 fn with(judgement: Judgement, servers: Servers, gate: GateStatus) -> Door {
     let upstream = UpstreamStatus { servers, gate: Some(gate) };
-    Door { judgement, upstreams: [("local".to_owned(), upstream)].into(), ..alone() }
+    let mut door = Door { judgement, ..alone() };
+    door.upstreams.insert("local".to_owned(), upstream);
+    door
 }
 
 /// All is well.
@@ -202,7 +204,10 @@ pub(super) fn verdicts() -> Vec<Door> {
         incident_at: Some(before(400)),
         ..judged(Verdict::Normal, numbers(31, 2, 0, Some(40)))
     };
+    let mut first_second = numbers(19, 22, 0, Some(40));
+    first_second.refused = 5;
     [
+        judged(Verdict::Normal, first_second),
         judged(Verdict::KnownDemand, numbers(60, 2, 0, Some(40))),
         judged(Verdict::UnknownDemand, numbers(41, 200, 0, Some(40))),
         judged(Verdict::UnknownDemand, numbers(0, 200, 0, Some(40))),

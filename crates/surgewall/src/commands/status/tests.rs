@@ -77,3 +77,11 @@ fn every_verdict_has_its_sentences() {
 fn the_names_in_json_stay() {
     insta::assert_json_snapshot!(samples::flood());
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the repository's own page is no hostile input")]
+fn the_example_in_the_handbook_is_what_it_looks_like() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains(&text(&samples::flood(), COLUMNS, false)));
+}

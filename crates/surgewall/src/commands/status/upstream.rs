@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 
 use surgewall_core::incident::CapacityChanged;
-use surgewall_gateway::control::{
-    ClassStatus, GateStatus, Servers, Status as Door, UpstreamStatus,
-};
+use surgewall_gateway::control::{ClassStatus, GateStatus, Servers, Status as Door};
 
 use super::door::bytes;
 use super::page::{Page, Tone};
@@ -14,15 +12,10 @@ use crate::show;
 use crate::show::figures::{count, duration, millis, rate};
 use crate::show::table::Column;
 
-/// Writes one upstream.
-pub(super) fn write(page: &mut Page, door: &Door, name: &str, upstream: &UpstreamStatus) {
-    let (tone, state) = state(upstream.servers);
-    let Some(gate) = &upstream.gate else {
-        page.line("upstream", tone, &format!("{name}: {state}, built in"));
-        return;
-    };
-    let in_flight = upstream.servers.in_flight;
-    page.line("upstream", tone, &format!("{name}: {state}, {in_flight} in flight"));
+/// Writes one upstream that has a gate.
+pub(super) fn write(page: &mut Page, door: &Door, name: &str, servers: Servers, gate: &GateStatus) {
+    let (tone, state) = state(servers);
+    page.line("upstream", tone, &format!("{name}: {state}, {} in flight", servers.in_flight));
     page.line("capacity", Tone::Plain, &capacity(gate));
     page.line("speed", Tone::Plain, &speed(gate));
     let moved = gate.moved.as_ref();
@@ -32,6 +25,15 @@ pub(super) fn write(page: &mut Page, door: &Door, name: &str, upstream: &Upstrea
         &moved.map_or_else(unmoved, |moved| self::moved(moved, door)),
     );
     classes(page, gate, door.observe);
+}
+
+/// Writes which models the door answers itself, in one line.
+pub(super) fn write_built_in(page: &mut Page, door: &Door) {
+    let names = door.upstreams.iter().filter(|(_, upstream)| upstream.gate.is_none());
+    let names: Vec<_> = names.map(|(name, _)| name.as_str()).collect();
+    if !names.is_empty() {
+        page.line("built in", Tone::Plain, &names.join(", "));
+    }
 }
 
 fn state(servers: Servers) -> (Tone, String) {
@@ -92,8 +94,11 @@ fn moved(moved: &CapacityChanged, door: &Door) -> String {
     if let Some(tokens) = moved.tokens {
         let _ = write!(text, " and {} tokens", count(tokens));
     }
-    let ago = duration(seconds(moved.at, door.at));
-    let _ = write!(text, ", {ago} ago: {}", moved.why);
+    let ago = match seconds(moved.at, door.at) {
+        0 => "just now".to_owned(),
+        seconds => format!("{} ago", duration(seconds)),
+    };
+    let _ = write!(text, ", {ago}: {}", moved.why);
     text
 }
 

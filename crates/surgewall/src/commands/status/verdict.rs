@@ -18,6 +18,14 @@ pub(super) fn write(page: &mut Page, door: &Door) {
         return;
     };
     page.line("", Tone::Plain, &format!("At {upstream}: {}", demand(&judged.numbers)));
+    let refused = judged.numbers.refused;
+    if judged.verdict == Verdict::Normal && judged.incident.is_none() && refused > 0 {
+        let would = if door.observe { "would have been" } else { "were" };
+        let told = format!(
+            "{refused} of them {would} refused; it is judged after three such seconds of five."
+        );
+        page.line("", Tone::Warning, &told);
+    }
     if let Some(otherwise) = otherwise(judged) {
         page.line("", Tone::Plain, &otherwise);
     }
