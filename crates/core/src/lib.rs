@@ -5,6 +5,7 @@
 //! [`config::env`]; every other crate builds on these types.
 
 pub mod apikey;
+mod class;
 pub mod clock;
 pub mod config;
 pub mod decision;

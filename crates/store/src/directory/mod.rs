@@ -248,64 +248,6 @@ impl Directory {
         self.state().sizes()
     }
 
-    /// Remembers that `key` was used at `now`, in memory only.
-    pub fn touch(&self, key: KeyId, now: Timestamp) {
-        self.touched().key(key, now);
-    }
-
-    /// Remembers that `key` named `user` at `now`, in memory only.
-    pub fn touch_user(&self, key: KeyId, user: DelegatedUser, now: Timestamp) {
-        self.touched().user(key, user, now);
-    }
-
-    /// Since when `user` is known to its key, as far as that is in memory.
-    #[must_use]
-    pub fn user_known_since(&self, user: DelegatedUser) -> Option<Timestamp> {
-        self.touched().known_since(user)
-    }
-
-    /// Remembers that `account` used the door well at `now`, in memory only.
-    pub fn used_well(&self, account: AccountId, now: Timestamp) {
-        self.touched().account(account, now);
-    }
-
-    /// When `key` was last used, as far as it is not written yet.
-    #[must_use]
-    pub fn last_touch(&self, key: KeyId) -> Option<Timestamp> {
-        self.touched().last_use(key)
-    }
-
-    /// When `key` last named `user`, as far as it is not written yet.
-    #[must_use]
-    pub fn last_seen(&self, key: KeyId, user: DelegatedUser) -> Option<Timestamp> {
-        self.touched().last_seen(key, user)
-    }
-
-    /// What was touched since the last drain.
-    #[must_use]
-    pub fn drain_touched(&self) -> Batch {
-        self.touched().drain()
-    }
-
-    /// Writes what was touched since the last time, and gives the accounts for
-    /// which a further day of good use was counted. Call it every
-    /// [`LAST_USE_WRITE_S`] seconds and once at the end, so that no key is
-    /// written more often.
-    ///
-    /// # Errors
-    /// The store failed; what was drained is touched again.
-    pub async fn write_touched(&self, people: &impl People) -> Result<Vec<AccountId>, StoreError> {
-        let batch = self.drain_touched();
-        let written = write(people, &batch).await;
-        if written.is_err() {
-            let mut touched = self.touched();
-            batch.keys.iter().for_each(|(key, at)| touched.key(*key, *at));
-            batch.users.iter().for_each(|seen| touched.user(seen.key, seen.user, seen.at));
-            batch.accounts.iter().for_each(|(account, at)| touched.account(*account, *at));
-        }
-        written
-    }
-
     /// Holds back other operators' changes while one is checked and written.
     pub(crate) async fn lock_changes(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.inner.changes.lock().await
@@ -377,19 +319,6 @@ impl Directory {
     fn touched(&self) -> MutexGuard<'_, touched::Touched> {
         self.inner.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn write(people: &impl People, batch: &Batch) -> Result<Vec<AccountId>, StoreError> {
-    if !batch.keys.is_empty() {
-        people.write_key_uses(&batch.keys).await?;
-    }
-    if !batch.users.is_empty() {
-        people.write_users_seen(&batch.users).await?;
-    }
-    if batch.accounts.is_empty() {
-        return Ok(Vec::new());
-    }
-    people.write_good_uses(&batch.accounts).await
 }
 
 /// Whether a key that was found may be used at `now`.

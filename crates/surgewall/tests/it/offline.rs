@@ -148,6 +148,13 @@ fn a_class_says_since_when_and_why() {
     site.stdout(&["admin", "user", "set", "ann@example.org", "--class", "established"], 0);
     let granted = "class       established since 0000-00-00 00:00Z: granted by an operator";
     assert_eq!(line(&user()), granted);
+    assert!(user().contains("\ngood use    on 0 days\n"), "{}", user());
+    let hash = "0".repeat(64);
+    let head = "name,sha256,account,first_seen,active_days\n";
+    site.write("keys.csv", &format!("{head}lab,{hash},ann@example.org,2024-05-01,40\n"));
+    site.stdout(&["admin", "key", "import", "keys.csv"], 0);
+    let brought = "\nknown       since 2024-05-01 00:00Z\ngood use    on 40 days\n";
+    assert!(user().contains(brought), "{}", user());
     for (name, more, expected) in [
         ("hers", &["--account", "ann@example.org"][..], granted),
         ("own", &[], "class       verified since 0000-00-00 00:00Z: the operator's own key"),

@@ -146,7 +146,7 @@ pub(super) fn one(reply: Reply, format: Shape) -> Result<(), Fault> {
             ("id", view.id.to_string()),
             ("who", who(&view)),
             ("class", class(view.class, view.class_since, view.class_why)),
-            ("known since", minute(view.known_since)),
+            ("known", format!("since {}", minute(view.known_since))),
             ("good use", format!("on {}", crate::show::count(view.active_days, "day"))),
             ("group", or_none(view.group.as_ref())),
             ("limits", joined(&view.limits)),
@@ -212,7 +212,7 @@ fn class(class: Class, since: Timestamp, why: ClassReason) -> String {
 }
 
 fn sheet(lines: &[(&str, String)]) {
-    let lines = lines.iter().map(|(name, value)| format!("{name:<11}  {}\n", plain(value)));
+    let lines = lines.iter().map(|(name, value)| format!("{name:<10}  {}\n", plain(value)));
     out(&lines.collect::<String>());
 }
 
