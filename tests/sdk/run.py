@@ -33,6 +33,16 @@ dialect = "anthropic"
 models = ["claude-double"]
 aliases = {{ "claude-alias" = "claude-double" }}
 
+# One request at a time: whoever comes second waits and is told.
+[[upstream]]
+name = "narrow"
+url = "{openai}/v1"
+models = ["narrow-double"]
+sequences_max = 1
+
+[queue]
+comment_after_ms = 100
+
 [prices."*"]
 input_per_million = "0.10"
 output_per_million = "0.20"
@@ -50,7 +60,7 @@ LIMITED = ["openai-python", "anthropic-python", "openai-node", "anthropic-node"]
 
 def main():
     python, node_tour = sys.argv[1:]
-    openai = Double("models=gpt-double,deepseek-double,embed-double")
+    openai = Double("models=gpt-double,deepseek-double,embed-double,narrow-double")
     anthropic = Double("models=claude-double")
     door = Door(CONFIG.format(openai=openai.url, anthropic=anthropic.url))
     try:

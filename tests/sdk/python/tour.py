@@ -861,6 +861,59 @@ def _():
     same(again.content[0].text, message.content[0].text)
 
 
+def behind(call):
+    """Runs `call` while another stream holds the only place of the upstream."""
+    first = gpt.chat.completions.create(
+        model="narrow-double", messages=user("say 40\n!double rate=20"), max_tokens=100, stream=True
+    )
+    holder = iter(first)
+    next(holder)
+    try:
+        return call()
+    finally:
+        same("".join(chunk.choices[0].delta.content or "" for chunk in holder if chunk.choices).strip()[-5:], "tok39")
+
+
+def told_its_place(headers):
+    assert int(headers["x-queue-position"]) >= 1 and int(headers["x-queue-eta-s"]) >= 1, dict(headers)
+
+
+@step("openai-python queued")
+def _():
+    def call():
+        raw = gpt.chat.completions.with_raw_response.create(
+            model="narrow-double", messages=user("say 5"), max_tokens=100, stream=True
+        )
+        told_its_place(raw.headers)
+        chunks = list(raw.parse())
+        return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+
+    same(behind(call), toks(5))
+
+
+@step("openai-python queued.status")
+def _():
+    def call():
+        raw = gpt.chat.completions.with_raw_response.create(
+            model="narrow-double", messages=user("say 5"), max_tokens=100, stream=True,
+            extra_headers={"x-surgewall-queue": "status"},
+        )
+        assert "x-queue-position" not in raw.headers, dict(raw.headers)
+        return "".join(chunk.choices[0].delta.content or "" for chunk in raw.parse() if chunk.choices)
+
+    same(behind(call), toks(5))
+
+
+@step("anthropic-python queued")
+def _():
+    def call():
+        with claude.messages.stream(model="narrow-double", max_tokens=100, messages=user("say 5")) as stream:
+            told_its_place(stream.response.headers)
+            return stream.get_final_text()
+
+    same(behind(call), toks(5))
+
+
 def main(tour="python tour"):
     only = sys.argv[1:]
     failed = 0
