@@ -14,17 +14,18 @@ const MULTIPLES: std::ops::RangeInclusive<f64> = 0.5..=20.0;
 pub(crate) enum Drill {
     /// Replay January 2025 against a door of its own and print fourteen rows
     #[command(after_help = "\
-A door with a data directory of its own starts on loopback before a double of a model server, so nothing of yours is
-touched. Each act either holds or fails; a row without an act says `not built`.
+A door with a data directory of its own starts on loopback before a double of a model server, so
+nothing of yours is touched. Each act either holds or fails; a row without an act says `not built`.
 
 Exit status: 0 all acts held, 1 an act failed, 2 the drill could not be played.")]
     Deepseek(Deepseek),
     /// Flood a door of its own in multiples of its capacity, and score it
     #[command(after_help = "\
-A door with a data directory of its own starts on loopback before a simulated engine with 40 places, and gets traffic
-as a published trace has it: calm, then a flood from networks without a key and from new accounts while known callers
-go on, then calm again. A live chart stands on stderr. Each line of the score says what was seen and what was asked:
-held, missed, or `could not tell` where the machine was too slow or too little was seen.
+A door with a data directory of its own starts on loopback before a simulated engine with 40
+places, and gets traffic as a published trace has it: calm, then a flood from networks without a key
+and from new accounts while known callers go on, then calm again. A live chart stands on stderr.
+Each line of the score says what was seen and what was asked: held, missed, or `could not tell`
+where the machine was too slow or too little was seen.
 
 Examples:
   surgewall drill load                            ten times the capacity, in under two minutes

@@ -17,6 +17,9 @@ fn help_is_the_same_as_it_was() {
         &["admin", "key", "import", "--help"],
         &["check", "--help"],
         &["check", "ledger", "--help"],
+        &["drill", "--help"],
+        &["drill", "deepseek", "--help"],
+        &["drill", "load", "--help"],
         &["report", "usage", "--help"],
         &["report", "incident", "--help"],
     ] {
@@ -44,6 +47,7 @@ fn bad_usage_is_status_2() {
             ],
         ),
         ("usage_bad_public_name", &["init", "--public-name", "https://x"]),
+        ("usage_bad_multiple", &["drill", "load", "--multiple", "21"]),
         ("usage_bad_since", &["report", "usage", "--by", "key", "--since", "then"]),
     ] {
         let output = site.run(words);

@@ -24,13 +24,13 @@ use super::stage::Stage;
 use crate::cli::Shape;
 use crate::cli::drill::Load;
 use crate::fault::{Fault, Verdict};
-use crate::show::{self, table};
+use crate::show;
 use chart::Chart;
 use plan::{Plan, Times};
 use run::Run;
 use score::{Books, Line, Machine, Mark};
 
-/// Calm after the flood.
+/// Calm after the flood, or as long as the flood where that is shorter.
 const CALM: Duration = Duration::from_secs(10);
 /// For what is under way after the last arrival.
 const SETTLE: Duration = Duration::from_secs(12);
@@ -47,7 +47,7 @@ pub(crate) async fn load(asked: &Load) -> Result<Verdict, Fault> {
     let times = Times {
         warm: Duration::from_secs(asked.warmup),
         flood: Duration::from_secs(asked.seconds),
-        calm: CALM,
+        calm: CALM.min(Duration::from_secs(asked.seconds)),
         settle: SETTLE,
     };
     let plan = Plan::fitted(Settings::default(), asked.multiple, times, asked.seed);
@@ -111,29 +111,21 @@ fn verdict(lines: &[Line]) -> Verdict {
     }
 }
 
+/// Two lines for each: what was seen, and below it what was asked.
 fn text(lines: &[Line], colour: bool) -> String {
-    let row = |line: &Line| {
-        vec![
-            line.result.as_str().to_owned(),
-            line.what.to_owned(),
-            line.seen.clone(),
-            format!("asked: {}", line.asked),
-        ]
+    let width = Mark::CouldNotTell.as_str().len();
+    let line = |line: &Line| {
+        let (paint, reset) = match line.result {
+            _ if !colour => ("", ""),
+            Mark::Held => ("\x1b[32m", "\x1b[0m"),
+            Mark::Missed => ("\x1b[31m", "\x1b[0m"),
+            Mark::CouldNotTell => ("\x1b[33m", "\x1b[0m"),
+        };
+        let Line { what, asked, seen, result } = line;
+        let mark = result.as_str();
+        format!("{paint}{mark:<width$}{reset}  {what}: {seen}\n{:<width$}  asked: {asked}\n", "")
     };
-    let columns = ["result", "what", "seen", ""].map(table::Column::Left);
-    let shown = table::table(&columns, lines.iter().map(row).collect());
-    if !colour {
-        return shown;
-    }
-    let paint = |line: &str| {
-        let marks = [(Mark::Held, 32), (Mark::Missed, 31), (Mark::CouldNotTell, 33)];
-        let found = marks.iter().find_map(|(mark, code)| {
-            let rest = line.strip_prefix(mark.as_str())?;
-            Some(format!("\x1b[{code}m{}\x1b[0m{rest}\n", mark.as_str()))
-        });
-        found.unwrap_or_else(|| format!("{line}\n"))
-    };
-    shown.lines().map(paint).collect()
+    lines.iter().map(line).collect()
 }
 
 fn document(plan: &Plan, run: &Run, lines: &[Line], machine: Machine) -> serde_json::Value {
@@ -150,4 +142,35 @@ fn document(plan: &Plan, run: &Run, lines: &[Line], machine: Machine) -> serde_j
         "late_ms": run.report.late_ms,
         "seconds": run.looks,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(result: Mark) -> Line {
+        Line { what: "goodput", asked: "at least 93 %".into(), seen: "94.0 %".into(), result }
+    }
+
+    #[test]
+    fn the_score_says_what_was_seen_and_what_was_asked() {
+        let lines = [line(Mark::Held), line(Mark::CouldNotTell)];
+        let shown = "held            goodput: 94.0 %\n                asked: at least 93 %\n\
+                     could not tell  goodput: 94.0 %\n                asked: at least 93 %\n";
+        assert_eq!(text(&lines, false), shown);
+        assert!(text(&lines, true).starts_with("\x1b[32mheld          \x1b[0m  goodput"));
+    }
+
+    #[test]
+    fn what_is_missed_weighs_more_than_what_cannot_be_told() {
+        use Mark::{CouldNotTell, Held, Missed};
+        for (marks, status) in [
+            (&[Held, Held][..], Verdict::Clean),
+            (&[Held, CouldNotTell], Verdict::CouldNotTell),
+            (&[CouldNotTell, Missed, Held], Verdict::Findings),
+        ] {
+            let lines: Vec<_> = marks.iter().copied().map(line).collect();
+            assert_eq!(verdict(&lines), status, "{marks:?}");
+        }
+    }
 }

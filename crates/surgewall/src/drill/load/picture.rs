@@ -12,10 +12,10 @@ use super::plan::Plan;
 use super::run::Look;
 use super::score::{Line, Mark};
 
-const WIDTH: f64 = 860.0;
+const WIDTH: f64 = 920.0;
 /// Where the panels begin and end.
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 836.0;
+const RIGHT: f64 = 896.0;
 const PANEL: f64 = 120.0;
 const GAP: f64 = 44.0;
 const TOP: f64 = 76.0;
@@ -74,9 +74,9 @@ pub(super) fn svg(plan: &Plan, looks: &[Look], lines: &[Line]) -> String {
             Mark::Missed => "missed",
             Mark::CouldNotTell => "open",
         };
-        text(&mut out, (LEFT, y), "dim", line.what);
-        text(&mut out, (LEFT + 232.0, y), "", &line.seen);
-        text(&mut out, (RIGHT - 100.0, y), class, line.result.as_str());
+        text(&mut out, (LEFT, y), class, line.result.as_str());
+        text(&mut out, (LEFT + 116.0, y), "dim", line.what);
+        text(&mut out, (LEFT + 344.0, y), "", &line.seen);
     }
     out + "</svg>\n"
 }
