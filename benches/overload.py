@@ -1,0 +1,565 @@
+#!/usr/bin/env python3
+"""A flood before one model server: Surgewall beside peers with limits, in one run.
+
+Each run has a fresh double with an engine of 40 sequences and a fresh door, and
+the same crowd (the seed is the round's): first the known callers alone, then
+a flood up to the multiple, then the known alone again. The door under test has
+one core; the double and the load share the other. Started by benches/overload.sh.
+Writes benches/results/overload.json and .md, unless the run is a quick one.
+"""
+
+import argparse
+import asyncio
+import datetime
+import json
+import os
+import pathlib
+import resource
+import shutil
+import statistics
+import tempfile
+import time
+
+from gateways import Program
+from overload_peers import CAPACITY_PER_S, LONGEST_WAIT_S, PEERS, SLOTS, Door, make_keys
+from side_by_side import ROOT, commit, load_average, machine, percentile
+
+DEFAULT_PEERS = ("surgewall", "haproxy", "nginx", "envoy", "litellm", "bare")
+CLASSES = {"established": "established", "verified": "verified", "new": "new", "young": "new", "anonymous": "anonymous"}
+KNOWN = ("established", "verified", "new")
+# The engine's constants, as `bench-load crowd --help` has them, in milliseconds: for a step, a prompt's token, a sequence.
+STEP_MS = (12.601, 0.076423, 0.066844)
+# Added to the unloaded first token: mean times between two free places of the full engine.
+GRACE_PLACES = 4
+RECOVERY_WINDOW_S = 5
+RECOVERED_PART = 0.9
+# Seconds after the last arrival for what is under way.
+SETTLE_S = 45
+# What was asked for.
+GOODPUT_MIN = {10: 0.93, 20: 0.88}
+KIB_PER_QUEUED_MAX = 24
+QUEUED_BODY_BYTES = 1 << 10
+
+
+class Setup:
+    def __init__(self, options):
+        self.made = pathlib.Path(options.made).resolve()
+        self.programs = pathlib.Path(options.programs).resolve()
+        self.gateway_core, self.load_core = options.cores
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="surgewall-overload-"))
+        self.keys = make_keys()
+        self.keys_file = self.folder / "keys.json"
+        self.keys_file.write_text(json.dumps(self.keys))
+        self.count = 0
+
+    def fresh(self, name):
+        self.count += 1
+        return self.folder / f"{self.count}-{name}"
+
+    def double(self, *words):
+        folder = self.fresh("double")
+        folder.mkdir()
+        command = [self.programs / "model-double", "--records", "0", *words]
+        program = Program(command, self.load_core, folder)
+        return program, int(program.line().rpartition(":")[2])
+
+
+def work_s(tokens_in, tokens_out):
+    """Seconds of a full engine that a request takes for itself."""
+    base, prompt, sequence = STEP_MS
+    return (prompt * tokens_in + (base / SLOTS + sequence) * tokens_out) / 1000
+
+
+class Row:
+    """One request, as `bench-load crowd --rows` has it. Times in seconds."""
+
+    def __init__(self, line):
+        due, self.name, _, outcome, first, total, tokens_in, tokens_out = json.loads(line)
+        self.due = due / 1000
+        self.first = None if first is None else first / 1000
+        self.end = self.due + total / 1000
+        self.work = work_s(tokens_in, tokens_out)
+        whole = outcome == "whole"
+        self.is_useful = whole and self.first is not None and self.first <= LONGEST_WAIT_S[CLASSES[self.name]]
+
+
+def crowd(setup, target, times, multiple, seed, watch=None):
+    """One run of the crowd: its report and its rows. `watch` is called once a second."""
+    folder = setup.fresh("load")
+    folder.mkdir()
+    words = ["crowd", "--url", target, "--keys", setup.keys_file, "--forwarded"]
+    words += ["--seconds", times["until"], "--warmup", 0, "--settle", SETTLE_S]
+    words += ["--multiple", multiple, "--capacity", CAPACITY_PER_S, "--seed", seed, "--rows", folder / "rows"]
+    words += ["--flood-from", times["flood_from"], "--flood-until", times["flood_until"]]
+    load = Program([setup.programs / "bench-load", *words], setup.load_core, folder)
+    began = time.monotonic()
+    try:
+        while load.process.poll() is None:
+            time.sleep(1)
+            if time.monotonic() - began > times["until"] + SETTLE_S + 60:
+                raise RuntimeError(f"the load does not end; see {load.log.name}")
+            if watch and load.process.poll() is None:
+                watch(time.monotonic() - began)
+        report = json.loads(load.line())
+    finally:
+        load.stop()
+    rows = [Row(line) for line in folder.joinpath("rows").read_text().splitlines()]
+    return report, rows
+
+
+def firsts_ms(rows):
+    return [round(1000 * row.first) for row in rows if row.first is not None]
+
+
+def unloaded(setup, seconds):
+    """The known callers alone before the double alone: what a first token takes without a flood."""
+    double, port = setup.double("--engine")
+    times = {"flood_from": 0, "flood_until": seconds, "until": seconds}
+    try:
+        target = f"http://127.0.0.1:{port}/v1/chat/completions"
+        report, rows = crowd(setup, target, times, 0.6, 4_000_000)
+    finally:
+        double.stop()
+    known = firsts_ms(row for row in rows if row.due >= min(5, seconds / 4))
+    seen = {"requests": len(known), "p50_ms": percentile(known, 50), "p99_ms": percentile(known, 99)}
+    seen["late_p99_ms"] = report["late_ms"]["p99"]
+    print(f"unloaded: {seen}", flush=True)
+    return seen
+
+
+class Watch:
+    """The door's memory and, where it is Surgewall, its gate, once a second."""
+
+    def __init__(self, gateway):
+        self.gateway, self.rss_kib, self.gates, self.missed = gateway, [], [], 0
+
+    def __call__(self, at):
+        if self.gateway.program is None:
+            return
+        try:
+            self.rss_kib.append(self.gateway.program.rss_kib())
+            if isinstance(self.gateway, Door):
+                self.gates.append({"at_s": round(at, 1), **short(self.gateway.gate())})
+        except (OSError, ValueError):
+            self.missed += 1
+
+
+def short(gate):
+    return {
+        "limit": gate["limit"], "running": gate["running"], "inside": gate["waiting_inside"],
+        "waiting": sum(one["waiting"] for one in gate["classes"]), "queued_bytes": gate["queued_bytes"],
+        "ttft_percent": gate["ttft_percent"], "tpot_percent": gate["tpot_percent"],
+        "eta_held_percent": gate["eta_held_percent"],
+    }
+
+
+def part(some, of):
+    return round(some / of, 4) if of else None
+
+
+def recovery_s(rows, times, bound_ms, ends):
+    """From the flood's end to the first five seconds in which nine of ten known callers were answered in the bound."""
+    for start in range(times["flood_until"], ends - RECOVERY_WINDOW_S + 1):
+        window = [row for row in rows if row.name in KNOWN and start <= row.due < start + RECOVERY_WINDOW_S]
+        good = [row for row in window if row.is_useful and row.first * 1000 <= bound_ms]
+        if window and len(good) >= RECOVERED_PART * len(window):
+            return start - times["flood_until"]
+    return None
+
+
+def seen(report, rows, times, bound_ms):
+    """What a run says, from its rows: everything between the end of the warm-up and the flood's end."""
+    begin, end = times["measured_from"], times["flood_until"]
+    seconds = end - begin
+    useful = [row for row in rows if row.is_useful]
+    done = [row for row in useful if begin <= row.end < end]
+    populations = {one["name"]: one for one in report["populations"]}
+    result = {"goodput": round(sum(row.work for row in done) / seconds, 4)}
+    result["work_by_population"] = {
+        name: round(sum(row.work for row in done if row.name == name) / seconds, 4) for name in CLASSES
+    }
+    due = {name: [row for row in rows if row.name == name and begin <= row.due < end] for name in CLASSES}
+    # What never ended was asked for as well.
+    unfinished = {name: populations[name]["unfinished"] + populations[name]["unsent"] for name in CLASSES}
+    result["served"] = {
+        name: part(sum(row.is_useful for row in due[name]), len(due[name]) + unfinished[name]) for name in CLASSES
+    }
+    result["asked"] = {name: len(due[name]) + unfinished[name] for name in CLASSES}
+    result["unsent"] = sum(one["unsent"] for one in populations.values())
+    onset = [row for row in rows if row.name == "established" and times["flood_from"] <= row.due < end]
+    result["established_since_onset"] = part(
+        sum(row.is_useful for row in onset), len(onset) + unfinished["established"]
+    )
+    result["first_ms"] = {}
+    for name in CLASSES:
+        first = firsts_ms(due[name])
+        result["first_ms"][name] = {
+            "count": len(first), "p50": percentile(first, 50), "p99": percentile(first, 99),
+        }
+    result["established_first_ms"] = firsts_ms(due["established"])
+    result["recovery_s"] = recovery_s(rows, times, bound_ms, times["until"])
+    etas = [one["etas"] for one in populations.values()]
+    with_range = sum(one["with_range"] for one in etas)
+    result["eta"] = {
+        "said": with_range, "unanswered": sum(one["unanswered"] for one in etas),
+        "held": part(sum(one["within_range"] for one in etas), with_range),
+    }
+    result["refused"] = {name: one["refused"] for name, one in populations.items()}
+    result["left"] = {name: one["left"] for name, one in populations.items()}
+    result["broken"] = {name: one["broken"] for name, one in populations.items() if one["broken"]}
+    result["late_p99_ms"] = report["late_ms"]["p99"]
+    result["late_max_ms"] = report["late_ms"].get("max")
+    return result
+
+
+def one_run(setup, options, name, multiple, number, bound_ms):
+    double, port = setup.double("--engine")
+    gateway = None
+    try:
+        gateway = PEERS[name](setup, port, setup.fresh(name))
+        watch = Watch(gateway)
+        watch(0)
+        target = gateway.url
+        report, rows = crowd(setup, target, options.times, multiple, 1_000 * number + round(multiple), watch)
+        said = seen(report, rows, options.times, bound_ms)
+        said["rss_kib"] = {"before": watch.rss_kib[0], "most": max(watch.rss_kib)} if watch.rss_kib else None
+        if watch.gates:
+            said["gate"] = watch.gates
+            said["queued_most"] = max(one["waiting"] for one in watch.gates)
+        if isinstance(gateway, Door):
+            log = gateway.folder.joinpath("log").read_text(errors="replace").splitlines()
+            said["capacity_moves"] = [line for line in log if "capacity" in line][-400:]
+        kept = (gateway.label, gateway.version, gateway.note)
+    finally:
+        if gateway:
+            gateway.stop()
+        double.stop()
+    return {"peer": name, "multiple": multiple, "round": number, **said, "load_average": load_average()}, kept
+
+
+def told(run):
+    established = run["first_ms"]["established"]
+    etas = f", ETA held {run['eta']['held']} of {run['eta']['said']}" if run["eta"]["said"] else ""
+    return (
+        f"{run['peer']} {run['multiple']:g}x round {run['round'] + 1}: goodput {run['goodput']},"
+        f" established {run['served']['established']} of {run['asked']['established']} (since onset"
+        f" {run['established_since_onset']}), first token p99 {established['p99']} ms, recovery {run['recovery_s']} s{etas};"
+        f" served {run['served']}; late p99 {run['late_p99_ms']} ms, load average {run['load_average']}"
+    )
+
+
+# ---- memory of a stream that waits ----
+
+
+class Waiting(Door):
+    """A door whose model server takes one request at a time, and whose callers wait for a day."""
+
+    name = "surgewall-waiting"
+    more = """
+[limits]
+network_connections_max = 20000
+""" + "".join(f"[classes.{name}]\nlongest_wait_s = 86400\n" for name in LONGEST_WAIT_S)
+
+    def configuration(self):
+        return super().configuration().replace('models = ["double"]\n', 'models = ["double"]\nsequences_max = 2\n')
+
+
+async def wait_in_line(port, keys, count):
+    """Opens `count` streams one by one and keeps them; how many were told their place within 30 s."""
+    filler = "x" * (QUEUED_BODY_BYTES - 200)
+    lines = []
+
+    async def one(index):
+        body = json.dumps({
+            "model": "double", "max_tokens": 20, "stream": True,
+            "messages": [{"role": "user", "content": f"{index:08} !double stall after=1 tokens=5\n{filler}"}],
+        }).encode()
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {keys[index % len(keys)]}\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head.encode() + body)
+        lines.append((reader, writer))
+        read = b""
+        while b": queued" not in read:
+            more = await asyncio.wait_for(reader.read(4096), 30)
+            if not more or b"HTTP/1.1 5" in read:
+                return read[:300]
+            read += more
+        return None
+
+    wrong = []
+    for start in range(0, count, 250):
+        done = await asyncio.gather(*(one(i) for i in range(start, min(start + 250, count))), return_exceptions=True)
+        wrong += [why for why in done if why is not None]
+    return lines, wrong
+
+
+def queued_memory(setup, streams):
+    """Resident memory of the door for each stream that waits, without its body."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    double, port = setup.double()
+    gateway = None
+    try:
+        gateway = Waiting(setup, port, setup.fresh("waiting"))
+        keys = setup.keys["established"] + setup.keys["verified"]
+
+        async def measured():
+            before_lines, _ = await wait_in_line(gateway.port, keys, 50)
+            before, queued = gateway.program.rss_kib(), short(gateway.gate())
+            lines, wrong = await wait_in_line(gateway.port, keys, streams)
+            await asyncio.sleep(3)
+            after, then = gateway.program.rss_kib(), short(gateway.gate())
+            for _, writer in before_lines + lines:
+                writer.close()
+            return before, queued, after, then, wrong
+
+        before, queued, after, then, wrong = asyncio.run(measured())
+    finally:
+        if gateway:
+            gateway.stop()
+        double.stop()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    waiting = then["waiting"] - queued["waiting"]
+    each = (after - before) / max(waiting, 1)
+    result = {"streams": waiting, "not_queued": len(wrong), "why": [repr(one) for one in wrong[:3]],
+              "rss_before_kib": before, "rss_after_kib": after, "kib_per_stream": round(each, 1),
+              "body_kib": QUEUED_BODY_BYTES / 1024,
+              "kib_without_body": round(each - QUEUED_BODY_BYTES / 1024, 1)}
+    print(f"memory of queued streams: {result}", flush=True)
+    return result
+
+
+# ---- the result ----
+
+
+def median(values):
+    values = [value for value in values if value is not None]
+    return statistics.median(values) if values else None
+
+
+def summarise(runs):
+    summary = []
+    for multiple, name in dict.fromkeys((run["multiple"], run["peer"]) for run in runs):
+        of = [run for run in runs if (run["multiple"], run["peer"]) == (multiple, name)]
+        etas = [run["eta"] for run in of if run["eta"]["said"]]
+        said = sum(eta["said"] for eta in etas)
+        recovery = [run["recovery_s"] for run in of]
+        firsts = [one for run in of for one in run["established_first_ms"]]
+        summary.append({
+            "multiple": multiple, "peer": name, "rounds": len(of),
+            "goodput": median(run["goodput"] for run in of),
+            "goodput_rounds": [run["goodput"] for run in of],
+            "established_asked": sum(run["asked"]["established"] for run in of),
+            "established_served": part(
+                sum(run["served"]["established"] * run["asked"]["established"] for run in of),
+                sum(run["asked"]["established"] for run in of),
+            ),
+            "established_since_onset": median(run["established_since_onset"] for run in of),
+            "established_first_p50_ms": percentile(firsts, 50),
+            "established_first_p99_ms": percentile(firsts, 99) if firsts else None,
+            "served": {c: median(run["served"][c] for run in of) for c in CLASSES},
+            "work_by_population": {c: median(run["work_by_population"][c] for run in of) for c in CLASSES},
+            "recovery_s": None if None in recovery else median(recovery),
+            "recovery_rounds": recovery,
+            "eta_held": part(sum(eta["held"] * eta["said"] for eta in etas), said), "eta_said": said,
+            "queued_most": max((run.get("queued_most") or 0 for run in of), default=0),
+            "rss_growth_kib": median(
+                run["rss_kib"]["most"] - run["rss_kib"]["before"] for run in of if run["rss_kib"]
+            ),
+            "late_p99_ms": max(run["late_p99_ms"] for run in of),
+            "unsent": sum(run["unsent"] for run in of),
+        })
+    return summary
+
+
+def percent(value, digits=1):
+    return "-" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def seconds(ms):
+    return "-" if ms is None else f"{ms / 1000:.2f} s"
+
+
+def table(result):
+    times, calm = result["settings"]["times"], result["unloaded"]
+    where = result["machine"]
+    lines = [
+        "# A flood before one model server", "",
+        f"Written by `benches/overload.sh`. {result['date']}, commit {result['commit']}; {where['processor']},"
+        f" {where['cores']} cores, Linux {where['kernel']}; load average {result['load_average_before']} before and"
+        f" {result['load_average_after']} after.", "",
+        f"One engine of {SLOTS} sequences ({CAPACITY_PER_S} requests/s at the trace's sizes, random lengths). The known callers"
+        f" ask for 60 % of it all the time; from second {times['flood_from']} to {times['flood_until']} a flood of 400"
+        " anonymous networks and 1,000 accounts of today fills the demand up to the multiple. Counted is from second"
+        f" {times['measured_from']}, after {times['measured_from'] - times['flood_from']} s of flood as a warm-up. Every run"
+        " has a fresh engine and a fresh door; the same round has the same arrivals for all.", "",
+        f"Without a flood and without a door a first token takes {seconds(calm['p50_ms'])} (p50) and"
+        f" {seconds(calm['p99_ms'])} (p99 of {calm['requests']}). The bound for p99 under the flood is that and"
+        f" {GRACE_PLACES} mean times between two free places: {seconds(result['bound_ms'])}.", "",
+        "- Goodput: the part of a full engine's time that went into whole answers whose first token came within the class's"
+        " longest wait (120, 60, 30 and 20 s). Asked: 93 % at 10 times, 88 % at 20 times.",
+        "- Established served: whole answers in that wait, of all that were asked for. Asked: 99.9 %.",
+        f"- Recovery: from the flood's end to the first {RECOVERY_WINDOW_S} s in which nine of ten known callers had their first"
+        " token within the bound. Asked: 5 s.",
+        "- Young: the part of the engine that 1,000 accounts of today got together. A class's share is 15 % while others wait.",
+        "", "| load | door | rounds | goodput | established served | since the flood's first second | established first token, p50 |"
+        " p99 | within the bound | recovery | verified / new / anonymous served | young | load's lateness, p99 |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in result["summary"]:
+        p99 = row["established_first_p99_ms"]
+        within = "-" if p99 is None else "yes" if p99 <= result["bound_ms"] else "no"
+        others = " / ".join(percent(row["served"][name], 0) for name in ("verified", "new", "anonymous"))
+        recovery = "not seen" if row["recovery_s"] is None else f"{row['recovery_s']:g} s"
+        lines.append(
+            f"| {row['multiple']:g}x | {result['labels'][row['peer']]} | {row['rounds']} | {percent(row['goodput'])} |"
+            f" {percent(row['established_served'])} of {row['established_asked']} | {percent(row['established_since_onset'])} |"
+            f" {seconds(row['established_first_p50_ms'])} | {seconds(p99)} | {within} | {recovery} | {others} |"
+            f" {percent(row['work_by_population']['young'])} | {row['late_p99_ms']} ms |"
+        )
+    lines += [""]
+    ours = [row for row in result["summary"] if row["peer"] == "surgewall"]
+    for row in ours:
+        lines.append(
+            f"Surgewall at {row['multiple']:g}x: of {row['eta_said']:,} ranges that it stated to waiting callers,"
+            f" {percent(row['eta_held'])} held (asked: 80 %); at most {row['queued_most']:,} waited at once."
+        )
+        lines.append("")
+    memory = result.get("queued_memory")
+    if memory:
+        lines += [
+            f"A stream that waits takes {memory['kib_without_body']} KiB of the door's resident memory without its body"
+            f" ({memory['streams']:,} streams; asked: {KIB_PER_QUEUED_MAX} KiB). Memory of the kernel is not in it.", "",
+        ]
+    lines += ["## How each was set up", ""]
+    lines += [
+        f"- {result['labels'][name]} {result['versions'][name]}: {note}" for name, note in result["notes"].items()
+    ]
+    lines += [
+        "", "The peers are told what the engine can do; an operator would have to measure that. A class is conveyed by the"
+        " key's prefix. The door under test has one core; the double and the load share the other. What each run saw,"
+        " second by second for Surgewall's gate, is in `overload.json`.", "",
+    ]
+    return "\n".join(lines)
+
+
+def write(options, result):
+    text = table(result)
+    print(text)
+    out = options.out
+    if not out:
+        print("Nothing was written: a quick run measures nothing.")
+        return
+    out = pathlib.Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    # One run a line: a diff of two results can be read.
+    runs = ",\n".join(json.dumps(run) for run in result.pop("runs"))
+    head = json.dumps(result, indent=1)
+    (out / "overload.json").write_text(f'{head[:-2]},\n "runs": [\n{runs}\n ]\n}}\n')
+    (out / "overload.md").write_text(text)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--made", required=True, help="where overload.sh put the peers")
+    parser.add_argument("--programs", required=True, help="where the release programs are")
+    parser.add_argument("--quick", action="store_true", help="one short round at 10x: shows that it works, measures nothing")
+    parser.add_argument("--peers", help=f"only these, of {','.join(PEERS)}")
+    parser.add_argument("--multiples", help="of the capacity, for example 10,20")
+    parser.add_argument("--seconds", type=int, help="of flood that are counted")
+    parser.add_argument("--warmup", type=int, help="seconds of flood before")
+    parser.add_argument("--rounds", type=int, default=1, help="of each peer")
+    parser.add_argument("--own-rounds", type=int, help="of Surgewall; more than the peers' where time is short")
+    parser.add_argument("--streams", type=int, default=4_000, help="that wait while memory is measured")
+    parser.add_argument("--no-memory", action="store_true", help="leaves the memory of queued streams out")
+    parser.add_argument("--cores", default="0,1", help="of the door, and of the double and the load")
+    parser.add_argument("--seed", type=int, default=0, help="of the first round")
+    parser.add_argument("--out", help="where the result is written; a quick run writes none without it")
+    options = parser.parse_args()
+    options.cores = [int(core) for core in options.cores.split(",")]
+    quick = options.quick
+    counted = options.seconds or (15 if quick else 30)
+    warmup = (10 if quick else 30) if options.warmup is None else options.warmup
+    calm, tail = (4, 10) if quick else (8, 15)
+    flood_until = calm + warmup + counted
+    options.times = {
+        "flood_from": calm, "measured_from": calm + warmup, "flood_until": flood_until, "until": flood_until + tail,
+    }
+    options.multiples = [float(one) for one in (options.multiples or ("10" if quick else "10,20")).split(",")]
+    options.peers = options.peers.split(",") if options.peers else list(DEFAULT_PEERS)
+    unknown = [name for name in options.peers if name not in PEERS]
+    if unknown:
+        parser.error(f"no such peer: {', '.join(unknown)}")
+    options.own_rounds = options.own_rounds or (1 if quick else max(options.rounds, 3))
+    options.streams = min(options.streams, 500) if quick else options.streams
+    if not options.out and not quick:
+        options.out = str(ROOT / "benches/results")
+    return options
+
+
+def schedule(options):
+    """Every run, round by round, the peers of a round in turn."""
+    for number in range(max(options.rounds, options.own_rounds)):
+        for multiple in options.multiples:
+            for name in options.peers:
+                if number < (options.own_rounds if name == "surgewall" else options.rounds):
+                    yield name, multiple, number
+
+
+def main():
+    options = parse()
+    if (os.cpu_count() or 1) < 2:
+        raise SystemExit("two cores are needed: one for the door, one for the double and the load")
+    setup = Setup(options)
+    os.sched_setaffinity(0, {setup.load_core})
+    planned = list(schedule(options))
+    print(f"{len(planned)} runs of {options.times['until']} s and more: about"
+          f" {round((len(planned) * (options.times['until'] + 10) + 90) / 60)} minutes", flush=True)
+    result = {
+        "quick": options.quick,
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": commit(),
+        "machine": machine(),
+        "load_average_before": load_average(),
+        "settings": {"times": options.times, "multiples": options.multiples, "rounds": options.rounds,
+                     "own_rounds": options.own_rounds, "seed": options.seed},
+        "versions": {}, "labels": {}, "notes": {},
+    }
+    runs, failed = [], []
+    try:
+        result["unloaded"] = unloaded(setup, 15 if options.quick else 60)
+        grace_ms = GRACE_PLACES * 1000 / CAPACITY_PER_S
+        result["bound_ms"] = round(result["unloaded"]["p99_ms"] + grace_ms)
+        if "surgewall" in options.peers and not options.no_memory:
+            result["queued_memory"] = queued_memory(setup, options.streams)
+        for name, multiple, number in planned:
+            try:
+                run, kept = one_run(setup, options, name, multiple, options.seed + number, result["bound_ms"])
+            except (RuntimeError, OSError, AssertionError) as error:
+                # One peer that fails costs its rows, not the others'.
+                failed.append(f"{name} {multiple:g}x: {error}")
+                print(f"FAILED {failed[-1]}", flush=True)
+                continue
+            result["labels"][name], result["versions"][name], result["notes"][name] = kept
+            runs.append(run)
+            print(told(run), flush=True)
+    finally:
+        result["load_average_after"] = load_average()
+        result["failed"] = failed
+        if failed:
+            print(f"what was seen is kept in {setup.folder}", flush=True)
+        else:
+            shutil.rmtree(setup.folder, ignore_errors=True)
+    # The same load for all: rows of one multiple stand together, in the order of the peers.
+    order = {name: index for index, name in enumerate(options.peers)}
+    runs.sort(key=lambda run: (run["multiple"], order[run["peer"]], run["round"]))
+    result["summary"] = summarise(runs)
+    result["runs"] = [{k: v for k, v in run.items() if k != "established_first_ms"} for run in runs]
+    write(options, result)
+
+
+if __name__ == "__main__":
+    main()
