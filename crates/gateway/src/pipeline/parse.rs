@@ -63,8 +63,9 @@ pub async fn parse(
             why: "a route without an endpoint in the pipeline".into(),
         });
     };
-    let room = room(door, limits, headers).await?;
+    let mut room = room(door, limits, headers).await?;
     let body = read_body(limits, headers, body).await?;
+    give_back(&mut room, body.len());
     let bounds = RequestLimits {
         json_depth_max: limits.json_depth_max,
         messages_max: limits.messages_max,
@@ -93,6 +94,13 @@ async fn room(
         Ok(Err(_)) => Err(Refusal::Draining),
         Err(_) => Err(Refusal::BodyTimeout { seconds: limits.body_read_s }),
     }
+}
+
+/// Gives back the room that a body of `bytes` does not need: it may wait for
+/// its turn for minutes, and few that declare no length would fill the room.
+fn give_back(room: &mut OwnedSemaphorePermit, bytes: usize) {
+    let needed = bytes.div_ceil(1 << 10).max(1);
+    drop(room.split(room.num_permits().saturating_sub(needed)));
 }
 
 fn declared(headers: &HeaderMap) -> Option<u64> {
@@ -160,5 +168,30 @@ fn too_long_a_name() -> Refusal {
             "the end user's name is longer than {DELEGATED_NAME_BYTES_MAX} bytes or not text"
         ),
         param: Some("user".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[test]
+    fn a_body_keeps_no_more_room_than_it_needs() {
+        for (taken, bytes, kept) in
+            [(8_192, 0, 1), (8_192, 1, 1), (8_192, 1_025, 2), (2, 2_048, 2), (1, 4_096, 1)]
+        {
+            let all = Arc::new(Semaphore::new(8_192));
+            let mut room = all.clone().try_acquire_many_owned(taken).unwrap();
+            give_back(&mut room, bytes);
+            assert_eq!(
+                (room.num_permits(), all.available_permits()),
+                (kept, 8_192 - kept),
+                "{bytes}"
+            );
+        }
     }
 }
