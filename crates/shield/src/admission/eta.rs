@@ -130,6 +130,12 @@ impl Predictor {
         is_known.then(|| self.work / self.seconds * f64::from(sequences))
     }
 
+    /// The work that one sequence gets done in `took`, where it is known.
+    #[must_use]
+    pub fn work_in(&self, took: Duration) -> Option<Work> {
+        self.work_per_s(1).map(|each| whole(each * took.as_secs_f64()))
+    }
+
     /// The mean work of a request that ended, where some did.
     #[must_use]
     pub fn mean_work(&self) -> Option<Work> {

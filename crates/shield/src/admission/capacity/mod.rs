@@ -324,6 +324,8 @@ impl Capacity {
     /// What was seen until now says nothing: a window begins, and only requests
     /// that are dispatched from now on are judged.
     pub fn disregard(&mut self, now: Instant) {
+        // A call that failed did fail, and once: whoever looks again must not count it again.
+        self.health.faults = std::mem::take(&mut self.faults);
         self.cut_at = now;
         self.open(now);
     }

@@ -200,7 +200,8 @@ impl<T> Gate<T> {
     /// Whose turn it is, if there is room for its next request.
     fn next_class(&mut self) -> Option<Class> {
         let next = self.queue.peek()?;
-        if self.fits(next.class, self.tokens_of(next.item)) {
+        // Those who began to wait before the door only observed wait no longer either.
+        if self.terms.observe || self.fits(next.class, self.tokens_of(next.item)) {
             return Some(next.class);
         }
         self.binding = true;
@@ -305,19 +306,31 @@ impl<T> Gate<T> {
                 self.load.tokens = self.load.tokens.saturating_sub(ticket.tokens);
                 let (input, output) = used.unwrap_or_default();
                 let cost = Work::of(self.weights, input, output);
-                self.account(&ticket, cost);
+                let took = now.saturating_duration_since(since);
+                self.account(&ticket, cost.max(self.held(&ticket, end, took)));
                 if end == End::Completed {
                     self.expected.observe(ticket.ask.principal, ticket.ask.model, output);
                 }
-                let took = now.saturating_duration_since(since);
                 if cost > Work::ZERO {
                     self.predictor.served(now, cost, took);
                 }
                 // In the unit of what was offered; of a call that was cut short, what it did.
                 let done = if end == End::Completed { ticket.expected } else { cost };
-                self.counts.ended(done.min(ticket.expected), took);
+                if used.is_some() || ticket.dispatched.is_some() {
+                    self.counts.ended(done.min(ticket.expected), took);
+                }
             }
         }
+    }
+
+    /// What a client that left has to bear for its place at least: the work that
+    /// others would have got done in it. Else whoever takes places and lets
+    /// their time pass would be next again and again, and in the end hold all.
+    fn held(&self, ticket: &Ticket<T>, end: End, took: Duration) -> Work {
+        if end != End::Cancelled {
+            return Work::ZERO;
+        }
+        self.predictor.work_in(took).unwrap_or_default().min(ticket.work)
     }
 
     /// What was charged becomes what it cost.

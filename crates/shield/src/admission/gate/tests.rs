@@ -211,6 +211,42 @@ fn in_observe_mode_everybody_goes_on_and_the_counts_say_who_would_not_have() {
 }
 
 #[test]
+fn a_place_that_is_held_without_use_is_paid_for_and_is_no_call_that_ended() {
+    let mut bench = Bench::new(terms(4));
+    // One sequence does 300 of work in a second.
+    let id = bench.goes(Class::Verified, 1);
+    bench.end(id);
+    let charged = |bench: &Bench| bench.gate.queue.charged_to(Class::New).0;
+    let mut before = 0;
+    for (millis, paid) in [(0, 0), (500, 150), (60_000, 300)] {
+        let id = bench.goes(Class::New, 2);
+        assert_eq!(charged(&bench), before + 300);
+        bench.gate.take_counts();
+        bench.now += Duration::from_millis(millis);
+        bench.gate.finish(bench.now, id, End::Cancelled, None);
+        assert_eq!(charged(&bench), before + paid, "{millis} ms");
+        assert_eq!(bench.gate.take_counts().served.done.requests, 0);
+        before += paid;
+    }
+}
+
+#[test]
+fn whoever_waits_goes_on_once_the_door_only_observes() {
+    let mut bench = Bench::new(terms(1));
+    bench.goes(Class::New, 1);
+    let (first, _) = bench.waits(Class::New, 2);
+    let (second, _) = bench.waits(Class::Anonymous, 3);
+    assert!(bench.gate.next(bench.now).is_none());
+    bench.gate.set_terms(Terms { observe: true, ..terms(1) });
+    // Newcomers fill the pool past its limit: no place becomes free by itself.
+    bench.goes(Class::New, 4);
+    let mut gone: Vec<_> =
+        std::iter::from_fn(|| bench.gate.next(bench.now)).map(|(id, _)| id).collect();
+    gone.sort_unstable();
+    assert_eq!(gone, [first, second]);
+}
+
+#[test]
 fn numbers_that_no_request_can_mean_do_no_harm() {
     let mut bench = Bench::new(terms(4));
     let huge = Ask { input: u64::MAX, output_max: u64::MAX, ..Bench::ask(Class::New, 1) };
@@ -244,6 +280,21 @@ fn what_ended_counts_in_the_work_that_was_expected_of_it() {
         let served = bench.gate.take_counts().served;
         assert!(offered.work <= expected, "{offered:?}");
         assert_eq!((served.done.work, served.busy_ms), (counted.min(offered.work), 2_000));
+    }
+}
+
+#[test]
+fn a_call_that_failed_is_told_of_once_however_late_the_door_is() {
+    for first in [Duration::ZERO, 2 * LAG_MAX] {
+        let mut bench = Bench::new(terms(4));
+        let id = bench.goes(Class::Established, 1);
+        bench.gate.dispatched(bench.now, id, true);
+        bench.gate.failed(bench.now, id, End::Failed);
+        for (lag, faults) in [(first, 1), (2 * LAG_MAX, 0), (Duration::ZERO, 0)] {
+            bench.now += Duration::from_secs(1);
+            let _ = bench.gate.tick(bench.now, lag);
+            assert_eq!(bench.gate.view().health.faults, faults, "{first:?} {lag:?}");
+        }
     }
 }
 
