@@ -128,7 +128,8 @@ impl Door {
     /// Puts each pool's gate before it. A gate belongs to a name: what it
     /// learnt, and who waits at it, outlives a change of the configuration.
     fn attach_gates(&self, policy: &Policy) {
-        let mut before = std::mem::take(&mut *lock(&self.gates));
+        // Left in place meanwhile: whoever looks at a second without pools forgets what is usual.
+        let mut before = lock(&self.gates).clone();
         let mut gates = HashMap::new();
         for pool in policy.pools.iter() {
             let Some(section) = pool.section() else { continue };

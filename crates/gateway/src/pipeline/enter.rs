@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use surgewall_core::decision::Who;
 use surgewall_core::id::RequestId;
+use surgewall_core::principal::Class;
 use surgewall_core::refusal::Refusal;
+use surgewall_shield::admission::fair::Lineage;
 use surgewall_shield::admission::gate::{Ask, Full, Short};
 
 use super::Arrival;
 use super::reserve::Reserved;
 use crate::admission::{self, Entry, Slot, Spot, Waiting};
 use crate::door::Door;
+use crate::ratelimit::RateLimits;
 use crate::sync::lock;
 use crate::upstream::Pool;
 
@@ -56,15 +59,27 @@ pub struct Hints {
     wants_status: bool,
 }
 
+/// Whether a header holds a number above 0.
+fn is_count(value: &HeaderValue) -> bool {
+    value.to_str().is_ok_and(|count| count.parse().is_ok_and(|count: u32| count > 0))
+}
+
 impl Hints {
     /// Reads `headers`.
     #[must_use]
     pub fn read(headers: &HeaderMap) -> Self {
         let retries = headers.get("x-stainless-retry-count");
         Self {
-            retried: retries.is_some_and(|count| count != "0"),
+            retried: retries.is_some_and(is_count),
             wants_status: headers.get("x-surgewall-queue").is_some_and(|wish| wish == "status"),
         }
+    }
+
+    /// Whether the client says that it retries, and is one that the door knows:
+    /// a stranger's word must not turn a flood into a retry storm.
+    fn is_believed(self, lineage: &Lineage) -> bool {
+        let is_known = lineage.class() != Class::Anonymous && !lineage.is_young();
+        self.retried && is_known
     }
 }
 
@@ -109,7 +124,7 @@ fn ask(door: &Door, arrival: &Arrival, reserved: &Reserved, hints: Hints) -> Ask
         input: reserved.input,
         output_max: reserved.amounts.output,
         bytes: QUEUED_BYTES.saturating_add(body),
-        repeated: seen || hints.retried,
+        repeated: seen || hints.is_believed(&lineage),
     }
 }
 
@@ -130,6 +145,12 @@ impl Queued {
     #[must_use]
     pub const fn may_be_told(&self) -> bool {
         self.tells
+    }
+
+    /// What the answer's head says of the caller's limits.
+    #[must_use]
+    pub const fn rate_limits(&self) -> &RateLimits {
+        &self.reserved.rate_limits
     }
 
     /// A way to ask where it stands.
@@ -172,5 +193,28 @@ struct Open<'a> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.door.open.close(self.request_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_is_a_number_above_0_of_somebody_who_is_known() {
+        let check = |count: &str, class, young, expected| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-stainless-retry-count", HeaderValue::from_str(count).unwrap());
+            let believed = Hints::read(&headers).is_believed(&Lineage::new(class, young, &[1]));
+            assert_eq!(believed, expected, "{count:?} {class:?} {young}");
+        };
+        for (count, expected) in
+            [("1", true), ("2", true), ("0", false), ("-1", false), ("", false), ("x", false)]
+        {
+            check(count, Class::Verified, false, expected);
+        }
+        check("1", Class::New, false, true);
+        check("1", Class::New, true, false);
+        check("1", Class::Anonymous, false, false);
     }
 }

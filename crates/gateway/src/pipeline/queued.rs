@@ -46,6 +46,7 @@ pub async fn wait(
 ) -> Result<Response, Refusal> {
     let tells = queued.may_be_told() && arrival.route.dialect.stream_content_type() == EVENT_STREAM;
     let spot = queued.spot();
+    let rate_limits = tells.then(|| queued.rate_limits().clone());
     let mut rest = rest(door.clone(), arrival.clone(), queued);
     let after = Duration::from_millis(arrival.policy.config.queue.comment_after_ms);
     if !tells {
@@ -59,7 +60,11 @@ pub async fn wait(
         // Its turn has come: the upstream's own status goes out.
         return rest.await;
     };
-    Ok(early(door, arrival, rest, spot, &place))
+    let mut response = early(door, arrival, rest, spot, &place);
+    if let Some(rate_limits) = rate_limits {
+        rate_limits.write(response.headers_mut());
+    }
+    Ok(response)
 }
 
 fn rest(door: Arc<Door>, arrival: Arc<Arrival>, queued: Queued) -> Rest {

@@ -40,7 +40,11 @@ fn spawn(
         let body = serde_json::to_vec(&body).unwrap().into();
         let whole = client.whole(http::Method::POST, "/v1/chat/completions", body).await.unwrap();
         let head = |name: &str| whole.header(name).map(str::to_owned);
-        let heads = Heads { position: head("x-queue-position"), eta_s: head("x-queue-eta-s") };
+        let heads = Heads {
+            position: head("x-queue-position"),
+            eta_s: head("x-queue-eta-s"),
+            left: head("x-ratelimit-remaining-requests"),
+        };
         (whole.status, heads, whole.text())
     })
 }
@@ -48,6 +52,7 @@ fn spawn(
 struct Heads {
     position: Option<String>,
     eta_s: Option<String>,
+    left: Option<String>,
 }
 
 /// Requests that reached the double, health checks aside.
@@ -83,11 +88,15 @@ async fn a_stream_that_waits_learns_its_position_and_is_answered_in_the_end() {
     let client = door.client().await;
     let first = spawn(&client, 20, &[]);
     in_flight(&double, 1).await;
-    let second = spawn(&client, 2, &[]);
+    let limits = vec!["requests=9/1h".into()];
+    let key = KeyCreate { name: "nine".into(), limits, ..KeyCreate::default() };
+    let limited = door.stranger().with_key(&door.key(key).await);
+    let second = spawn(&limited, 2, &[]);
     waiting(&door, 1).await;
     let third = spawn(&client, 2, &[("x-surgewall-queue", "status")]);
     let (status, heads, text) = second.await.unwrap();
     assert_eq!((status, heads.position.as_deref()), (200, Some("1")));
+    assert_eq!(heads.left.as_deref(), Some("8"), "the early head says what is left too");
     assert!(heads.eta_s.is_some_and(|eta| eta.parse::<u64>().unwrap() >= 1));
     assert!(text.starts_with(": queued position=1 eta_s="), "{text}");
     assert!(text.contains("\n: between ") && text.trim_end().ends_with("data: [DONE]"), "{text}");

@@ -84,8 +84,8 @@ impl PoolTick {
 pub struct ClassTick {
     /// Requests that arrived.
     pub offered: Flow,
-    /// Of these, sent before: an SDK's retry header, or the same body by the
-    /// same principal within a minute.
+    /// Of these, sent before: the same body by the same principal within a
+    /// minute, or a known caller's SDK says so.
     pub repeated: Flow,
     /// Requests that went on.
     pub admitted: u64,
