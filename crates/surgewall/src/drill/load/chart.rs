@@ -67,8 +67,10 @@ fn part(plan: &Plan, look: &Look) -> String {
         "calm, learning".to_owned()
     } else if at < flood.end {
         format!("flood, {} times the capacity", plan.multiple)
-    } else {
+    } else if at < plan.times.until() {
         "calm again".to_owned()
+    } else {
+        "the last answers".to_owned()
     }
 }
 
@@ -91,9 +93,8 @@ fn line(plan: &Plan, look: &Look) -> String {
 fn frame(plan: &Plan, looks: &[Look], colour: bool) -> String {
     let Some(look) = looks.last() else { return String::new() };
     let (bold, reset) = if colour { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-    let until = plan.times.until().as_secs();
     let mut text = format!(
-        "{bold}{}{reset}, second {} of {until}: {bold}{}{reset}\n\
+        "{bold}{}{reset}, second {}: {bold}{}{reset}\n\
          requests/s, means over 5 s  offered  admitted   queued  refused  waiting\n",
         part(plan, look),
         look.at_ms / 1_000,
@@ -167,6 +168,7 @@ pub(super) mod tests {
             classes: Class::ALL.map(of).to_vec(),
             limit: 40,
             running: 40,
+            reasons: Vec::new(),
             verdict: if offered > 4 { Verdict::UnknownDemand } else { Verdict::Normal },
         }
     }

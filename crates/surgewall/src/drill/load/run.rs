@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
-use surgewall_core::incident::Verdict;
+use surgewall_core::incident::{Reason, Verdict};
 use surgewall_core::principal::Class;
 use surgewall_gateway::control::{Answer, ClassStatus, Question, Status};
 use surgewall_testkit::load::{Course, Door, Keys, Report, Row, crowd};
@@ -35,6 +35,8 @@ pub(in crate::drill) struct Look {
     pub(in crate::drill) running: u32,
     /// What the door makes of it.
     pub(in crate::drill) verdict: Verdict,
+    /// What that rests on.
+    pub(in crate::drill) reasons: Vec<Reason>,
 }
 
 /// What a run showed.
@@ -56,6 +58,7 @@ impl Look {
             limit: gate.limit,
             running: gate.running,
             verdict: status.judgement.verdict,
+            reasons: status.judgement.reasons.clone(),
         })
     }
 
