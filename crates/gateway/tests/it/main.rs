@@ -35,6 +35,7 @@ mod matrix;
 mod metrics;
 #[cfg(test)]
 mod revoked;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod tls;

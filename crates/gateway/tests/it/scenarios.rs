@@ -51,10 +51,10 @@ async fn run(
     let mut meanwhile = Some(meanwhile);
     let mut served = 0;
     for (nth, batch) in (0..STREAMS).collect::<Vec<_>>().chunks(AT_ONCE).enumerate() {
-        if nth == 1 {
-            if let Some(happens) = meanwhile.take() {
-                happens();
-            }
+        if nth == 1
+            && let Some(happens) = meanwhile.take()
+        {
+            happens();
         }
         let streams = batch.iter().map(|nth| {
             let client = &clients[nth % clients.len()];
