@@ -74,7 +74,7 @@ class Row:
     """One request, as `bench-load crowd --rows` has it. Times in seconds."""
 
     def __init__(self, line):
-        due, self.name, _, outcome, first, total, tokens_in, tokens_out = json.loads(line)
+        due, self.name, _, outcome, first, total, tokens_in, tokens_out, self.ranges = json.loads(line)
         self.due = due / 1000
         self.first = None if first is None else first / 1000
         self.end = self.due + total / 1000
@@ -198,11 +198,11 @@ def seen(report, rows, times, bound_ms):
         }
     result["established_first_ms"] = firsts_ms(due["established"])
     result["recovery_s"] = recovery_s(rows, times, bound_ms, times["until"])
-    etas = [one["etas"] for one in populations.values()]
-    with_range = sum(one["with_range"] for one in etas)
+    waited = [row for rows_due in due.values() for row in rows_due if row.ranges]
+    ranges = [held for row in waited for held in row.ranges]
     result["eta"] = {
-        "said": with_range, "unanswered": sum(one["unanswered"] for one in etas),
-        "held": part(sum(one["within_range"] for one in etas), with_range),
+        "requests": len(waited), "said": len(ranges), "held": part(sum(ranges), len(ranges)),
+        "first_held": part(sum(row.ranges[0] for row in waited), len(waited)),
     }
     result["refused"] = {name: one["refused"] for name, one in populations.items()}
     result["left"] = {name: one["left"] for name, one in populations.items()}
@@ -365,6 +365,10 @@ def summarise(runs):
             "recovery_s": None if None in recovery else median(recovery),
             "recovery_rounds": recovery,
             "eta_held": part(sum(eta["held"] * eta["said"] for eta in etas), said), "eta_said": said,
+            "eta_first_held": part(
+                sum(eta["first_held"] * eta["requests"] for eta in etas), sum(eta["requests"] for eta in etas)
+            ),
+            "eta_requests": sum(eta["requests"] for eta in etas),
             "queued_most": max((run.get("queued_most") or 0 for run in of), default=0),
             "rss_growth_kib": median(
                 run["rss_kib"]["most"] - run["rss_kib"]["before"] for run in of if run["rss_kib"]
@@ -424,8 +428,9 @@ def table(result):
     ours = [row for row in result["summary"] if row["peer"] == "surgewall"]
     for row in ours:
         lines.append(
-            f"Surgewall at {row['multiple']:g}x: of {row['eta_said']:,} ranges that it stated to waiting callers,"
-            f" {percent(row['eta_held'])} held (asked: 80 %); at most {row['queued_most']:,} waited at once."
+            f"Surgewall at {row['multiple']:g}x: of {row['eta_said']:,} ranges that it stated to waiting callers, one every"
+            f" two seconds, {percent(row['eta_held'])} held; of the first that each of {row['eta_requests']:,} requests was"
+            f" told, {percent(row['eta_first_held'])} (asked: 80 %). At most {row['queued_most']:,} waited at once."
         )
         lines.append("")
     memory = result.get("queued_memory")

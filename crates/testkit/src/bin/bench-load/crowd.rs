@@ -69,7 +69,8 @@ pub(crate) struct CrowdArguments {
     #[arg(long, default_value_t = 20_000)]
     in_flight: usize,
     /// Writes one JSON array for each request to this file: due in ms, population,
-    /// class, outcome, ms to the first token, ms in all, tokens in, tokens out.
+    /// class, outcome, ms to the first token, ms in all, tokens in, tokens out, and of
+    /// each range that was stated while it waited whether it held.
     #[arg(long)]
     rows: Option<PathBuf>,
     #[command(flatten)]
@@ -161,6 +162,8 @@ pub(crate) fn run(
 
 fn shown(row: &Row, name: &str) -> serde_json::Value {
     let arrival = &row.arrival;
+    let ranges = row.etas.iter().filter_map(|eta| eta.between_s.zip(eta.actual_s));
+    let held = ranges.map(|((low, high), actual)| (low..=high).contains(&actual));
     json!([
         ms(arrival.at),
         name,
@@ -170,6 +173,7 @@ fn shown(row: &Row, name: &str) -> serde_json::Value {
         ms(row.total),
         arrival.input_tokens,
         row.tokens,
+        held.collect::<Vec<_>>(),
     ])
 }
 
