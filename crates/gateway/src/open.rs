@@ -90,7 +90,8 @@ impl Cell {
     /// Notes that the request used `used` so far; whether a checkpoint is due.
     pub fn advance(&self, used: Amounts, topped_up: Amounts) -> bool {
         let mut moved = lock(&self.moved);
-        moved.since_checkpoint += used.tokens().saturating_sub(moved.used.tokens());
+        // The input is known from the start: only what was made since is at risk.
+        moved.since_checkpoint += used.output.saturating_sub(moved.used.output);
         (moved.used, moved.topped_up) = (used, topped_up);
         moved.since_checkpoint >= CHECKPOINT_TOKENS
     }
