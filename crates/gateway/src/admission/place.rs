@@ -74,6 +74,10 @@ impl PoolGate {
     #[must_use]
     pub fn enter_now(self: &Arc<Self>, ask: Ask) -> Option<Slot> {
         let mut gate = lock(&self.gate);
+        if !gate.has_room(&ask) {
+            // No arrival is counted: it is another pool's request.
+            return None;
+        }
         match gate.arrive(self.clock.monotonic(), ask, || oneshot::channel().0, || 0) {
             Arrived::Go(id) => Some(self.slot(id)),
             Arrived::Wait(id, _) => {
@@ -82,6 +86,12 @@ impl PoolGate {
             }
             Arrived::Full(_) => None,
         }
+    }
+
+    /// How long a request like `ask` would wait here, about; nothing if it went on at once.
+    #[must_use]
+    pub fn outlook(&self, ask: &Ask) -> Duration {
+        lock(&self.gate).outlook(ask)
     }
 
     fn slot(self: &Arc<Self>, id: TicketId) -> Slot {

@@ -1,6 +1,7 @@
 //! A place at a pool: at once, after a wait in the fair queue, or not at all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use surgewall_core::decision::Who;
@@ -93,10 +94,8 @@ pub fn enter(
     reserved: Reserved,
     hints: Hints,
 ) -> Result<Turn, Refusal> {
-    let ordered = reserved.targets.order(&arrival.policy.pools);
     let ask = ask(door, arrival, &reserved, hints);
-    // One that is silent is first only where all of them are.
-    let pool = ordered.first().ok_or(Refusal::ModelUnknown)?.pool.clone();
+    let pool = shortest(arrival, &reserved, &ask).ok_or(Refusal::ModelUnknown)?;
     let Some(gate) = pool.gate() else {
         let place = Slot::none();
         return Ok(Turn::Now(Box::new(Entered { reserved, place, ask, pool })));
@@ -109,6 +108,21 @@ pub fn enter(
         }
         Err(full) => Err(overloaded(&pool, full)),
     }
+}
+
+/// The pool at which the request waits least, the first by weight of those at
+/// which it waits alike; one that is silent only where all of them are.
+fn shortest(arrival: &Arrival, reserved: &Reserved, ask: &Ask) -> Option<Arc<Pool>> {
+    let ordered = reserved.targets.order(&arrival.policy.pools);
+    let first = ordered.first()?;
+    let alike = ordered.iter().filter(|target| reserved.targets.is_primary(target));
+    if reserved.targets.primaries() < 2 {
+        return Some(first.pool.clone());
+    }
+    let wait = |pool: &Pool| pool.gate().map_or(Duration::ZERO, |gate| gate.outlook(ask));
+    let ready = alike.filter(|target| target.pool.is_ready());
+    let least = ready.min_by_key(|target| wait(&target.pool));
+    Some(least.unwrap_or(first).pool.clone())
 }
 
 fn ask(door: &Door, arrival: &Arrival, reserved: &Reserved, hints: Hints) -> Ask {

@@ -105,6 +105,18 @@ impl Pools {
 }
 
 impl Targets {
+    /// How many pools serve the model, fallbacks aside.
+    #[must_use]
+    pub const fn primaries(&self) -> usize {
+        self.primary.len()
+    }
+
+    /// Whether `target` is one of them.
+    #[must_use]
+    pub fn is_primary(&self, target: &Target) -> bool {
+        self.primary.iter().any(|primary| Arc::ptr_eq(&primary.pool, &target.pool))
+    }
+
     /// Whether the name that was asked for is one that the configuration or a
     /// server gave, and not a client's own word.
     #[must_use]

@@ -128,10 +128,13 @@ impl Expected {
     }
 
     /// Learns that an answer of `model_hash` to `principal_hash` had `output` tokens.
-    pub fn observe(&mut self, principal_hash: u64, model_hash: u64, output: u64) {
+    /// One that was not `whole`, but cut where the caller asked for it, says nothing
+    /// of other callers' answers.
+    pub fn observe(&mut self, principal_hash: u64, model_hash: u64, output: u64, whole: bool) {
         let log = logarithm(output);
-        for key in [pair(principal_hash, model_hash), model_key(model_hash)] {
-            self.learn(key, log);
+        self.learn(pair(principal_hash, model_hash), log);
+        if whole {
+            self.learn(model_key(model_hash), log);
         }
     }
 
@@ -254,7 +257,7 @@ mod tests {
         let (mut expected, mut over) = (Expected::new(64), 0);
         for answer in answers {
             over += u32::from(*answer > expected.expected(1, MODEL, u64::MAX));
-            expected.observe(1, MODEL, *answer);
+            expected.observe(1, MODEL, *answer, true);
         }
         (f64::from(over) / answers.len() as f64, expected.expected(1, MODEL, u64::MAX))
     }
@@ -275,7 +278,7 @@ mod tests {
     fn it_follows_a_caller_that_changes() {
         let mut expected = Expected::new(64);
         for (answer, count) in [(100, 300), (3_000, 30), (50, 400)] {
-            (0..count).for_each(|_| expected.observe(1, MODEL, answer));
+            (0..count).for_each(|_| expected.observe(1, MODEL, answer, true));
             let now = expected.expected(1, MODEL, u64::MAX);
             assert!(now.abs_diff(answer) <= answer / 4, "{answer} {now}");
         }
@@ -286,7 +289,7 @@ mod tests {
         let mut expected = Expected::new(64);
         assert_eq!(expected.expected(1, MODEL, u64::MAX), EXPECTED_DEFAULT_TOKENS);
         assert_eq!(expected.expected(1, MODEL, 16), 16);
-        expected.observe(1, MODEL, 40);
+        expected.observe(1, MODEL, 40, true);
         assert_eq!(expected.expected(1, MODEL, u64::MAX), 40);
         assert_eq!(expected.expected(2, MODEL, u64::MAX), 40);
         assert_eq!(expected.expected(1, MODEL + 1, u64::MAX), EXPECTED_DEFAULT_TOKENS);
@@ -300,15 +303,15 @@ mod tests {
         assert_eq!(expected.entries.len(), EXPECTED_ENTRIES_MAX);
         let mut expected_small = Expected::new(1);
         assert_eq!(expected_small.entries.len(), WAYS);
-        (0..200).for_each(|_| expected.observe(1, MODEL, 1_000));
+        (0..200).for_each(|_| expected.observe(1, MODEL, 1_000, true));
         for stranger in 0..2 * EXPECTED_ENTRIES_MAX as u64 {
-            expected.observe(1_000 + stranger, MODEL, 10);
+            expected.observe(1_000 + stranger, MODEL, 10, true);
         }
         assert_eq!(expected.entries.len(), EXPECTED_ENTRIES_MAX);
         assert_eq!(expected.expected(1, MODEL, u64::MAX), 1_000);
         // Where there is room for four, one and the model's own are still there.
-        (0..200).for_each(|_| expected_small.observe(1, MODEL, 1_000));
-        (0..100).for_each(|stranger| expected_small.observe(2 + stranger, MODEL, 1_000));
+        (0..200).for_each(|_| expected_small.observe(1, MODEL, 1_000, true));
+        (0..100).for_each(|stranger| expected_small.observe(2 + stranger, MODEL, 1_000, true));
         assert_eq!(expected_small.entries.len(), WAYS);
         assert!(expected_small.find(pair(1, MODEL)).is_some_and(|entry| entry.seen > 100));
     }

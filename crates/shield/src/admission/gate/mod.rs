@@ -9,7 +9,9 @@
 //!
 //! The gate is a state machine without clock, lock or randomness of its own.
 
+mod charge;
 mod counts;
+mod outlook;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -36,12 +38,12 @@ use ticket::{Phase, Ticket};
 pub const TOP_UP_TOKENS: u64 = 256;
 /// Output tokens from which on a whole answer says something about the time for each.
 const WHOLE_TOKENS_MIN: u64 = 16;
-/// Requests at once that a server is hoped to take while nobody knows.
-const SEEKING_SEQUENCES: u32 = 64;
 /// Requests at once that no pool is given more of, where the operator says nothing.
 const SEQUENCES_MAX: u32 = 4_096;
 /// Lateness of the door itself, past which it does not judge a server's.
 const LAG_MAX: Duration = Duration::from_millis(40);
+/// The part of a learnt token limit that one request is counted with at most, as a divisor.
+const LARGEST_PART: u64 = 4;
 /// The earliest time at which a refused client is asked to come back.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// The latest one: nobody knows what will be in ten minutes.
@@ -61,6 +63,8 @@ pub struct Gate<T> {
     queued_bytes: [u64; 4],
     /// Whether the limit held somebody back since the last tick.
     binding: bool,
+    /// Whether the limit's end was ever found.
+    end_was_found: bool,
     counts: PoolCounts,
 }
 
@@ -83,6 +87,7 @@ impl<T> Gate<T> {
             load: Load::default(),
             queued_bytes: [0; 4],
             binding: false,
+            end_was_found: false,
             counts: PoolCounts::default(),
             terms,
         }
@@ -156,8 +161,18 @@ impl<T> Gate<T> {
         self.queued_bytes[class as usize] += ask.bytes;
         self.counts.of(class).queued += 1;
         let phase = Phase::Queued { handle, since: now, promised: place.eta, wake: wake() };
-        self.tickets
-            .insert(id, Ticket { ask, expected: work, work, tokens, dispatched: None, phase });
+        self.tickets.insert(
+            id,
+            Ticket {
+                ask,
+                expected: work,
+                work,
+                tokens,
+                dispatched: None,
+                taken_back: false,
+                phase,
+            },
+        );
         Arrived::Wait(id, place)
     }
 
@@ -205,8 +220,10 @@ impl<T> Gate<T> {
             return Some(next.class);
         }
         self.binding = true;
-        // The headroom is for one class alone, whoever's turn it is otherwise.
-        let next = self.queue.peek_class(Class::Established)?;
+        // The headroom is for one class alone, whoever's turn it is otherwise; nothing else is.
+        let limit = self.capacity.sequences();
+        let only_headroom = self.load.sequences >= limit.saturating_sub(self.terms.headroom(limit));
+        let next = self.queue.peek_class(Class::Established).filter(|_| only_headroom)?;
         self.fits(next.class, self.tokens_of(next.item)).then_some(next.class)
     }
 
@@ -219,9 +236,12 @@ impl<T> Gate<T> {
         let limit = self.capacity.sequences();
         let headroom = if class == Class::Established { 0 } else { self.terms.headroom(limit) };
         let sequences = self.load.sequences < limit.saturating_sub(headroom);
-        // A request larger than the limit goes alone: it would wait for ever.
         let alone = self.load.sequences == 0;
-        let room = |limit: u64| alone || self.load.tokens.saturating_add(tokens) <= limit;
+        // A large request waits for a quarter of the pool at most: else it would wait for all
+        // of it to empty, or for ever.
+        let room = |limit: u64| {
+            alone || self.load.tokens.saturating_add(tokens.min(limit / LARGEST_PART)) <= limit
+        };
         sequences && self.capacity.tokens().is_none_or(room)
     }
 
@@ -236,8 +256,18 @@ impl<T> Gate<T> {
         self.load.sequences += 1;
         self.load.tokens = self.load.tokens.saturating_add(tokens);
         let phase = Phase::Running { since: now };
-        self.tickets
-            .insert(id, Ticket { ask, expected: work, work, tokens, dispatched: None, phase });
+        self.tickets.insert(
+            id,
+            Ticket {
+                ask,
+                expected: work,
+                work,
+                tokens,
+                dispatched: None,
+                taken_back: false,
+                phase,
+            },
+        );
     }
 
     fn next_id(&mut self) -> TicketId {
@@ -247,10 +277,13 @@ impl<T> Gate<T> {
 
     /// An upstream is called for it now: the time to its first token runs, if its answer `streams`.
     pub fn dispatched(&mut self, now: Instant, id: TicketId, streams: bool) {
-        let load = self.load;
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        if std::mem::take(&mut ticket.taken_back) {
+            self.load.sequences += 1;
+            self.load.tokens = self.load.tokens.saturating_add(ticket.tokens);
+        }
         ticket.dispatched = Some(now);
-        self.capacity.dispatched(now, id, ticket.ask.input, load, streams);
+        self.capacity.dispatched(now, id, ticket.ask.input, self.load, streams);
     }
 
     /// Its first token is here.
@@ -302,14 +335,18 @@ impl<T> Gate<T> {
                 self.counts.of(class).left += 1;
             }
             Phase::Running { since } => {
-                self.load.sequences -= 1;
-                self.load.tokens = self.load.tokens.saturating_sub(ticket.tokens);
+                if !ticket.taken_back {
+                    self.load.sequences = self.load.sequences.saturating_sub(1);
+                    self.load.tokens = self.load.tokens.saturating_sub(ticket.tokens);
+                }
                 let (input, output) = used.unwrap_or_default();
                 let cost = Work::of(self.weights, input, output);
                 let took = now.saturating_duration_since(since);
                 self.account(&ticket, cost.max(self.held(&ticket, end, took)));
                 if end == End::Completed {
-                    self.expected.observe(ticket.ask.principal, ticket.ask.model, output);
+                    // How long answers are is not what a caller cut them at.
+                    let whole = output < ticket.ask.output_max;
+                    self.expected.observe(ticket.ask.principal, ticket.ask.model, output, whole);
                 }
                 if cost > Work::ZERO {
                     self.predictor.served(now, cost, took);
@@ -333,16 +370,6 @@ impl<T> Gate<T> {
         self.predictor.work_in(took).unwrap_or_default().min(ticket.work)
     }
 
-    /// What was charged becomes what it cost.
-    fn account(&mut self, ticket: &Ticket<T>, cost: Work) {
-        let lineage = &ticket.ask.lineage;
-        if cost < ticket.work {
-            self.queue.refund(lineage, ticket.work.minus(cost));
-        } else if cost > ticket.work {
-            self.queue.top_up(lineage, cost.minus(ticket.work));
-        }
-    }
-
     /// What a server's own gauges say.
     pub fn gauges(&mut self, now: Instant, gauges: Gauges) {
         self.capacity.gauges(now, gauges);
@@ -352,46 +379,14 @@ impl<T> Gate<T> {
     /// late the door itself was in that second: what it saw of the server then
     /// was its own lateness, and says nothing.
     pub fn tick(&mut self, now: Instant, lag: Duration) -> Option<Change> {
+        self.take_back(now);
         let held_back = std::mem::take(&mut self.binding) || !self.queue.is_empty();
         if lag > LAG_MAX {
             self.capacity.disregard(now);
             return None;
         }
-        self.capacity.tick(now, held_back)
-    }
-
-    /// Where a waiting request stands now; `None` once it waits no more.
-    #[must_use]
-    pub fn place(&self, id: TicketId) -> Option<Place> {
-        let ticket = self.tickets.get(&id)?;
-        match ticket.phase {
-            Phase::Queued { handle, .. } => Some(self.place_of(ticket.ask.lineage.class(), handle)),
-            Phase::Running { .. } => None,
-        }
-    }
-
-    fn place_of(&self, class: Class, handle: super::fair::Handle) -> Place {
-        let ahead = self.queue.ahead(handle);
-        let waiting = self.queue.len_of(class).max(1);
-        let mean = Work(self.queue.work_of(class).0 / waiting);
-        let share = self.share_now(class);
-        let eta = self.predictor.predict(class, ahead.in_class + 1, mean, share, self.hoped_for());
-        Place { position: ahead.total + 1, eta }
-    }
-
-    /// Requests at once that a wait is predicted by: while the limit still grows
-    /// with every answer, nobody is sent away for how low it is.
-    fn hoped_for(&self) -> u32 {
-        let limit = self.capacity.sequences();
-        let seeking = self.capacity.is_seeking();
-        let most = self.terms.sequences_max.unwrap_or(SEQUENCES_MAX);
-        if seeking { limit.max(SEEKING_SEQUENCES).min(most) } else { limit }
-    }
-
-    /// The part of the capacity that `class` has among those that wait.
-    fn share_now(&self, class: Class) -> f64 {
-        let of = |class| f64::from(self.terms.shares.of(class));
-        let others = self.queue.backlogged().filter(|other| *other != class).map(of);
-        of(class) / (of(class) + others.sum::<f64>())
+        let change = self.capacity.tick(now, held_back);
+        self.end_was_found |= !self.capacity.is_seeking();
+        change
     }
 }

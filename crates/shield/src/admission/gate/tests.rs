@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use surgewall_core::clock::Clock;
 use surgewall_core::principal::Class;
 
+use super::charge::CLAIM_MAX;
 use super::*;
 use crate::admission::fair::{Lineage, Shares};
 
@@ -311,4 +312,33 @@ fn a_door_that_is_late_itself_does_not_judge_the_server() {
         let change = bench.gate.tick(bench.now, lag);
         assert_eq!(change.is_some(), moves, "{lag:?}: {change:?}");
     }
+}
+
+#[test]
+fn a_place_that_nobody_comes_for_is_taken_back_and_given_again_to_who_comes_late() {
+    let mut bench = Bench::new(terms(2));
+    let absent = bench.goes(Class::New, 1);
+    let (waiting, _) = bench.waits(Class::New, 2);
+    bench.now += CLAIM_MAX;
+    let _ = bench.gate.tick(bench.now, Duration::ZERO);
+    assert!(bench.gate.next(bench.now).is_none(), "not before the time is over");
+    bench.now += Duration::from_millis(1);
+    let _ = bench.gate.tick(bench.now, Duration::ZERO);
+    assert_eq!(bench.gate.next(bench.now).map(|(id, _)| id), Some(waiting));
+    assert_eq!(bench.gate.view().running.sequences, 1);
+    bench.gate.dispatched(bench.now, absent, true);
+    assert_eq!(bench.gate.view().running.sequences, 2, "it came after all");
+    bench.end(absent);
+    bench.end(waiting);
+    assert_eq!(bench.gate.view().running, Load::default());
+}
+
+#[test]
+fn what_a_request_would_find_is_told_without_counting_it() {
+    let mut bench = Bench::new(terms(2));
+    let ask = Bench::ask(Class::New, 1);
+    assert!(bench.gate.has_room(&ask) && bench.gate.outlook(&ask) == Duration::ZERO);
+    bench.goes(Class::New, 1);
+    assert!(!bench.gate.has_room(&ask) && bench.gate.outlook(&ask) > Duration::ZERO);
+    assert_eq!(bench.gate.take_counts().classes[Class::New as usize].offered.requests, 1);
 }

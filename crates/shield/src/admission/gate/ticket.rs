@@ -82,6 +82,8 @@ pub(super) struct Ticket<T> {
     pub(super) tokens: u64,
     /// When an upstream was called for it.
     pub(super) dispatched: Option<Instant>,
+    /// Whether nobody came for its place, and it was taken back.
+    pub(super) taken_back: bool,
     pub(super) phase: Phase<T>,
 }
 

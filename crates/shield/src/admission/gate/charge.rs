@@ -1,0 +1,35 @@
+//! What a place costs whoever has it, used or not.
+
+use std::time::{Duration, Instant};
+
+use super::ticket::{Phase, Ticket};
+use super::{Gate, Work};
+
+/// The time after its turn in which a request has to be on its way to the upstream.
+pub(super) const CLAIM_MAX: Duration = Duration::from_secs(5);
+
+impl<T> Gate<T> {
+    /// What was charged becomes what it cost.
+    pub(super) fn account(&mut self, ticket: &Ticket<T>, cost: Work) {
+        let lineage = &ticket.ask.lineage;
+        if cost < ticket.work {
+            self.queue.refund(lineage, ticket.work.minus(cost));
+        } else if cost > ticket.work {
+            self.queue.top_up(lineage, cost.minus(ticket.work));
+        }
+    }
+
+    /// Takes back places that nobody came for: a client that does not read what
+    /// it is told must not keep the upstream idle. Should it come yet, it is let in.
+    pub(super) fn take_back(&mut self, now: Instant) {
+        for ticket in self.tickets.values_mut() {
+            let Phase::Running { since } = ticket.phase else { continue };
+            let late = now.saturating_duration_since(since) > CLAIM_MAX;
+            if late && ticket.dispatched.is_none() && !ticket.taken_back {
+                ticket.taken_back = true;
+                self.load.sequences = self.load.sequences.saturating_sub(1);
+                self.load.tokens = self.load.tokens.saturating_sub(ticket.tokens);
+            }
+        }
+    }
+}
