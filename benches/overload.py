@@ -296,38 +296,72 @@ async def wait_in_line(port, keys, count):
     return lines, wrong
 
 
+async def rest(port, key, count):
+    """Opens `count` connections, each with one answer behind it, and keeps them."""
+    lines = []
+
+    async def one():
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        lines.append(writer)
+        writer.write(f"GET /v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n\r\n".encode())
+        await asyncio.wait_for(reader.read(4096), 30)
+
+    for start in range(0, count, 250):
+        await asyncio.gather(*(one() for _ in range(start, min(start + 250, count))))
+    return lines
+
+
+async def fill(gateway, keys, streams, resting):
+    """Resident memory and requests in the gate, before and with so many streams that wait, or connections that rest."""
+    writers = [writer for _, writer in (await wait_in_line(gateway.port, keys, 50))[0]]
+
+    def now():
+        gate = gateway.gate()
+        return gateway.program.rss_kib(), gate["running"] + sum(one["waiting"] for one in gate["classes"])
+
+    before, wrong = now(), []
+    if resting:
+        writers += await rest(gateway.port, keys[0], streams)
+    else:
+        lines, wrong = await wait_in_line(gateway.port, keys, streams)
+        writers += [writer for _, writer in lines]
+    await asyncio.sleep(3)
+    after = now()
+    for writer in writers:
+        writer.transport.abort()
+    # Their descriptors are closed by the loop.
+    await asyncio.sleep(1)
+    return before, after, wrong
+
+
 def queued_memory(setup, streams):
-    """Resident memory of the door for each stream that waits, without its body."""
+    """Resident memory of the door for each stream that waits, without its body; of a fresh door each time."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    keys = setup.keys["established"] + setup.keys["verified"]
+    seen = {}
     double, port = setup.double()
-    gateway = None
     try:
-        gateway = Waiting(setup, port, setup.fresh("waiting"))
-        keys = setup.keys["established"] + setup.keys["verified"]
-
-        async def measured():
-            before_lines, _ = await wait_in_line(gateway.port, keys, 50)
-            before, queued = gateway.program.rss_kib(), short(gateway.gate())
-            lines, wrong = await wait_in_line(gateway.port, keys, streams)
-            await asyncio.sleep(3)
-            after, then = gateway.program.rss_kib(), short(gateway.gate())
-            for _, writer in before_lines + lines:
-                writer.close()
-            return before, queued, after, then, wrong
-
-        before, queued, after, then, wrong = asyncio.run(measured())
+        for resting in (False, True):
+            gateway = Waiting(setup, port, setup.fresh("waiting"))
+            try:
+                seen[resting] = asyncio.run(fill(gateway, keys, streams, resting))
+            finally:
+                gateway.stop()
     finally:
-        if gateway:
-            gateway.stop()
         double.stop()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    waiting = then["waiting"] - queued["waiting"]
-    each = (after - before) / max(waiting, 1)
-    result = {"streams": waiting, "not_queued": len(wrong), "why": [repr(one) for one in wrong[:3]],
-              "rss_before_kib": before, "rss_after_kib": after, "kib_per_stream": round(each, 1),
-              "body_kib": QUEUED_BODY_BYTES / 1024,
-              "kib_without_body": round(each - QUEUED_BODY_BYTES / 1024, 1)}
+    before, after, wrong = seen[False]
+    resting = round((seen[True][1][0] - seen[True][0][0]) / streams, 1)
+    waiting = after[1] - before[1]
+    each = (after[0] - before[0]) / max(waiting, 1)
+    result = {
+        "streams": waiting, "not_queued": len(wrong), "why": [repr(one) for one in wrong[:3]],
+        "rss_before_kib": before[0], "rss_after_kib": after[0],
+        "kib_per_idle_connection": resting,
+        "kib_per_stream": round(each, 1), "body_kib": QUEUED_BODY_BYTES / 1024,
+        "kib_without_body": round(each - QUEUED_BODY_BYTES / 1024, 1),
+    }
     print(f"memory of queued streams: {result}", flush=True)
     return result
 
@@ -437,7 +471,8 @@ def table(result):
     if memory:
         lines += [
             f"A stream that waits takes {memory['kib_without_body']} KiB of the door's resident memory without its body"
-            f" ({memory['streams']:,} streams; asked: {KIB_PER_QUEUED_MAX} KiB). Memory of the kernel is not in it.", "",
+            f" ({memory['streams']:,} streams; asked: {KIB_PER_QUEUED_MAX} KiB). Its connection alone, idle after an answer, takes"
+            f" {memory['kib_per_idle_connection']} KiB. Memory of the kernel is not in it.", "",
         ]
     lines += ["## How each was set up", ""]
     lines += [
@@ -538,12 +573,10 @@ def main():
         result["unloaded"] = unloaded(setup, 15 if options.quick else 60)
         grace_ms = GRACE_PLACES * 1000 / CAPACITY_PER_S
         result["bound_ms"] = round(result["unloaded"]["p99_ms"] + grace_ms)
-        if "surgewall" in options.peers and not options.no_memory:
-            result["queued_memory"] = queued_memory(setup, options.streams)
         for name, multiple, number in planned:
             try:
                 run, kept = one_run(setup, options, name, multiple, options.seed + number, result["bound_ms"])
-            except (RuntimeError, OSError, AssertionError) as error:
+            except (RuntimeError, OSError, AssertionError, ValueError, KeyError) as error:
                 # One peer that fails costs its rows, not the others'.
                 failed.append(f"{name} {multiple:g}x: {error}")
                 print(f"FAILED {failed[-1]}", flush=True)
@@ -551,6 +584,12 @@ def main():
             result["labels"][name], result["versions"][name], result["notes"][name] = kept
             runs.append(run)
             print(told(run), flush=True)
+        if "surgewall" in options.peers and not options.no_memory:
+            try:
+                result["queued_memory"] = queued_memory(setup, options.streams)
+            except (RuntimeError, OSError, AssertionError, ValueError) as error:
+                failed.append(f"memory of queued streams: {error!r}")
+                print(f"FAILED {failed[-1]}", flush=True)
     finally:
         result["load_average_after"] = load_average()
         result["failed"] = failed
