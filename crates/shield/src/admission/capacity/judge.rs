@@ -73,7 +73,11 @@ impl Capacity {
         let complains = self.server_waiting().is_some_and(|waiting| waiting > 0);
         let said = complains && !self.trust_waiting.is_lost();
         let answers = self.window.answers() + overdue.len();
-        let is_enough = answers >= needed || said || self.window.refused > 0;
+        // Streams that all have their first token leave nobody waiting inside the server,
+        // however long they go on: nothing else may come to be seen.
+        let flying = self.flights.count();
+        let all_run = flying > 0 && self.flights.started() == flying && self.window.was_bound;
+        let is_enough = answers >= needed || said || self.window.refused > 0 || all_run;
         if !is_enough {
             return None;
         }

@@ -39,7 +39,7 @@ pub const TOP_UP_TOKENS: u64 = 256;
 /// Output tokens from which on a whole answer says something about the time for each.
 const WHOLE_TOKENS_MIN: u64 = 16;
 /// Requests at once that no pool is given more of, where the operator says nothing.
-const SEQUENCES_MAX: u32 = 4_096;
+const SEQUENCES_MAX: u32 = 65_536;
 /// Lateness of the door itself, past which it does not judge a server's.
 const LAG_MAX: Duration = Duration::from_millis(40);
 /// The part of a learnt token limit that one request is counted with at most, as a divisor.

@@ -342,3 +342,27 @@ fn what_a_request_would_find_is_told_without_counting_it() {
     assert!(!bench.gate.has_room(&ask) && bench.gate.outlook(&ask) > Duration::ZERO);
     assert_eq!(bench.gate.take_counts().classes[Class::New as usize].offered.requests, 1);
 }
+
+#[test]
+fn long_streams_do_not_keep_the_limit_down_when_nothing_waits_behind_them() {
+    let mut bench = Bench::new(Terms { longest_wait: [Duration::MAX; 4], ..terms(1_000) });
+    let mut begun = 0;
+    for _ in 0..30 {
+        // Streams that never end: each has its first token at once, and nothing after it.
+        for who in 0..40 {
+            if let Arrived::Go(id) = bench.arrive(Class::New, who) {
+                bench.gate.dispatched(bench.now, id, true);
+                bench.gate.first_token(bench.now + Duration::from_millis(5), id);
+                begun += 1;
+            }
+        }
+        bench.now += Duration::from_secs(1);
+        let _ = bench.gate.tick(bench.now, Duration::ZERO);
+        while let Some((id, _)) = bench.gate.next(bench.now) {
+            bench.gate.dispatched(bench.now, id, true);
+            bench.gate.first_token(bench.now + Duration::from_millis(5), id);
+            begun += 1;
+        }
+    }
+    assert!(begun > 100, "{begun} of 1,200 begun");
+}
