@@ -4,14 +4,17 @@
 //! medians over batches of a decision (a request is queued, told how many are
 //! before it, and the next one is taken), and the memory of an idle principal.
 
+mod measure;
+
 use std::error::Error;
 use std::io::Write as _;
-use std::time::Duration;
 
 use surgewall_core::clock::Clock;
 use surgewall_core::principal::Class;
 use surgewall_shield::admission::fair::{FairQueue, Lineage, Shares};
 use surgewall_shield::admission::work::Work;
+
+use measure::{median_ns, next, resident_bytes};
 
 const PRINCIPALS: u64 = 1_000_000;
 const QUEUED: u64 = 50_000;
@@ -53,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         aheads.push(clock.monotonic() - middle);
         decisions.push(middle - begin);
     }
-    let (decision, ahead) = (median_ns(&mut decisions)?, median_ns(&mut aheads)?);
+    let (decision, ahead) = (median_ns(&mut decisions, BATCH)?, median_ns(&mut aheads, BATCH)?);
     let left = queue.idle_entries();
     writeln!(out, "queued {}  decision_ns {decision}  ahead_ns {ahead}", queue.len())?;
     writeln!(out, "idle_entries_after {left}  checksum {sum:016x}")?;
@@ -69,24 +72,4 @@ fn of(principal: u64) -> Lineage {
 
 fn work(random: &mut u64) -> Work {
     Work(500 + next(random) % 4_000)
-}
-
-fn next(state: &mut u64) -> u64 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state
-}
-
-fn median_ns(batches: &mut [Duration]) -> Result<u64, Box<dyn Error>> {
-    batches.sort_unstable();
-    Ok(u64::try_from(batches[batches.len() / 2].as_nanos())? / BATCH)
-}
-
-/// Resident memory in bytes, where the system tells it.
-#[expect(clippy::disallowed_methods, reason = "a file of the kernel, one line long")]
-fn resident_bytes() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4_096
 }

@@ -3,6 +3,8 @@
 //! `cargo run --release -p surgewall-shield --example quota_million` prints
 //! medians over batches, and the memory of a counter.
 
+mod measure;
+
 use std::error::Error;
 use std::io::Write as _;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use surgewall_core::clock::{Clock, Timestamp};
 use surgewall_core::id::Id;
 use surgewall_core::quota::{Amounts, LimitSpec, Subject};
 use surgewall_shield::quota::{Enforcement, Limit, QuotaTable};
+
+use measure::{median_ns, next, resident_bytes};
 
 const KEYS: u64 = 1_000_000;
 const BATCHES: usize = 2_000;
@@ -50,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             settled.push(clock.monotonic() - middle);
             reserved.push(middle - begin);
         }
-        let (reserve, settle) = (median_ns(&mut reserved)?, median_ns(&mut settled)?);
+        let (reserve, settle) = (median_ns(&mut reserved, BATCH)?, median_ns(&mut settled, BATCH)?);
         writeln!(out, "limits {count}  reserve_ns {reserve}  settle_ns {settle}")?;
     }
     Ok(())
@@ -69,24 +73,4 @@ fn reserve(
 ) -> Vec<surgewall_core::quota::Charge> {
     let amounts = Amounts { input: 50, output: 100, money: 0 };
     table.reserve(now, limits, "m", &amounts).map(|grant| grant.charges).unwrap_or_default()
-}
-
-fn next(state: &mut u64) -> u64 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state
-}
-
-fn median_ns(batches: &mut [Duration]) -> Result<u64, Box<dyn Error>> {
-    batches.sort_unstable();
-    Ok(u64::try_from(batches[batches.len() / 2].as_nanos())? / BATCH)
-}
-
-/// Resident memory in bytes, where the system tells it.
-#[expect(clippy::disallowed_methods, reason = "a file of the kernel, one line long")]
-fn resident_bytes() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4_096
 }

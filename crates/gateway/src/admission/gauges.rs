@@ -3,17 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
-use http::Method;
-use http_body_util::{BodyExt as _, Limited};
 use surgewall_core::config::schema::{self, Dialect};
 use surgewall_shield::admission::capacity::Gauges;
 use surgewall_wire::gauges::{METRICS_BYTES_MAX, Reading, read};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::door::Door;
-use crate::upstream::{Backend, CHECKS, Call, Pool, Server};
+use crate::upstream::{Pool, Server, fetch};
 
 /// Between two readings.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
@@ -59,27 +56,7 @@ async fn read_pool(door: &Door, pool: &Arc<Pool>) {
 }
 
 async fn read_server(pool: &Pool, server: &Server) -> Option<Reading> {
-    // As many as health checks at once, and no more than both together.
-    let _place = CHECKS.acquire().await;
-    timeout(READ_TIMEOUT, ask(pool, server)).await.ok().flatten()
-}
-
-async fn ask(pool: &Pool, server: &Server) -> Option<Reading> {
-    let Backend::Network(client) = pool.backend() else { return None };
-    let call = Call {
-        uri: server.gauges_uri()?,
-        method: Method::GET,
-        body: Bytes::new(),
-        request_id: None,
-        traceparent: None,
-        client_headers: None,
-        stream: false,
-    };
-    let head = client.send(call).await.ok()?;
-    if !head.status().is_success() {
-        return None;
-    }
-    #[expect(clippy::disallowed_methods, reason = "limited by METRICS_BYTES_MAX")]
-    let body = Limited::new(head.into_body(), METRICS_BYTES_MAX).collect().await.ok()?.to_bytes();
-    Some(read(&body))
+    let uri = server.gauges_uri()?;
+    let (status, body) = fetch(pool, uri, METRICS_BYTES_MAX, READ_TIMEOUT).await?;
+    status.is_success().then(|| read(&body))
 }

@@ -113,16 +113,17 @@ pub fn enter(
 /// The pool at which the request waits least, the first by weight of those at
 /// which it waits alike; one that is silent only where all of them are.
 fn shortest(arrival: &Arrival, reserved: &Reserved, ask: &Ask) -> Option<Arc<Pool>> {
-    let ordered = reserved.targets.order(&arrival.policy.pools);
-    let first = ordered.first()?;
-    let alike = ordered.iter().filter(|target| reserved.targets.is_primary(target));
-    if reserved.targets.primaries() < 2 {
-        return Some(first.pool.clone());
+    let targets = &reserved.targets;
+    // Mostly there is one, and nothing to put in order.
+    if let Some(only) = targets.only().filter(|only| only.pool.is_ready()) {
+        return Some(only.pool.clone());
     }
+    let ordered = targets.order(&arrival.policy.pools);
     let wait = |pool: &Pool| pool.gate().map_or(Duration::ZERO, |gate| gate.outlook(ask));
-    let ready = alike.filter(|target| target.pool.is_ready());
+    let ready =
+        ordered.iter().filter(|target| targets.is_primary(target) && target.pool.is_ready());
     let least = ready.min_by_key(|target| wait(&target.pool));
-    Some(least.unwrap_or(first).pool.clone())
+    least.or(ordered.first()).map(|target| target.pool.clone())
 }
 
 fn ask(door: &Door, arrival: &Arrival, reserved: &Reserved, hints: Hints) -> Ask {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use http::Method;
+use http::{Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use surgewall_core::limits::UPSTREAM_BODY_BYTES_MAX;
 use surgewall_wire::models::{self, UpstreamModel};
@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// Servers that are asked at the same time.
 const CHECKS_MAX: usize = 64;
 /// Which of them may be asked now.
-pub(crate) static CHECKS: Semaphore = Semaphore::const_new(CHECKS_MAX);
+static CHECKS: Semaphore = Semaphore::const_new(CHECKS_MAX);
 
 /// What a server said to a check.
 enum Check {
@@ -89,31 +89,44 @@ pub async fn check_pool(door: &Door, pool: &Pool) {
 }
 
 async fn check(pool: &Pool, server: &Server) -> Check {
-    // Waiting for a place is not the server's silence.
-    let _place = CHECKS.acquire().await;
-    match timeout(CHECK_TIMEOUT, ask(pool, server)).await {
-        Ok(Some(check)) => check,
-        Ok(None) | Err(_) => Check::Silent,
-    }
-}
-
-async fn ask(pool: &Pool, server: &Server) -> Option<Check> {
-    let Backend::Network(client) = pool.backend() else { return None };
-    let call = Call {
-        uri: server.uri(pool.dialect(), models_path(pool.dialect())).ok()?,
-        method: Method::GET,
-        body: Bytes::new(),
-        request_id: None,
-        traceparent: None,
-        client_headers: None,
-        stream: false,
+    let Ok(uri) = server.uri(pool.dialect(), models_path(pool.dialect())) else {
+        return Check::Silent;
     };
-    let head = client.send(call).await.ok()?;
-    let status = head.status();
-    #[expect(clippy::disallowed_methods, reason = "limited by UPSTREAM_BODY_BYTES_MAX")]
-    let body =
-        Limited::new(head.into_body(), UPSTREAM_BODY_BYTES_MAX).collect().await.ok()?.to_bytes();
+    let Some((status, body)) = fetch(pool, uri, UPSTREAM_BODY_BYTES_MAX, CHECK_TIMEOUT).await
+    else {
+        return Check::Silent;
+    };
     let listed =
         status.is_success().then(|| models::read_upstream(pool.dialect(), &body).ok()).flatten();
-    Some(listed.map_or(Check::Answers, Check::Lists))
+    listed.map_or(Check::Answers, Check::Lists)
+}
+
+/// What a server of `pool` has at `uri`, of its own: its status and its body of
+/// `bytes_max` bytes at most, if it is here within `patience`.
+pub(crate) async fn fetch(
+    pool: &Pool,
+    uri: Uri,
+    bytes_max: usize,
+    patience: Duration,
+) -> Option<(StatusCode, Bytes)> {
+    let Backend::Network(client) = pool.backend() else { return None };
+    // Waiting for a place is not the server's silence.
+    let _place = CHECKS.acquire().await;
+    let asked = async {
+        let call = Call {
+            uri,
+            method: Method::GET,
+            body: Bytes::new(),
+            request_id: None,
+            traceparent: None,
+            client_headers: None,
+            stream: false,
+        };
+        let head = client.send(call).await.ok()?;
+        let status = head.status();
+        #[expect(clippy::disallowed_methods, reason = "limited by bytes_max")]
+        let body = Limited::new(head.into_body(), bytes_max).collect().await.ok()?.to_bytes();
+        Some((status, body))
+    };
+    timeout(patience, asked).await.ok().flatten()
 }

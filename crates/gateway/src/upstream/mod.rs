@@ -12,7 +12,7 @@ mod pools;
 
 pub use body::UpstreamBody;
 pub use client::{Call, Head, HttpClient, Line, passed_on};
-pub(crate) use health::CHECKS;
+pub(crate) use health::fetch;
 pub use health::{check_pool, watch};
 pub use lease::Leased;
 pub use listing::Listing;

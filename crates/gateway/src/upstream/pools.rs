@@ -105,13 +105,16 @@ impl Pools {
 }
 
 impl Targets {
-    /// How many pools serve the model, fallbacks aside.
+    /// The pool that serves the model, if it is one alone, fallbacks aside.
     #[must_use]
-    pub const fn primaries(&self) -> usize {
-        self.primary.len()
+    pub fn only(&self) -> Option<&Target> {
+        match self.primary.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
     }
 
-    /// Whether `target` is one of them.
+    /// Whether `target` serves the model by itself, and not as a fallback.
     #[must_use]
     pub fn is_primary(&self, target: &Target) -> bool {
         self.primary.iter().any(|primary| Arc::ptr_eq(&primary.pool, &target.pool))

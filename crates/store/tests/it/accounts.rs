@@ -14,6 +14,7 @@ use surgewall_store::admin::{
 };
 use surgewall_store::datadir::DataDir;
 use surgewall_store::directory::Directory;
+use surgewall_store::people::People;
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
 use tempfile::TempDir;
@@ -83,18 +84,22 @@ impl Desk {
         self.clock.now()
     }
 
-    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, AdminError> {
-        // As it crosses the control socket.
-        let json = serde_json::to_string(&request).unwrap();
-        let request: Request = serde_json::from_str(&json).unwrap();
-        let office = Office {
-            people: &self.people,
+    /// What an operation works with, over this desk's own store or one in its place.
+    pub(crate) fn office<'a, P: People>(&'a self, people: &'a P) -> Office<'a, P> {
+        Office {
+            people,
             directory: &self.directory,
             vault: &self.vault,
             clock: &self.clock,
             config: &self.config,
-        };
-        let reply = execute(&office, &self.book, request).await?;
+        }
+    }
+
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, AdminError> {
+        // As it crosses the control socket.
+        let json = serde_json::to_string(&request).unwrap();
+        let request: Request = serde_json::from_str(&json).unwrap();
+        let reply = execute(&self.office(&self.people), &self.book, request).await?;
         let json = serde_json::to_string(&reply).unwrap();
         Ok(serde_json::from_str(&json).unwrap())
     }

@@ -3,7 +3,7 @@
 use surgewall_core::clock::DAY_S;
 use surgewall_core::principal::{Class, ClassReason};
 use surgewall_store::admin::{
-    DelegatedView, EndUser, Judged, KeyCreate, KeySet, KeyView, Named, Office, Reply, Request,
+    DelegatedView, EndUser, Judged, KeyCreate, KeySet, KeyView, Named, Reply, Request,
     USERS_LIMITED_PER_KEY_MAX, UserLimit, UserSet, judge_accounts,
 };
 use surgewall_store::people::AccountRow;
@@ -102,13 +102,7 @@ async fn a_user_has_its_keys_class_when_it_is_known_or_the_key_is_vouched_for() 
         let class = (Class::Established, ClassReason::Earned);
         Some(Judged { class, detail: String::new() })
     };
-    let office = Office {
-        people: &desk.people,
-        directory: &desk.directory,
-        vault: &desk.vault,
-        clock: &desk.clock,
-        config: &desk.config,
-    };
+    let office = desk.office(&desk.people);
     judge_accounts(&office, &desk.book, &[id], rule).await.unwrap();
     let alice = delegated_user(&desk.vault, key.id, "alice");
     desk.directory.touch_user(key.id, alice, desk.now());

@@ -9,7 +9,7 @@ use surgewall_core::id::{AccountId, KeyId};
 use surgewall_core::principal::{Class, DelegatedUser};
 use surgewall_core::refusal::CredentialFault;
 use surgewall_store::admin::{
-    AccountEnsure, ErrorKind, GroupCreate, KeyImport, Office, Request, UserCreate, execute,
+    AccountEnsure, ErrorKind, GroupCreate, KeyImport, Request, UserCreate, execute,
 };
 use surgewall_store::directory::{Bounds, Directory};
 use surgewall_store::people::{
@@ -95,13 +95,7 @@ impl People for Faulty {
 /// Asks under `fault`, and leaves when the store stalls.
 async fn ask_under(desk: &Desk, fault: Fault, request: Request) -> String {
     let people = Faulty { inner: desk.people.clone(), fault: Mutex::new(fault) };
-    let office = Office {
-        people: &people,
-        directory: &desk.directory,
-        vault: &desk.vault,
-        clock: &desk.clock,
-        config: &desk.config,
-    };
+    let office = desk.office(&people);
     let asked = execute(&office, &desk.book, request);
     match tokio::time::timeout(std::time::Duration::from_secs(1), asked).await {
         Ok(answer) => answer.map_or_else(|error| error.to_string(), |reply| format!("{reply:?}")),

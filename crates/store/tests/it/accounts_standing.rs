@@ -6,7 +6,7 @@ use surgewall_core::digest::{hex, sha256};
 use surgewall_core::id::AccountId;
 use surgewall_core::principal::{Class, ClassReason};
 use surgewall_store::admin::{
-    AccountEnsure, Brought, Foreign, Judged, KeyCreate, KeyImport, Office, Reply, Request, UserSet,
+    AccountEnsure, Brought, Foreign, Judged, KeyCreate, KeyImport, Reply, Request, UserSet,
     UserView, judge_accounts,
 };
 use surgewall_store::people::{AccountRow, People, Pick};
@@ -38,13 +38,7 @@ async fn judge(
     accounts: &[AccountId],
     rule: impl Fn(&AccountRow) -> Option<Judged>,
 ) -> usize {
-    let office = Office {
-        people: &desk.people,
-        directory: &desk.directory,
-        vault: &desk.vault,
-        clock: &desk.clock,
-        config: &desk.config,
-    };
+    let office = desk.office(&desk.people);
     judge_accounts(&office, &desk.book, accounts, rule).await.unwrap()
 }
 
@@ -146,13 +140,7 @@ async fn a_change_that_cannot_be_recorded_is_not_made() {
     let user = desk.user("ann@example.org").await;
     let account = id(&desk, &user).await;
     *desk.book.full.lock().unwrap() = true;
-    let office = Office {
-        people: &desk.people,
-        directory: &desk.directory,
-        vault: &desk.vault,
-        clock: &desk.clock,
-        config: &desk.config,
-    };
+    let office = desk.office(&desk.people);
     let always = |_: &AccountRow| {
         let class = (Class::Established, ClassReason::Earned);
         Some(Judged { class, detail: String::new() })

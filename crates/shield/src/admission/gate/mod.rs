@@ -36,10 +36,6 @@ use ticket::{Phase, Ticket};
 
 /// Output tokens by which the cost of a stream that goes past its expectation is topped up.
 pub const TOP_UP_TOKENS: u64 = 256;
-/// Output tokens from which on a whole answer says something about the time for each.
-const WHOLE_TOKENS_MIN: u64 = 16;
-/// Requests at once that no pool is given more of, where the operator says nothing.
-const SEQUENCES_MAX: u32 = 65_536;
 /// Lateness of the door itself, past which it does not judge a server's.
 const LAG_MAX: Duration = Duration::from_millis(40);
 /// The part of a learnt token limit that one request is counted with at most, as a divisor.
@@ -72,10 +68,7 @@ impl<T> Gate<T> {
     /// A gate that has learnt nothing yet.
     #[must_use]
     pub fn new(now: Instant, terms: Terms) -> Self {
-        let config = CapacityConfig {
-            max: terms.sequences_max.unwrap_or(SEQUENCES_MAX),
-            ..CapacityConfig::default()
-        };
+        let config = CapacityConfig { max: terms.sequences_most(), ..CapacityConfig::default() };
         Self {
             weights: Weights::default(),
             capacity: Capacity::new(now, config),
@@ -96,7 +89,7 @@ impl<T> Gate<T> {
     /// Puts new terms in force. Nobody who waits is sent away for it.
     pub fn set_terms(&mut self, terms: Terms) {
         self.queue.set_shares(terms.shares);
-        self.capacity.set_max(terms.sequences_max.unwrap_or(SEQUENCES_MAX));
+        self.capacity.set_max(terms.sequences_most());
         self.terms = terms;
     }
 
@@ -109,9 +102,7 @@ impl<T> Gate<T> {
         wake: impl FnOnce() -> T,
         spread: impl FnOnce() -> u64,
     ) -> Arrived {
-        let output = self.expected.expected(ask.principal, ask.model, ask.output_max);
-        let work = Work::of(self.weights, ask.input, output);
-        let tokens = ask.input.saturating_add(output);
+        let (work, tokens) = self.cost(&ask);
         let class = ask.lineage.class();
         self.counts.offered(class, ask.lineage.is_young(), work, ask.repeated);
         let fits = self.queue.is_empty() && self.fits(class, tokens);
@@ -120,9 +111,17 @@ impl<T> Gate<T> {
                 self.observe(class, work);
             }
             self.queue.charge(&ask.lineage, work);
-            return Arrived::Go(self.run(now, ask, work, tokens));
+            let id = self.next_id();
+            self.enter(now, id, ask, work, tokens);
+            return Arrived::Go(id);
         }
         self.wait(now, ask, (work, tokens), wake, spread)
+    }
+
+    /// The work that `ask` is expected to be, and the tokens that it will hold.
+    fn cost(&self, ask: &Ask) -> (Work, u64) {
+        let output = self.expected.expected(ask.principal, ask.model, ask.output_max);
+        (Work::of(self.weights, ask.input, output), ask.input.saturating_add(output))
     }
 
     /// What would have happened to a request that observe mode lets through.
@@ -161,18 +160,7 @@ impl<T> Gate<T> {
         self.queued_bytes[class as usize] += ask.bytes;
         self.counts.of(class).queued += 1;
         let phase = Phase::Queued { handle, since: now, promised: place.eta, wake: wake() };
-        self.tickets.insert(
-            id,
-            Ticket {
-                ask,
-                expected: work,
-                work,
-                tokens,
-                dispatched: None,
-                taken_back: false,
-                phase,
-            },
-        );
+        self.tickets.insert(id, Ticket::new(ask, (work, tokens), phase));
         Arrived::Wait(id, place)
     }
 
@@ -245,29 +233,12 @@ impl<T> Gate<T> {
         sequences && self.capacity.tokens().is_none_or(room)
     }
 
-    fn run(&mut self, now: Instant, ask: Ask, work: Work, tokens: u64) -> TicketId {
-        let id = self.next_id();
-        self.enter(now, id, ask, work, tokens);
-        id
-    }
-
     fn enter(&mut self, now: Instant, id: TicketId, ask: Ask, work: Work, tokens: u64) {
         self.counts.admitted(ask.lineage.class(), work);
         self.load.sequences += 1;
         self.load.tokens = self.load.tokens.saturating_add(tokens);
         let phase = Phase::Running { since: now };
-        self.tickets.insert(
-            id,
-            Ticket {
-                ask,
-                expected: work,
-                work,
-                tokens,
-                dispatched: None,
-                taken_back: false,
-                phase,
-            },
-        );
+        self.tickets.insert(id, Ticket::new(ask, (work, tokens), phase));
     }
 
     fn next_id(&mut self) -> TicketId {
@@ -300,7 +271,7 @@ impl<T> Gate<T> {
     /// is all that can be learnt from it.
     pub fn whole(&mut self, now: Instant, id: TicketId, output: u64) {
         let dispatched = self.tickets.get(&id).and_then(|ticket| ticket.dispatched);
-        if let Some(dispatched) = dispatched.filter(|_| output >= WHOLE_TOKENS_MIN) {
+        if let Some(dispatched) = dispatched {
             self.capacity.streamed(id, now.saturating_duration_since(dispatched), output);
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use surgewall_core::principal::Class;
 
 use super::ticket::Phase;
-use super::{Ask, Gate, Place, SEQUENCES_MAX, TicketId};
+use super::{Ask, Gate, Place, TicketId};
 use crate::admission::fair::Handle;
 use crate::admission::work::Work;
 
@@ -16,8 +16,7 @@ impl<T> Gate<T> {
     /// Whether a request like `ask` would go on at once.
     #[must_use]
     pub fn has_room(&self, ask: &Ask) -> bool {
-        let output = self.expected.expected(ask.principal, ask.model, ask.output_max);
-        let tokens = ask.input.saturating_add(output);
+        let (_, tokens) = self.cost(ask);
         self.terms.observe || (self.queue.is_empty() && self.fits(ask.lineage.class(), tokens))
     }
 
@@ -59,7 +58,7 @@ impl<T> Gate<T> {
     pub(super) fn hoped_for(&self) -> u32 {
         let limit = self.capacity.sequences();
         let seeking = self.capacity.is_seeking();
-        let most = self.terms.sequences_max.unwrap_or(SEQUENCES_MAX);
+        let most = self.terms.sequences_most();
         match (seeking, self.end_was_found) {
             (true, false) => limit.max(SEEKING_SEQUENCES).min(most),
             (true, true) => limit.saturating_mul(2).min(most),

@@ -23,7 +23,16 @@ pub struct Terms {
     pub observe: bool,
 }
 
+/// Requests at once that no pool is given more of, where the operator says nothing.
+const SEQUENCES_MAX: u32 = 65_536;
+
 impl Terms {
+    /// Requests at once that the pool is given at most.
+    #[must_use]
+    pub fn sequences_most(&self) -> u32 {
+        self.sequences_max.unwrap_or(SEQUENCES_MAX)
+    }
+
     /// The longest wait of `class`.
     #[must_use]
     pub const fn longest_wait(&self, class: Class) -> Duration {

@@ -87,6 +87,14 @@ pub(super) struct Ticket<T> {
     pub(super) phase: Phase<T>,
 }
 
+impl<T> Ticket<T> {
+    /// A ticket for `ask`, at a `cost` in work and in tokens held.
+    pub(super) const fn new(ask: Ask, cost: (Work, u64), phase: Phase<T>) -> Self {
+        let (work, tokens) = cost;
+        Self { ask, expected: work, work, tokens, dispatched: None, taken_back: false, phase }
+    }
+}
+
 pub(super) enum Phase<T> {
     Queued { handle: Handle, since: Instant, promised: Eta, wake: T },
     Running { since: Instant },
