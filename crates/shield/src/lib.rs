@@ -2,6 +2,7 @@
 //! time and random numbers as arguments, lock nothing and do no I/O.
 
 pub mod admission;
+pub mod affinity;
 pub mod class;
 pub mod eject;
 pub mod gcra;

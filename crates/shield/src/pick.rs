@@ -4,10 +4,19 @@
 //! batch, so the number in flight is their load. One door sees the whole pool,
 //! so it compares all servers rather than two at random (P2C, Mitzenmacher);
 //! ties go by weighted chance, so that doors side by side do not march in step.
+//!
+//! A request whose beginning some server may have in its cache goes there
+//! instead, as long as that one has no more than a quarter above its share of
+//! the load: then it goes to the next. These are consistent hashing's bounded
+//! loads (Mirrokni, Thorup and Zadimoghaddam, SODA'18), with c = 1.25.
 
 use surgewall_core::clock::Timestamp;
 
+use crate::affinity::Near;
 use crate::eject::{Breaker, Standing};
+
+/// The load that a server may have for the sake of its cache, over its share: 5 / 4.
+const LOAD_BOUND: (u64, u64) = (5, 4);
 
 /// One server as the choice sees it.
 #[derive(Clone, Debug)]
@@ -33,6 +42,15 @@ pub enum Ended {
     Bad,
     /// Nothing was learnt: the client left, or the server said it was busy.
     Unknown,
+}
+
+/// The server that was chosen for a request with a beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Picked {
+    /// The server.
+    pub server: usize,
+    /// Whether another was nearer and had too much load.
+    pub passed_over: bool,
 }
 
 /// What is known of one server, for pages and metrics.
@@ -72,6 +90,20 @@ impl Pool {
         random: u64,
         is_tried: impl Fn(usize) -> bool,
     ) -> Option<usize> {
+        self.pick_near(now, random, is_tried, &[]).map(|picked| picked.server)
+    }
+
+    /// As [`Pool::pick`], for a request that `near` (one for each server, by
+    /// position) speaks for: of the servers that are available, it goes to the
+    /// one that knows most of its beginning.
+    #[must_use]
+    pub fn pick_near(
+        &mut self,
+        now: Timestamp,
+        random: u64,
+        is_tried: impl Fn(usize) -> bool,
+        near: &[Near],
+    ) -> Option<Picked> {
         let usable = |position: usize, server: &Server| {
             server.is_up && server.weight > 0 && !is_tried(position)
         };
@@ -84,11 +116,20 @@ impl Pool {
         let probe = standing(Standing::Probe).next().map(|(position, _)| position);
         let servers = || self.servers.iter().enumerate();
         let untried = |position: usize, server: &Server| server.weight > 0 && !is_tried(position);
+        let by_load = |server| Picked { server, passed_over: false };
         let chosen = probe
-            .or_else(|| least(standing(Standing::Available), random))
-            .or_else(|| least(servers().filter(|(at, server)| usable(*at, server)), random))
-            .or_else(|| least(servers().filter(|(at, server)| untried(*at, server)), random))?;
-        let server = self.servers.get_mut(chosen)?;
+            .map(by_load)
+            .or_else(|| nearest(standing(Standing::Available), near))
+            .or_else(|| least(standing(Standing::Available), random).map(by_load))
+            .or_else(|| {
+                let rest = servers().filter(|(at, server)| usable(*at, server));
+                least(rest, random).map(by_load)
+            })
+            .or_else(|| {
+                let rest = servers().filter(|(at, server)| untried(*at, server));
+                least(rest, random).map(by_load)
+            })?;
+        let server = self.servers.get_mut(chosen.server)?;
         server.breaker.begin(now);
         server.in_flight = server.in_flight.saturating_add(1);
         Some(chosen)
@@ -142,6 +183,37 @@ impl Pool {
     }
 }
 
+/// The nearest server whose load is within the bound; none where nothing is
+/// known of the request's beginning.
+fn nearest<'a>(
+    servers: impl Iterator<Item = (usize, &'a Server)> + Clone,
+    near: &[Near],
+) -> Option<Picked> {
+    if near.is_empty() {
+        return None;
+    }
+    let sum = |of: fn(&Server) -> u32| servers.clone().map(|(_, one)| u64::from(of(one))).sum();
+    let (in_flight, weights): (u64, u64) = (sum(|one| one.in_flight), sum(|one| one.weight));
+    let has_room = |server: &Server| {
+        let bound = LOAD_BOUND.0 * (in_flight + 1) * u64::from(server.weight);
+        u64::from(server.in_flight) < bound.div_ceil(LOAD_BOUND.1 * weights.max(1))
+    };
+    let order = |position: usize, server: &Server| {
+        let Near { known, draw } = near.get(position).copied().unwrap_or_default();
+        let weight = f64::from(server.weight.max(1));
+        // Of those that know as much, the one with the least load: else by its draw.
+        let then = if known > 0 { f64::from(server.in_flight) } else { draw };
+        (std::cmp::Reverse(known), then / weight, draw / weight)
+    };
+    let nearer = |a: &(usize, &Server), b: &(usize, &Server)| {
+        let (a, b) = (order(a.0, a.1), order(b.0, b.1));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.total_cmp(&b.2))
+    };
+    let wanted = servers.clone().min_by(nearer)?.0;
+    let server = servers.filter(|(_, server)| has_room(server)).min_by(nearer)?.0;
+    Some(Picked { server, passed_over: server != wanted })
+}
+
 /// The server with the fewest requests per weight; among equals by weighted chance.
 fn least<'a>(servers: impl Iterator<Item = (usize, &'a Server)>, random: u64) -> Option<usize> {
     let mut best: Option<(usize, &Server)> = None;
@@ -172,7 +244,7 @@ fn least<'a>(servers: impl Iterator<Item = (usize, &'a Server)>, random: u64) ->
 }
 
 /// SplitMix64's finaliser: independent draws from one random number.
-fn mix(mut z: u64) -> u64 {
+pub(crate) const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -255,5 +327,73 @@ mod tests {
         // Both were found silent: one of them may just have come back.
         assert!(pool.pick(at(1), 0, |_| false).is_some());
         assert_eq!(pool.pick(at(1), 0, |position| position == 0), Some(1));
+    }
+
+    fn near(known: &[usize]) -> Vec<Near> {
+        // Without knowledge, the first one's turn comes first.
+        let draws = (1_u32..).map(f64::from);
+        known.iter().zip(draws).map(|(known, draw)| Near { known: *known, draw }).collect()
+    }
+
+    fn in_flight(pool: &Pool) -> Vec<u32> {
+        pool.states(at(0)).iter().map(|state| state.in_flight).collect()
+    }
+
+    #[test]
+    fn a_known_beginning_goes_where_most_of_it_is_known_as_long_as_the_load_allows() {
+        let check = |known: &[usize], weights: &[u32], requests, loads: &[u32]| {
+            let mut pool = Pool::new(weights);
+            for _ in 0..requests {
+                let picked = pool.pick_near(at(0), 0, |_| false, &near(known)).unwrap();
+                let state = &pool.servers[picked.server];
+                let (total, all): (u32, u32) =
+                    (in_flight(&pool).iter().sum(), weights.iter().sum());
+                let share = f64::from(total) * f64::from(state.weight) / f64::from(all);
+                assert!(f64::from(state.in_flight) < 1.25 * share + 1.0, "{:?}", in_flight(&pool));
+            }
+            assert_eq!(in_flight(&pool), loads, "{known:?} {weights:?}");
+        };
+        check(&[0, 9], &[1, 1], 2, &[0, 2]);
+        check(&[0, 9], &[1, 1], 80, &[30, 50]);
+        check(&[0, 3, 9], &[1, 1, 1], 120, &[20, 50, 50]);
+        check(&[9, 0], &[1, 3], 80, &[25, 55]);
+        // A beginning that all know is no reason to burden one; nor is weight 0 a server.
+        check(&[4, 4], &[1, 1], 80, &[40, 40]);
+        check(&[9, 0, 0], &[0, 1, 1], 80, &[0, 50, 30]);
+        // Unknown: by the draw, and within the bound.
+        check(&[0, 0, 0], &[1, 1, 1], 120, &[50, 50, 20]);
+    }
+
+    #[test]
+    fn it_is_said_when_the_nearest_had_too_much_load() {
+        let mut pool = Pool::new(&[1, 1]);
+        let mut pick = || pool.pick_near(at(0), 0, |_| false, &near(&[9, 0])).unwrap();
+        let picked = |server, passed_over| Picked { server, passed_over };
+        assert_eq!(pick(), picked(0, false));
+        assert_eq!(pick(), picked(0, false));
+        assert_eq!(pick(), picked(1, true));
+        // Nothing speaks for any: the least load.
+        assert_eq!(pool.pick_near(at(0), 0, |_| false, &[]), Some(picked(1, false)));
+    }
+
+    #[test]
+    fn nobody_goes_to_an_ejected_or_tried_server_for_its_cache() {
+        let mut pool = Pool::new(&[1, 1]);
+        let known = near(&[9, 0]);
+        let tried = pool.pick_near(at(0), 0, |position| position == 0, &known);
+        assert_eq!(tried, Some(Picked { server: 1, passed_over: false }));
+        for _ in 0..3 {
+            let server = pool.pick(at(0), 0, |position| position == 1).unwrap();
+            let _ = pool.end(server, at(0), Ended::Bad);
+        }
+        for _ in 0..20 {
+            assert_eq!(pool.pick_near(at(1), 0, |_| false, &known).unwrap().server, 1);
+        }
+        // It is back, and so is who was there.
+        let probe = pool.pick_near(at(5), 0, |_| false, &known).unwrap().server;
+        let _ = pool.end(probe, at(6), Ended::Good);
+        assert_eq!(pool.pick_near(at(6), 0, |_| false, &known).unwrap().server, 0);
+        pool.set_up(0, at(6), false);
+        assert_eq!(pool.pick_near(at(6), 0, |_| false, &known).unwrap().server, 1);
     }
 }
