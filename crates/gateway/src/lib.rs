@@ -23,5 +23,6 @@ pub mod routes;
 pub mod serve;
 mod sync;
 pub mod tasks;
+mod ticks;
 pub mod trace;
 pub mod upstream;

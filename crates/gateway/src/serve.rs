@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use surgewall_core::config::schema::Listen;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 
 use crate::admission;
 use crate::door::Door;
@@ -15,6 +15,7 @@ use crate::operate::end_withdrawn;
 use crate::policy::Policy;
 use crate::routes::router;
 use crate::sync::lock;
+use crate::ticks::every;
 use crate::{trace, upstream};
 
 /// Between two looks at the open requests: how far they are, whether they may go on.
@@ -185,8 +186,7 @@ fn hold_counters(door: &Door) {
 }
 
 async fn checkpoints(door: Arc<Door>) {
-    let mut ticks = interval(CHECKPOINT_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = every(CHECKPOINT_INTERVAL);
     loop {
         ticks.tick().await;
         end_withdrawn(&door);
@@ -198,8 +198,7 @@ async fn checkpoints(door: Arc<Door>) {
 }
 
 async fn last_use(door: Arc<Door>) {
-    let mut ticks = interval(LAST_USE_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = every(LAST_USE_INTERVAL);
     loop {
         ticks.tick().await;
         write_last_use(&door).await;

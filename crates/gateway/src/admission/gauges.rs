@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use surgewall_core::config::schema::{self, Dialect};
 use surgewall_shield::admission::capacity::Gauges;
 use surgewall_wire::gauges::{METRICS_BYTES_MAX, Reading, read};
-use tokio::time::sleep;
 
 use crate::door::Door;
+use crate::ticks::every;
 use crate::upstream::{Pool, Server, fetch};
 
 /// Between two readings.
@@ -21,12 +21,13 @@ const READ_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// Reads every pool's gauges, for as long as the door runs.
 pub(super) async fn watch(door: Arc<Door>) {
+    let mut ticks = every(READ_INTERVAL);
     loop {
+        ticks.tick().await;
         let policy = door.policy();
         let now = door.clock.monotonic();
         let due = policy.pools.iter().filter(|pool| is_read(pool) && pool.gauges_due(now));
         join_all(due.map(|pool| read_pool(&door, pool))).await;
-        sleep(READ_INTERVAL).await;
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use surgewall_core::clock::Clock;
 use tokio::time::sleep;
 
-/// Between two measurements.
-const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two measurements: each wakes a processor that may have nothing else to do.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The longest lateness since the last look.
 #[derive(Debug, Default)]

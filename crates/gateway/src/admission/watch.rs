@@ -8,14 +8,13 @@ use surgewall_core::decision::Record;
 use surgewall_core::id::PublicId;
 use surgewall_core::incident::{CapacityChanged, IncidentEvent};
 use surgewall_shield::admission::capacity::Change;
-use surgewall_shield::admission::gate::{ClassCounts, PoolCounts, View};
-use surgewall_shield::verdict::{ClassTick, Flow, Health, Judge, PoolTick, Tick};
-use tokio::time::{MissedTickBehavior, interval};
+use surgewall_shield::verdict::{Judge, Tick};
 
 use super::gauges;
 use super::lag::Lag;
 use crate::door::Door;
 use crate::sync::lock;
+use crate::ticks::every;
 
 /// Between two ticks of the controllers and of the verdict.
 const TICK: Duration = Duration::from_secs(1);
@@ -28,8 +27,7 @@ pub async fn watch(door: Arc<Door>) {
     door.tasks.background(async move { measured.measure(&clock).await });
     let mut judge = Judge::new();
     let mut last = door.clock.monotonic();
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = every(TICK);
     loop {
         ticks.tick().await;
         let now = door.clock.monotonic();
@@ -46,7 +44,7 @@ fn tick(door: &Door, judge: &mut Judge, elapsed: Duration, lag: Duration) {
         }
         let (counts, view) = (gate.take_counts(), gate.view());
         door.metrics.admission.pool(&pool, &counts, &view);
-        pools.push(seen(&pool, &counts, &view));
+        pools.push(view.tick(&pool, &counts));
     }
     let observe = door.policy().config.admission.mode == AdmissionMode::Observe;
     let tick = Tick { at: door.clock.now(), elapsed, observe, pools };
@@ -72,32 +70,4 @@ fn moved(door: &Door, pool: &str, change: &Change) {
 fn tell(event: &IncidentEvent) {
     let IncidentEvent { id, verdict, pool, .. } = event;
     tracing::warn!(%id, %verdict, pool, step = ?event.step, "incident");
-}
-
-/// What the judge is told of one pool.
-fn seen(pool: &str, counts: &PoolCounts, view: &View) -> PoolTick {
-    let class = |(counts, waiting): (&ClassCounts, &Flow)| ClassTick {
-        offered: counts.offered,
-        repeated: counts.repeated,
-        admitted: counts.admitted.requests,
-        queued: counts.queued,
-        left: counts.left,
-        refused: counts.refused,
-        waiting: *waiting,
-        longest_wait_ms: counts.longest_wait_ms,
-    };
-    let mut classes = counts.classes.iter().zip(&view.waiting).map(class);
-    PoolTick {
-        classes: std::array::from_fn(|_| classes.next().unwrap_or_default()),
-        grown: counts.grown,
-        served: counts.served,
-        sequences: view.sequences,
-        in_flight: view.running.sequences,
-        health: Health {
-            ttft_ratio: view.health.ttft_ratio,
-            tpot_ratio: view.health.tpot_ratio,
-            faults: u64::from(view.health.faults),
-        },
-        ..PoolTick::idle(pool.into())
-    }
 }

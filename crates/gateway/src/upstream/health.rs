@@ -14,11 +14,12 @@ use surgewall_core::limits::UPSTREAM_BODY_BYTES_MAX;
 use surgewall_wire::models::{self, UpstreamModel};
 use surgewall_wire::request::models_path;
 use tokio::sync::Semaphore;
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 
 use super::client::Call;
 use super::pool::{Backend, Pool, Server};
 use crate::door::Door;
+use crate::ticks::every;
 
 /// The longest answer to a health check that is waited for.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,7 +44,7 @@ enum Check {
 /// Checks every pool of the policy in force, for as long as the door runs. A
 /// server that hangs holds no other pool up; its own pool waits for it.
 pub async fn watch(door: Arc<Door>) {
-    let mut tick = interval(TICK);
+    let mut tick = every(TICK);
     let (mut running, mut checking) = (FuturesUnordered::new(), HashSet::new());
     loop {
         tokio::select! {
