@@ -162,6 +162,10 @@ pub enum Outcome {
     Drained,
     /// The caller's key was revoked, or its account suspended, while it ran.
     Revoked,
+    /// The client read more slowly than the model made it, and somebody waited for the place.
+    SlowReader,
+    /// The pool could do less than what ran there, and somebody more trusted waited.
+    Shed,
     /// The door itself failed on this request.
     Failed,
     /// The door died with the request open.
@@ -179,6 +183,8 @@ impl Outcome {
             Self::UpstreamBroke => "upstream_broke",
             Self::Drained => "drained",
             Self::Revoked => "revoked",
+            Self::SlowReader => "slow_reader",
+            Self::Shed => "shed",
             Self::Failed => "failed",
             Self::Crash => "crash",
         }

@@ -103,6 +103,20 @@ pub enum Refusal {
         /// When it is worth asking again.
         retry_after: Duration,
     },
+    /// The client reads its stream more slowly than it is made, and somebody waits for the place.
+    #[error("read {behind_s} s behind the model, and others wait")]
+    SlowReader {
+        /// How far behind it is, in seconds.
+        behind_s: u64,
+    },
+    /// The pool can do less than what runs there, and somebody more trusted waits: it was ended.
+    #[error("shed: {why}")]
+    Shed {
+        /// How much runs and who waits, in the operator's words.
+        why: String,
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
     /// Every server of the model's pools is down or ejected.
     #[error("no upstream is available: {why}")]
     PoolUnavailable {
@@ -312,6 +326,8 @@ impl Refusal {
             Self::Overloaded { .. } => {
                 row(503, "server_error", "overloaded_error", "overloaded", Info)
             }
+            Self::SlowReader { .. } => row(408, INVALID, INVALID, "slow_reader", Info),
+            Self::Shed { .. } => row(503, "server_error", "overloaded_error", "shed", Warn),
             Self::PoolUnavailable { .. } => {
                 row(503, "server_error", "overloaded_error", "upstream_unavailable", Warn)
             }
@@ -378,6 +394,13 @@ impl Refusal {
             ),
             Self::Overloaded { wait_s, .. } => format!(
                 "More is asked of the service than it can do: you would wait about {wait_s} seconds. Try again after the time in Retry-After."
+            ),
+            Self::SlowReader { .. } => {
+                "The answer was read more slowly than the model made it, and others waited for its place. What was delivered counts; the rest does not.".into()
+            }
+            Self::Shed { retry_after, .. } => format!(
+                "The service can do less than a moment ago, and ended this answer. What was delivered counts; the rest does not. Try again in about {} seconds.",
+                retry_after.as_secs().max(1)
             ),
             Self::PoolUnavailable { .. } => {
                 "No server for this model is available now. Try again later.".into()
@@ -456,7 +479,9 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::QuotaExceeded { retry_after, .. } => *retry_after,
-            Self::Overloaded { retry_after, .. } => Some(*retry_after),
+            Self::Overloaded { retry_after, .. } | Self::Shed { retry_after, .. } => {
+                Some(*retry_after)
+            }
             Self::NetworkBusy { .. }
             | Self::Draining
             | Self::CredentialInvalid { why: CredentialFault::Busy } => {

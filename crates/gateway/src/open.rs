@@ -4,20 +4,21 @@
 //! Once a second, and every 256 tokens of one stream, progress goes to the
 //! ledger: after a crash a request settles at its last checkpoint. After every
 //! change of people or keys, and once a second, requests whose credential was
-//! withdrawn are ended.
+//! withdrawn are ended. A gate ends others, for those who wait at it.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use surgewall_core::clock::Timestamp;
-use surgewall_core::decision::{Progress, Record, Who};
+use surgewall_core::decision::{Outcome, Progress, Record, Who};
 use surgewall_core::id::RequestId;
 use surgewall_core::quota::Amounts;
-use surgewall_core::refusal::CredentialFault;
+use surgewall_core::refusal::{CredentialFault, Refusal};
 
 use crate::sync::lock;
 
@@ -33,17 +34,76 @@ pub struct OpenRequests {
     cells: Mutex<HashMap<RequestId, Arc<Cell>>>,
 }
 
+/// Why a request is ended from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its credential was withdrawn.
+    Withdrawn(CredentialFault),
+    /// Its client reads more slowly than the model writes, and somebody waits for the place.
+    SlowReader {
+        /// How far behind the client is.
+        behind: Duration,
+    },
+    /// The pool can do less than what runs there, and somebody more trusted waits.
+    Shed {
+        /// How much runs and who waits.
+        why: String,
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
+}
+
+impl Ending {
+    /// What its client is told.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Withdrawn(why) => Refusal::CredentialInvalid { why: *why },
+            Self::SlowReader { behind } => Refusal::SlowReader { behind_s: behind.as_secs() },
+            Self::Shed { why, retry_after } => {
+                Refusal::Shed { why: why.clone(), retry_after: *retry_after }
+            }
+        }
+    }
+
+    /// How it is settled.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Withdrawn(_) => Outcome::Revoked,
+            Self::SlowReader { .. } => Outcome::SlowReader,
+            Self::Shed { .. } => Outcome::Shed,
+        }
+    }
+}
+
+/// A stream that runs for a request: a client that does not read asks it for
+/// nothing, and it can be looked at and ended all the same.
+pub trait Running: Send + Sync {
+    /// Ends it; the client hears of it when it reads on.
+    fn end(&self, ending: &Ending);
+    /// How far its client is behind the model.
+    fn behind(&self, now: Instant) -> Duration;
+}
+
 /// One open request: written by its stream, read by the checkpoint; ended from
-/// outside when its credential is withdrawn.
-#[derive(Debug)]
+/// outside when its credential is withdrawn, or for those who wait at its pool.
 pub struct Cell {
     who: Who,
     moved: Mutex<Moved>,
     /// The state of people and keys that `who` was last judged by; 0 is none.
     judged: AtomicU64,
-    withdrawn: OnceLock<CredentialFault>,
+    ending: OnceLock<Ending>,
+    /// Its answer, once that streams.
+    stream: OnceLock<Weak<dyn Running>>,
     /// Whoever waits for the upstream on behalf of this request.
     waiting: AtomicWaker,
+}
+
+impl std::fmt::Debug for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cell").field("who", &self.who).field("ending", &self.ending).finish()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,32 +119,55 @@ impl Cell {
             who,
             moved: Mutex::default(),
             judged: AtomicU64::new(0),
-            withdrawn: OnceLock::new(),
+            ending: OnceLock::new(),
+            stream: OnceLock::new(),
             waiting: AtomicWaker::new(),
         }
     }
 
-    /// Why the request has to end, once its credential was withdrawn.
+    /// Why the request has to end, once it was ended from outside.
     #[must_use]
-    pub fn withdrawn(&self) -> Option<CredentialFault> {
-        self.withdrawn.get().copied()
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.get()
     }
 
-    /// As [`Cell::withdrawn`]; wakes the last task that asked when that changes.
-    pub fn poll_withdrawn(&self, cx: &Context<'_>) -> Poll<CredentialFault> {
+    /// As [`Cell::ending`]; wakes the last task that asked when that changes.
+    pub fn poll_ended(&self, cx: &Context<'_>) -> Poll<&Ending> {
         self.waiting.register(cx.waker());
-        self.withdrawn().map_or(Poll::Pending, Poll::Ready)
+        self.ending().map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Resolves when the request's credential is withdrawn.
-    pub async fn until_withdrawn(&self) -> CredentialFault {
-        poll_fn(|cx| self.poll_withdrawn(cx)).await
+    /// Resolves when the request is ended from outside.
+    pub async fn until_ended(&self) -> &Ending {
+        poll_fn(|cx| self.poll_ended(cx)).await
     }
 
-    fn withdraw(&self, why: CredentialFault) {
-        if self.withdrawn.set(why).is_ok() {
-            self.waiting.wake();
+    /// Its answer streams from now on.
+    pub fn streams(&self, stream: Weak<dyn Running>) {
+        // One request has one answer.
+        let _ = self.stream.set(stream);
+    }
+
+    /// How far its client is behind the model.
+    #[must_use]
+    pub fn behind(&self, now: Instant) -> Duration {
+        self.stream().map_or(Duration::ZERO, |stream| stream.behind(now))
+    }
+
+    /// Ends it from outside; the first reason stands. No lock may be held that
+    /// settling takes.
+    pub fn end(&self, ending: Ending) {
+        if self.ending.set(ending).is_err() {
+            return;
         }
+        if let (Some(stream), Some(ending)) = (self.stream(), self.ending()) {
+            stream.end(ending);
+        }
+        self.waiting.wake();
+    }
+
+    fn stream(&self) -> Option<Arc<dyn Running>> {
+        self.stream.get()?.upgrade()
     }
 
     /// Notes that the request used `used` so far; whether a checkpoint is due.
@@ -134,7 +217,7 @@ impl OpenRequests {
         let cells: Vec<_> = lock(&self.cells).values().filter(unjudged).cloned().collect();
         for cell in cells {
             if let Some(why) = fault(&cell.who) {
-                cell.withdraw(why);
+                cell.end(Ending::Withdrawn(why));
             }
             cell.judged.store(state, Ordering::Relaxed);
         }
@@ -212,13 +295,13 @@ mod tests {
             (who.key == Some(KeyId::from_u128(1))).then_some(CredentialFault::Revoked)
         };
         open.end_withdrawn(1, |_| None);
-        assert!(cells.iter().all(|cell| cell.until_withdrawn().now_or_never().is_none()));
+        assert!(cells.iter().all(|cell| cell.until_ended().now_or_never().is_none()));
         open.end_withdrawn(1, odd);
         assert_eq!(judged.get(), 0, "nothing changed since");
         open.end_withdrawn(2, odd);
-        let ended: Vec<_> = cells.iter().map(|cell| cell.withdrawn()).collect();
-        let revoked = Some(CredentialFault::Revoked);
-        assert_eq!((ended, judged.get()), (vec![revoked, None, revoked], 3));
-        assert_eq!(cells[0].until_withdrawn().now_or_never(), revoked);
+        let ended: Vec<_> = cells.iter().map(|cell| cell.ending()).collect();
+        let revoked = Ending::Withdrawn(CredentialFault::Revoked);
+        assert_eq!((ended, judged.get()), (vec![Some(&revoked), None, Some(&revoked)], 3));
+        assert_eq!(cells[0].until_ended().now_or_never(), Some(&revoked));
     }
 }

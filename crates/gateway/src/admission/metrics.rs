@@ -135,6 +135,7 @@ impl AdmissionMetrics {
                 ("queued", counts.queued),
                 ("refused", counts.refused),
                 ("left", counts.left),
+                ("slow", counts.slow),
             ];
             for (decision, count) in decisions {
                 let class = class.as_str();

@@ -1,5 +1,6 @@
 //! A place at a pool: waited for, held, and given back, whatever happens.
 
+use std::cmp::Reverse;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use surgewall_shield::admission::capacity::{Change, End, Gauges};
 use surgewall_shield::admission::gate::{
     Arrived, Ask, Full, Gate, Place, PoolCounts, Terms, TicketId, View,
 };
+use surgewall_shield::admission::pace::BEHIND_MAX;
 use tokio::sync::oneshot;
 
+use crate::open::{Cell, Ending};
 use crate::sync::lock;
 
 /// Output tokens of one stream between two reports to its gate.
@@ -19,7 +22,7 @@ const REPORT_WAIT: Duration = Duration::from_millis(500);
 
 /// One pool's gate and those who wait at it.
 pub struct PoolGate {
-    gate: Mutex<Gate<oneshot::Sender<()>>>,
+    gate: Mutex<Gate<oneshot::Sender<()>, Arc<Cell>>>,
     clock: Clock,
 }
 
@@ -114,8 +117,32 @@ impl PoolGate {
     /// Once a second. `lag` is how late the door itself was since the last time.
     pub fn tick(&self, lag: Duration) -> Option<Change> {
         let change = lock(&self.gate).tick(self.clock.monotonic(), lag);
+        self.end_slow();
         self.pump();
         change
+    }
+
+    /// Ends streams whose clients do not keep up with the model, the furthest
+    /// behind first, and no more of them than wait for a place.
+    fn end_slow(&self) {
+        let now = self.clock.monotonic();
+        let (waiting, running): (_, Vec<_>) = {
+            let gate = lock(&self.gate);
+            if gate.waiting() == 0 {
+                return;
+            }
+            (gate.waiting(), gate.running().map(|(id, request)| (id, request.clone())).collect())
+        };
+        // A stream is looked at without the gate's lock: it reports to the gate under its own.
+        let behind = |(id, request): (_, Arc<Cell>)| (request.behind(now), id, request);
+        let mut slow: Vec<_> =
+            running.into_iter().map(behind).filter(|(behind, ..)| *behind > BEHIND_MAX).collect();
+        slow.sort_by_key(|(behind, ..)| Reverse(*behind));
+        slow.truncate(usize::try_from(waiting).unwrap_or(usize::MAX));
+        for (behind, id, request) in slow {
+            lock(&self.gate).too_slow(id);
+            request.end(Ending::SlowReader { behind });
+        }
     }
 
     /// What a server's own gauges say.
@@ -230,10 +257,12 @@ impl Slot {
         self.held.as_ref().is_some_and(|held| Arc::ptr_eq(&held.gate, gate))
     }
 
-    /// An upstream is called now; whether its answer streams.
-    pub fn dispatched(&self, streams: bool) {
+    /// An upstream is called now for `request`; whether its answer streams.
+    pub fn dispatched(&self, streams: bool, request: &Arc<Cell>) {
         let Some(held) = &self.held else { return };
-        lock(&held.gate.gate).dispatched(held.gate.clock.monotonic(), held.id, streams);
+        let mut gate = lock(&held.gate.gate);
+        gate.dispatched(held.gate.clock.monotonic(), held.id, streams);
+        gate.reached_by(held.id, request.clone());
     }
 
     /// The call failed; whether because the upstream has too much to do. Another may follow.

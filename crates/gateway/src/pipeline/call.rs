@@ -49,8 +49,8 @@ pub enum Failure {
 /// Asks the pools in order until one answers.
 ///
 /// # Errors
-/// None did, one refused the request itself, or the caller's credential was
-/// withdrawn meanwhile.
+/// None did, one refused the request itself, or the request was ended from
+/// outside meanwhile.
 pub async fn call(
     door: &Arc<Door>,
     arrival: &Arrival,
@@ -61,7 +61,7 @@ pub async fn call(
         biased;
         answered = attempts(door, arrival, &mut routed) => answered,
         // Dropped unsettled, the reservation settles at what the upstream was given.
-        why = open.until_withdrawn() => return Err(Refusal::CredentialInvalid { why }),
+        ended = open.until_ended() => return Err(ended.refusal()),
     };
     match answered {
         Ok(answer) => Ok(Called {

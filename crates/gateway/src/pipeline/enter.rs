@@ -187,7 +187,7 @@ impl Queued {
         let place = tokio::select! {
             biased;
             () = door.tasks.drained() => return Err(Refusal::Draining),
-            why = cell.until_withdrawn() => return Err(Refusal::CredentialInvalid { why }),
+            ended = cell.until_ended() => return Err(ended.refusal()),
             place = waiting.granted() => place,
         };
         drop(open);

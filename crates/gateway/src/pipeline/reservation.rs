@@ -17,7 +17,7 @@ use surgewall_shield::admission::gate::Ask;
 use super::throttle::AnonymousSlot;
 use crate::admission::Slot;
 use crate::door::Door;
-use crate::open::{Cell, OpenRequests};
+use crate::open::{Cell, Ending, OpenRequests};
 use crate::policy::Rates;
 use crate::sync::lock;
 use crate::trace::Trace;
@@ -108,6 +108,11 @@ impl Reservation {
         self.attempts += 1;
         self.upstream = Some(upstream.to_owned());
         self.opened.rates = rates;
+    }
+
+    /// An upstream is called now; whether its answer streams.
+    pub fn dispatched(&self, streams: bool) {
+        self.place.dispatched(streams, &self.cell);
     }
 
     /// The request's place at its pool.
@@ -273,10 +278,8 @@ impl Drop for Reservation {
             Outcome::Failed
         } else if self.door.tasks.is_closing() {
             Outcome::Drained
-        } else if self.cell.withdrawn().is_some() {
-            Outcome::Revoked
         } else {
-            Outcome::ClientGone
+            self.cell.ending().map_or(Outcome::ClientGone, Ending::outcome)
         };
         self.finish(outcome, self.used_when_dropped(outcome), Source::Estimated);
     }
@@ -284,9 +287,10 @@ impl Drop for Reservation {
 
 impl Reservation {
     /// A client that leaves before the first byte pays for the input that an
-    /// upstream was already given; for the door's own bug nobody pays.
+    /// upstream was already given; for the door's own bug or choice nobody pays.
     fn used_when_dropped(&self, outcome: Outcome) -> Usage {
-        let given = self.attempts > 0 && outcome != Outcome::Failed;
+        let is_doors = matches!(outcome, Outcome::Failed | Outcome::Shed);
+        let given = self.attempts > 0 && !is_doors;
         if given && self.counted == Usage::default() {
             Usage { input: self.opened.input, ..Usage::default() }
         } else {
@@ -304,6 +308,8 @@ const fn end(outcome: Outcome) -> End {
         | Outcome::Drained
         | Outcome::Failed
         | Outcome::Crash
-        | Outcome::Revoked => End::Cancelled,
+        | Outcome::Revoked
+        | Outcome::SlowReader
+        | Outcome::Shed => End::Cancelled,
     }
 }

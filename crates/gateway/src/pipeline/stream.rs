@@ -1,18 +1,22 @@
 //! A streamed answer on its way: upstream bytes in, client bytes out, counted
 //! as they pass and settled when they end, however they end.
+//!
+//! The connection asks for the next bytes when it has room for them. A client
+//! that reads nothing asks for nothing: such a stream is ended from outside.
 
 use std::future::Future as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use surgewall_core::decision::Outcome;
-use surgewall_core::refusal::{CredentialFault, Refusal, UpstreamFault};
+use surgewall_core::refusal::{Refusal, UpstreamFault};
 use surgewall_core::usage::{Source, Usage};
+use surgewall_shield::admission::pace::Pace;
 use surgewall_wire::ClientDialect;
 use surgewall_wire::error::ErrorBody;
 use surgewall_wire::estimate::{ByteClasses, Correction};
@@ -24,6 +28,8 @@ use super::call::Streamed;
 use super::reservation::Reservation;
 use super::settle;
 use crate::door::Door;
+use crate::open::{Ending, Running};
+use crate::sync::lock;
 use crate::upstream::{Leased, UpstreamBody};
 
 /// What a stream is, besides its bytes.
@@ -38,6 +44,29 @@ pub struct Flow {
 
 /// The body of a streamed answer.
 pub struct AnswerBody {
+    dialect: ClientDialect,
+    pipe: Arc<Mutex<Pipe>>,
+}
+
+impl AnswerBody {
+    /// A body that goes on from `streamed`.
+    pub fn new(door: Arc<Door>, streamed: Streamed, reservation: Reservation, flow: Flow) -> Self {
+        let (dialect, cell) = (flow.dialect, reservation.cell().clone());
+        let pipe = Arc::new(Mutex::new(Pipe::new(door, streamed, reservation, flow)));
+        let stream: Weak<Mutex<Pipe>> = Arc::downgrade(&pipe);
+        cell.streams(stream);
+        Self { dialect, pipe }
+    }
+
+    /// What the stream is, for the head of the answer.
+    #[must_use]
+    pub const fn content_type(&self) -> &'static str {
+        self.dialect.stream_content_type()
+    }
+}
+
+/// From the upstream to the client.
+struct Pipe {
     door: Arc<Door>,
     machine: AnswerStream,
     first: Option<Bytes>,
@@ -55,18 +84,13 @@ pub struct AnswerBody {
     /// Since when the upstream is waited for, and for how long in all since its last count.
     waiting_since: Option<Instant>,
     waited: Duration,
+    pace: Pace,
     timer: Pin<Box<Sleep>>,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl AnswerBody {
-    /// A body that goes on from `streamed`.
-    pub fn new(
-        door: Arc<Door>,
-        streamed: Streamed,
-        mut reservation: Reservation,
-        flow: Flow,
-    ) -> Self {
+impl Pipe {
+    fn new(door: Arc<Door>, streamed: Streamed, mut reservation: Reservation, flow: Flow) -> Self {
         reservation.first_byte(settle::OK);
         let Streamed { first, rest, options, first_by, idle_gap, deadline } = streamed;
         let patient_until = deadline.min(first_by);
@@ -84,6 +108,7 @@ impl AnswerBody {
             events: 0,
             waiting_since: None,
             waited: Duration::ZERO,
+            pace: Pace::default(),
             timer: Box::pin(sleep_until(patient_until)),
             closed: Box::pin(door.tasks.closed()),
             door,
@@ -91,19 +116,13 @@ impl AnswerBody {
         }
     }
 
-    /// What the stream is, for the head of the answer.
-    #[must_use]
-    pub const fn content_type(&self) -> &'static str {
-        self.flow.dialect.stream_content_type()
-    }
-
     /// The next bytes of the upstream, or why there are none.
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
         if self.door.tasks.is_closing() {
             return Poll::Ready(Piece::Drained);
         }
-        if let Some(why) = self.reservation.as_ref().and_then(|open| open.cell().withdrawn()) {
-            return Poll::Ready(Piece::Withdrawn(why));
+        if let Some(ending) = self.reservation.as_ref().and_then(|open| open.cell().ending()) {
+            return Poll::Ready(Piece::Ended(ending.clone()));
         }
         if let Some(first) = self.first.take() {
             return Poll::Ready(Piece::Bytes(first));
@@ -132,9 +151,9 @@ impl AnswerBody {
             return Poll::Ready(Piece::Drained);
         }
         if let Some(open) = &self.reservation
-            && let Poll::Ready(why) = open.cell().poll_withdrawn(cx)
+            && let Poll::Ready(ending) = open.cell().poll_ended(cx)
         {
-            return Poll::Ready(Piece::Withdrawn(why));
+            return Poll::Ready(Piece::Ended(ending.clone()));
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             if self.patient_until <= Instant::now() {
@@ -170,9 +189,7 @@ impl AnswerBody {
             Piece::End => self.upstream_ended(),
             Piece::Broke(why) => self.broke(&Refusal::StreamBroke { why }, Outcome::UpstreamBroke),
             Piece::Drained => self.broke(&Refusal::Draining, Outcome::Drained),
-            Piece::Withdrawn(why) => {
-                self.broke(&Refusal::CredentialInvalid { why }, Outcome::Revoked);
-            }
+            Piece::Ended(ending) => self.broke(&ending.refusal(), ending.outcome()),
         }
     }
 
@@ -272,22 +289,18 @@ enum Piece {
     End,
     Broke(UpstreamFault),
     Drained,
-    /// The caller's credential was revoked, or its account suspended.
-    Withdrawn(CredentialFault),
+    /// The request was ended from outside.
+    Ended(Ending),
 }
 
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+impl Pipe {
+    /// The next bytes for the client.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.pace.asked(self.door.clock.monotonic());
         loop {
             if !self.out.is_empty() {
-                let bytes = self.out.split().freeze();
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                self.pace.handed(self.door.clock.monotonic());
+                return Poll::Ready(Some(self.out.split().freeze()));
             }
             if self.reservation.is_none() {
                 return Poll::Ready(None);
@@ -297,5 +310,28 @@ impl Body for AnswerBody {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+}
+
+impl Running for Mutex<Pipe> {
+    fn end(&self, ending: &Ending) {
+        lock(self).take(Piece::Ended(ending.clone()));
+    }
+
+    fn behind(&self, now: std::time::Instant) -> Duration {
+        lock(self).pace.behind(now)
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let next = lock(&self.pipe).poll_next(cx);
+        next.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 }

@@ -26,7 +26,7 @@ async fn narrow(rate: u32, more: &str) -> (Double, TestDoor) {
 
 /// A stream in the background, with what the client read of it byte by byte.
 #[expect(clippy::disallowed_methods, reason = "a test's own client")]
-fn spawn(
+pub(crate) fn spawn(
     client: &Client,
     tokens: u32,
     headers: &[(&str, &str)],
@@ -49,7 +49,7 @@ fn spawn(
     })
 }
 
-struct Heads {
+pub(crate) struct Heads {
     position: Option<String>,
     eta_s: Option<String>,
     left: Option<String>,
@@ -60,7 +60,7 @@ fn called(double: &Double) -> usize {
     double.requests().iter().filter(|seen| seen.request_id.is_some()).count()
 }
 
-async fn in_flight(double: &Double, count: usize) {
+pub(crate) async fn in_flight(double: &Double, count: usize) {
     let waiting = async {
         while double.in_flight() != count {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -69,7 +69,7 @@ async fn in_flight(double: &Double, count: usize) {
     assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{count} at the upstream");
 }
 
-async fn waiting(door: &TestDoor, count: u64) {
+pub(crate) async fn waiting(door: &TestDoor, count: u64) {
     let all = || -> u64 {
         let views = door.door().gates().into_iter().map(|(_, gate)| gate.view());
         views.flat_map(|view| view.waiting).map(|flow| flow.requests).sum()

@@ -38,6 +38,8 @@ mod revoked;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod slow;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tokens;

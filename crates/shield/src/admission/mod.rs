@@ -6,10 +6,12 @@
 //! - [`work`] prices a request in work, before it runs and while it streams.
 //! - [`fair`] orders those who wait: guaranteed shares between the classes, and
 //!   inside a class the least served first.
+//! - [`pace`] tells a client that does not keep up with its model.
 //! - [`gate`] joins them for one pool: the only part that the gateway talks to.
 
 pub mod capacity;
 pub mod eta;
 pub mod fair;
 pub mod gate;
+pub mod pace;
 pub mod work;

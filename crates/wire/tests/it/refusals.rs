@@ -1,8 +1,12 @@
 //! Requests that are refused, and the limits at the limit and one past it.
 
+use std::time::Duration;
+
+use bytes::BytesMut;
 use serde_json::{Value, json};
 use surgewall_core::limits::{DELEGATED_NAME_BYTES_MAX, MODEL_NAME_BYTES_MAX};
 use surgewall_core::refusal::Refusal;
+use surgewall_wire::error::{ErrorBody, render_event};
 use surgewall_wire::request::{Facts, read};
 use surgewall_wire::{ClientDialect, Endpoint};
 
@@ -171,4 +175,27 @@ fn anthropic_asks_for_max_tokens() {
     let result = ask(ClientDialect::Anthropic, Endpoint::Chat, body);
     assert_eq!(refused(result).as_deref(), Some("max_tokens"));
     assert!(ask(ClientDialect::Anthropic, Endpoint::CountTokens, body).is_ok());
+}
+
+#[test]
+fn a_stream_that_is_ended_for_others_says_so_in_each_dialect() {
+    let refusals = [
+        Refusal::SlowReader { behind_s: 11 },
+        Refusal::Shed { why: MARK.into(), retry_after: Duration::from_secs(30) },
+    ];
+    let mut shown = BytesMut::new();
+    for refusal in &refusals {
+        for client in [
+            ClientDialect::OpenAi,
+            ClientDialect::DeepSeek,
+            ClientDialect::Responses,
+            ClientDialect::Anthropic,
+            ClientDialect::Ollama,
+        ] {
+            render_event(client, &ErrorBody::of(client, refusal, "req_1"), &mut shown);
+        }
+    }
+    let shown = String::from_utf8(shown.to_vec()).unwrap();
+    assert!(!shown.contains(MARK), "the operator's words are the operator's");
+    insta::assert_snapshot!(shown);
 }

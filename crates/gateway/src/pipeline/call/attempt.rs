@@ -99,7 +99,7 @@ pub(super) async fn attempt(
     let deadline = Instant::now() + times.total;
     let patience = if asked.facts.stream { times.first_token } else { times.total };
     let first_by = Instant::now() + patience;
-    reservation.place().dispatched(asked.facts.stream);
+    reservation.dispatched(asked.facts.stream);
     let head = match timeout_at(first_by, client.send(call)).await {
         Ok(Ok(head)) => head,
         Ok(Err(fault)) => return Err(failed(&mut lease, fault)),

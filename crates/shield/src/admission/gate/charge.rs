@@ -8,9 +8,9 @@ use super::{Gate, Work};
 /// The time after its turn in which a request has to be on its way to the upstream.
 pub(super) const CLAIM_MAX: Duration = Duration::from_secs(5);
 
-impl<T> Gate<T> {
+impl<T, R> Gate<T, R> {
     /// What was charged becomes what it cost.
-    pub(super) fn account(&mut self, ticket: &Ticket<T>, cost: Work) {
+    pub(super) fn account(&mut self, ticket: &Ticket<T, R>, cost: Work) {
         let lineage = &ticket.ask.lineage;
         if cost < ticket.work {
             self.queue.refund(lineage, ticket.work.minus(cost));

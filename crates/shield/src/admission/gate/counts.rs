@@ -23,6 +23,8 @@ pub struct ClassCounts {
     pub left: u64,
     /// Requests that were refused at arrival, or in observe mode would have been.
     pub refused: u64,
+    /// Requests that ran and were ended because their client did not keep up with the model.
+    pub slow: u64,
     /// The longest wait that ended, in milliseconds.
     pub longest_wait_ms: u64,
 }

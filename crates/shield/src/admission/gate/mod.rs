@@ -45,15 +45,15 @@ const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// The latest one: nobody knows what will be in ten minutes.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
-/// One pool's gate. `T` wakes a request that waits.
-pub struct Gate<T> {
+/// One pool's gate. `T` wakes a request that waits, `R` reaches one that runs.
+pub struct Gate<T, R = ()> {
     terms: Terms,
     weights: Weights,
     capacity: Capacity,
     queue: FairQueue<TicketId>,
     expected: Expected,
     predictor: Predictor,
-    tickets: HashMap<TicketId, Ticket<T>>,
+    tickets: HashMap<TicketId, Ticket<T, R>>,
     last_id: TicketId,
     load: Load,
     queued_bytes: [u64; 4],
@@ -64,7 +64,7 @@ pub struct Gate<T> {
     counts: PoolCounts,
 }
 
-impl<T> Gate<T> {
+impl<T, R> Gate<T, R> {
     /// A gate that has learnt nothing yet.
     #[must_use]
     pub fn new(now: Instant, terms: Terms) -> Self {
@@ -257,6 +257,31 @@ impl<T> Gate<T> {
         self.capacity.dispatched(now, id, ticket.ask.input, self.load, streams);
     }
 
+    /// How a request that runs is reached from now on.
+    pub fn reached_by(&mut self, id: TicketId, reach: R) {
+        if let Some(ticket) = self.tickets.get_mut(&id) {
+            ticket.reach = Some(reach);
+        }
+    }
+
+    /// Requests that run and can be reached.
+    pub fn running(&self) -> impl Iterator<Item = (TicketId, &R)> {
+        self.tickets.iter().filter_map(|(id, ticket)| Some((*id, ticket.reach.as_ref()?)))
+    }
+
+    /// Requests that wait.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.queue.len()
+    }
+
+    /// A request that runs is ended because its client does not keep up with the model.
+    pub fn too_slow(&mut self, id: TicketId) {
+        if let Some(ticket) = self.tickets.get(&id) {
+            self.counts.of(ticket.ask.lineage.class()).slow += 1;
+        }
+    }
+
     /// Its first token is here.
     pub fn first_token(&mut self, now: Instant, id: TicketId) {
         self.capacity.first_token(now, id);
@@ -334,7 +359,7 @@ impl<T> Gate<T> {
     /// What a client that left has to bear for its place at least: the work that
     /// others would have got done in it. Else whoever takes places and lets
     /// their time pass would be next again and again, and in the end hold all.
-    fn held(&self, ticket: &Ticket<T>, end: End, took: Duration) -> Work {
+    fn held(&self, ticket: &Ticket<T, R>, end: End, took: Duration) -> Work {
         if end != End::Cancelled {
             return Work::ZERO;
         }

@@ -12,7 +12,7 @@ use crate::admission::work::Work;
 /// Requests at once that a server is hoped to take while nobody knows.
 const SEEKING_SEQUENCES: u32 = 64;
 
-impl<T> Gate<T> {
+impl<T, R> Gate<T, R> {
     /// Whether a request like `ask` would go on at once.
     #[must_use]
     pub fn has_room(&self, ask: &Ask) -> bool {

@@ -72,7 +72,7 @@ pub struct Place {
 }
 
 /// A request that waits or runs.
-pub(super) struct Ticket<T> {
+pub(super) struct Ticket<T, R> {
     pub(super) ask: Ask,
     /// What it was expected to cost when it arrived.
     pub(super) expected: Work,
@@ -84,14 +84,25 @@ pub(super) struct Ticket<T> {
     pub(super) dispatched: Option<Instant>,
     /// Whether nobody came for its place, and it was taken back.
     pub(super) taken_back: bool,
+    /// How it is reached while it runs.
+    pub(super) reach: Option<R>,
     pub(super) phase: Phase<T>,
 }
 
-impl<T> Ticket<T> {
+impl<T, R> Ticket<T, R> {
     /// A ticket for `ask`, at a `cost` in work and in tokens held.
     pub(super) const fn new(ask: Ask, cost: (Work, u64), phase: Phase<T>) -> Self {
         let (work, tokens) = cost;
-        Self { ask, expected: work, work, tokens, dispatched: None, taken_back: false, phase }
+        Self {
+            ask,
+            expected: work,
+            work,
+            tokens,
+            dispatched: None,
+            taken_back: false,
+            reach: None,
+            phase,
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub struct View {
     pub eta_held: Option<f64>,
 }
 
-impl<T> Gate<T> {
+impl<T, R> Gate<T, R> {
     /// What happened since the last call.
     pub fn take_counts(&mut self) -> PoolCounts {
         std::mem::take(&mut self.counts)
