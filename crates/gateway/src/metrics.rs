@@ -20,6 +20,7 @@ use crate::admission::AdmissionMetrics;
 use crate::door::Door;
 use crate::listen::Purpose;
 use crate::routes::table::Route;
+use crate::upstream::CacheMetrics;
 
 /// Buckets of latencies, in seconds: from half a millisecond to two minutes.
 const SECONDS: [f64; 14] =
@@ -104,6 +105,8 @@ pub struct Metrics {
     shadow_hits: Counter,
     implausible: Counter,
     spans: Family<FateLabel, Counter>,
+    /// The servers' caches.
+    pub caches: CacheMetrics,
     /// Admission's own.
     pub admission: AdmissionMetrics,
     open: Gauge,
@@ -138,6 +141,7 @@ impl Metrics {
             shadow_hits: Counter::default(),
             implausible: Counter::default(),
             spans: Family::default(),
+            caches: CacheMetrics::default(),
             admission: AdmissionMetrics::default(),
             open: Gauge::default(),
             ledger_writable: Gauge::default(),
@@ -146,6 +150,7 @@ impl Metrics {
         };
         metrics.register_requests();
         metrics.register_parts();
+        metrics.caches.register(&mut metrics.registry);
         metrics.admission.register(&mut metrics.registry);
         metrics
     }

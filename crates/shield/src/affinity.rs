@@ -17,7 +17,8 @@
 
 use std::hash::Hasher;
 use std::ops::Range;
-use std::time::{Duration, Instant};
+
+use surgewall_core::clock::Timestamp;
 
 use crate::pick::mix;
 
@@ -32,7 +33,7 @@ pub const AFFINITY_ENTRIES_MAX: usize = 262_144;
 /// Entries that share a place: one line of a processor's cache.
 const WAYS: usize = 8;
 /// How long a mark is believed: servers forget what they were not asked for.
-pub const PREFIX_KEPT: Duration = Duration::from_secs(30 * 60);
+pub const PREFIX_KEPT_S: u32 = 30 * 60;
 /// A report's part in what is believed of the next estimate, as a divisor.
 const BELIEF_STEP: u64 = 16;
 /// All of it, in the unit of a belief.
@@ -102,8 +103,9 @@ fn exponential(word: u64) -> f64 {
     -((f64::from(upper) + 0.5) / 4_294_967_296.0).ln()
 }
 
-fn seconds(time: Duration) -> u32 {
-    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
+/// Seconds of the clock, from 1 on. Should it jump, what is known grows old or young.
+fn second(now: Timestamp) -> u32 {
+    u32::try_from(now.seconds()).unwrap_or(u32::MAX).max(1)
 }
 
 fn length(part: &[u8]) -> u64 {
@@ -134,9 +136,8 @@ pub struct Affinity {
     names: Vec<u64>,
     /// Sets of [`WAYS`] marks, each mixed with its server's name.
     marks: Vec<u64>,
-    /// When each was seen last, in seconds since `origin` and from 1 on; 0 is free.
+    /// When each was seen last, in seconds of the clock; 0 is free.
     seen: Vec<u32>,
-    origin: Instant,
     /// The part of what was expected in caches that servers reported to be there.
     belief: u64,
 }
@@ -145,16 +146,16 @@ impl Affinity {
     /// Nothing is known yet of the servers with these names (hashes, in the
     /// pool's order); `entries_max` marks are remembered, at least eight.
     #[must_use]
-    pub fn new(now: Instant, names: Vec<u64>, entries_max: usize) -> Self {
+    pub fn new(names: Vec<u64>, entries_max: usize) -> Self {
         let entries = (entries_max / WAYS).max(1) * WAYS;
         // Zeroed memory that is not touched takes none.
         let (marks, seen) = (vec![0; entries], vec![0; entries]);
-        Self { names, marks, seen, origin: now, belief: 0 }
+        Self { names, marks, seen, belief: 0 }
     }
 
     /// What speaks for each server, in their order; nothing for a prompt without marks.
     #[must_use]
-    pub fn near(&self, now: Instant, prefix: &Prefix) -> Vec<Near> {
+    pub fn near(&self, now: Timestamp, prefix: &Prefix) -> Vec<Near> {
         let Some(first) = prefix.marks.first() else { return Vec::new() };
         let near = |name: &u64| Near {
             known: self.known(now, prefix, *name),
@@ -164,8 +165,8 @@ impl Affinity {
     }
 
     /// Marks of `prefix`, from the first on, that the server of this name was given.
-    fn known(&self, now: Instant, prefix: &Prefix, name: u64) -> usize {
-        let oldest = self.second(now).saturating_sub(seconds(PREFIX_KEPT)).max(1);
+    fn known(&self, now: Timestamp, prefix: &Prefix, name: u64) -> usize {
+        let oldest = second(now).saturating_sub(PREFIX_KEPT_S).max(1);
         let is_known = |mark: &&u64| {
             let place = self.find(of(**mark, name));
             place.is_some_and(|place| self.seen[place] >= oldest)
@@ -174,8 +175,8 @@ impl Affinity {
     }
 
     /// `server` is given a request that begins so.
-    pub fn given(&mut self, now: Instant, prefix: &Prefix, server: usize) {
-        let (second, Some(name)) = (self.second(now), self.names.get(server).copied()) else {
+    pub fn given(&mut self, now: Timestamp, prefix: &Prefix, server: usize) {
+        let (second, Some(name)) = (second(now), self.names.get(server).copied()) else {
             return;
         };
         for mark in &prefix.marks {
@@ -204,10 +205,6 @@ impl Affinity {
         }
     }
 
-    fn second(&self, now: Instant) -> u32 {
-        seconds(now.saturating_duration_since(self.origin)).saturating_add(1)
-    }
-
     fn set(&self, mark: u64) -> Range<usize> {
         let sets = self.marks.len() / WAYS;
         // The upper half of the product is even over the sets.
@@ -232,7 +229,9 @@ mod tests {
 
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    fn at(seconds: u32) -> Timestamp {
+        Timestamp::from_millis((1_790_000_000 + u64::from(seconds)) * 1_000)
+    }
 
     /// Bytes that do not repeat.
     fn text(bytes: usize, seed: u64) -> Vec<u8> {
@@ -301,23 +300,23 @@ mod tests {
         }
     }
 
-    fn known(affinity: &Affinity, now: Instant, prefix: &Prefix) -> Vec<usize> {
+    fn known(affinity: &Affinity, now: Timestamp, prefix: &Prefix) -> Vec<usize> {
         affinity.near(now, prefix).iter().map(|near| near.known).collect()
     }
 
     #[test]
     fn a_server_is_known_by_the_longest_beginning_it_was_given_lately() {
-        let start = Instant::now();
-        let mut affinity = Affinity::new(start, vec![11, 22, 33], AFFINITY_ENTRIES_MAX);
+        let start = at(0);
+        let mut affinity = Affinity::new(vec![11, 22, 33], AFFINITY_ENTRIES_MAX);
         let whole = text(2_048, 1);
         let (short, long) = (prefix(&[&whole[..1_000]]), prefix(&[&whole]));
         affinity.given(start, &short, 0);
-        affinity.given(start + MINUTE, &long, 2);
-        assert_eq!(known(&affinity, start + MINUTE, &long), [3, 0, 8]);
-        assert_eq!(known(&affinity, start + PREFIX_KEPT, &long), [3, 0, 8]);
-        let later = start + PREFIX_KEPT + Duration::from_secs(1);
+        affinity.given(at(60), &long, 2);
+        assert_eq!(known(&affinity, at(60), &long), [3, 0, 8]);
+        assert_eq!(known(&affinity, at(PREFIX_KEPT_S), &long), [3, 0, 8]);
+        let later = at(PREFIX_KEPT_S + 1);
         assert_eq!(known(&affinity, later, &long), [0, 0, 8]);
-        assert_eq!(known(&affinity, later + MINUTE, &long), [0, 0, 0]);
+        assert_eq!(known(&affinity, at(PREFIX_KEPT_S + 61), &long), [0, 0, 0]);
         assert_eq!(known(&affinity, start, &prefix(&[&text(2_048, 9)])), [0, 0, 0]);
         // A prompt without marks, a server that is none: nothing.
         assert!(affinity.near(start, &prefix(&[b"hello"])).is_empty());
@@ -326,30 +325,30 @@ mod tests {
 
     #[test]
     fn the_table_is_bounded_and_the_longest_unseen_gives_way() {
-        let start = Instant::now();
+        let start = at(0);
         for (asked, entries) in
             [(0, 8), (8, 8), (15, 8), (16, 16), (AFFINITY_ENTRIES_MAX, AFFINITY_ENTRIES_MAX)]
         {
-            let mut affinity = Affinity::new(start, vec![1], asked);
+            let mut affinity = Affinity::new(vec![1], asked);
             (0..40).for_each(|seed| affinity.given(start, &prefix(&[&text(4_096, seed)]), 0));
             assert_eq!((affinity.marks.len(), affinity.seen.len()), (entries, entries));
         }
-        let mut affinity = Affinity::new(start, vec![1], 8);
+        let mut affinity = Affinity::new(vec![1], 8);
         let prompts: Vec<_> = (0..9).map(|seed| prefix(&[&text(256, seed)])).collect();
         for (nth, prompt) in (0..).zip(&prompts) {
-            affinity.given(start + nth * MINUTE / 9, prompt, 0);
+            affinity.given(at(nth), prompt, 0);
         }
         let left: Vec<_> =
-            prompts.iter().map(|prompt| known(&affinity, start + MINUTE, prompt)[0]).collect();
+            prompts.iter().map(|prompt| known(&affinity, at(60), prompt)[0]).collect();
         assert_eq!(left, [0, 1, 1, 1, 1, 1, 1, 1, 1]);
     }
 
     #[test]
     fn beginnings_that_nobody_knows_are_divided_and_stay_where_they_are() {
-        let start = Instant::now();
+        let start = at(0);
         let names = vec![101, 202, 303, 404];
-        let all = Affinity::new(start, names.clone(), 8);
-        let without = Affinity::new(start, names[..3].to_vec(), 8);
+        let all = Affinity::new(names.clone(), 8);
+        let without = Affinity::new(names[..3].to_vec(), 8);
         let mut counts = [0_u32; 4];
         for seed in 0..4_000 {
             let prompt = prefix(&[&text(256, seed)]);
@@ -369,7 +368,7 @@ mod tests {
 
     #[test]
     fn only_what_servers_report_is_believed() {
-        let mut affinity = Affinity::new(Instant::now(), vec![1, 2], 8);
+        let mut affinity = Affinity::new(vec![1, 2], 8);
         assert_eq!(affinity.believed(1_000), 0, "nothing was reported yet");
         affinity.reported(0, 500);
         assert_eq!(affinity.believed(1_000), 0, "nothing was expected");

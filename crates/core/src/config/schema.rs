@@ -166,6 +166,9 @@ pub struct Upstream {
     /// Whether the servers' own gauges are read from their `/metrics`.
     #[serde(default)]
     pub gauges: Gauges,
+    /// Whether a request goes to the server that probably has its beginning in its cache.
+    #[serde(default = "yes")]
+    pub prefix_affinity: bool,
 }
 
 /// Whether a model server's own gauges are read.
@@ -181,6 +184,9 @@ pub enum Gauges {
     Off,
 }
 
+const fn yes() -> bool {
+    true
+}
 fn any_model() -> Vec<String> {
     vec!["*".to_owned()]
 }

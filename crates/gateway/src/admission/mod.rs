@@ -12,5 +12,5 @@ mod watch;
 pub use metrics::AdmissionMetrics;
 pub use place::{Entry, PoolGate, Slot, Spot, Waiting};
 pub use recent::Recent;
-pub use terms::{lineage, model, sketch, terms};
+pub use terms::{lineage, model, prefix, server, sketch, terms};
 pub use watch::watch;

@@ -257,6 +257,12 @@ impl Slot {
         self.held.as_ref().is_some_and(|held| Arc::ptr_eq(&held.gate, gate))
     }
 
+    /// The server that is called has `cached` tokens of the input, probably.
+    pub fn expects(&self, cached: u64) {
+        let Some(held) = &self.held else { return };
+        lock(&held.gate.gate).expects(held.id, cached);
+    }
+
     /// An upstream is called now for `request`; whether its answer streams.
     pub fn dispatched(&self, streams: bool, request: &Arc<Cell>) {
         let Some(held) = &self.held else { return };

@@ -1,6 +1,6 @@
 //! From configuration and request to what a gate is told.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash as _, RandomState};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use surgewall_core::principal::{AccountRecord, Caller, Class, ClassReason, Princ
 use surgewall_core::quota::Subject;
 use surgewall_shield::admission::fair::{Lineage, Shares};
 use surgewall_shield::admission::gate::Terms;
+use surgewall_shield::affinity::Prefix;
 
 /// The terms of a pool whose operator allows `sequences_max` requests at once.
 #[must_use]
@@ -43,6 +44,12 @@ fn name(subject: Subject) -> u64 {
 #[must_use]
 pub fn model(name: &str) -> u64 {
     HASHER.hash_one(name)
+}
+
+/// A hash of a server's address for the choice of servers.
+#[must_use]
+pub fn server(url: &str) -> u64 {
+    HASHER.hash_one(url)
 }
 
 /// From the class to the end user, and a hash of the last of them.
@@ -78,6 +85,30 @@ pub fn lineage(principal: &Principal, young_days: u32, now: Timestamp) -> (Linea
         || account.is_some_and(|a| unvouched(a) && a.is_young(young_days, now));
     let last = levels[depth.saturating_sub(1)];
     (Lineage::new(principal.class, young, &levels[..depth]), last)
+}
+
+/// Among whom it is no secret that somebody asked the same before: an account's
+/// own requests, or those of the group, key or network where there is none.
+fn tenant(principal: &Principal) -> Subject {
+    match (principal.account(), principal.group(), principal.key()) {
+        (Some(account), _, _) => Subject::Account(account.id),
+        (None, Some(group), _) => Subject::Group(group.id),
+        (None, None, Some(key)) => Subject::Key(key.id),
+        (None, None, None) => Subject::Network(principal.network),
+    }
+}
+
+/// The marks of what `principal` asks of `model`: the same for nobody else.
+#[must_use]
+pub fn prefix<'a>(
+    principal: &Principal,
+    model: &str,
+    prompt: impl Iterator<Item = &'a [u8]>,
+) -> Prefix {
+    let mut hasher = HASHER.build_hasher();
+    tenant(principal).hash(&mut hasher);
+    model.hash(&mut hasher);
+    Prefix::of(hasher, prompt)
 }
 
 /// Bytes of a body's beginning and of its end that its sketch reads.

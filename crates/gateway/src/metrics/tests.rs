@@ -11,6 +11,7 @@ use surgewall_shield::admission::work::Work;
 use surgewall_shield::verdict::{Flow, Judged};
 
 use super::*;
+use crate::upstream::Nearness;
 
 /// A folder or file of the repository.
 fn root(path: &str) -> std::path::PathBuf {
@@ -50,6 +51,8 @@ fn full() -> Metrics {
         mean_work: Some(Work(1)),
         eta_held: Some(1.0),
     };
+    metrics.caches.chosen("local", Nearness { known: 1, passed_over: false });
+    metrics.caches.reported("local", 1, 1);
     metrics.admission.pool("local", &PoolCounts::default(), &view);
     metrics.admission.turn_came("local", Class::New, Duration::from_secs(1));
     metrics.admission.judged(&Judged::default(), false);

@@ -94,9 +94,12 @@ async fn attempts(
             if made == ATTEMPTS_MAX || (again && !target.pool.may_retry(door.clock.now())) {
                 break;
             }
-            let Some(lease) = target.pool.lease(&door.clock, &tried) else { break };
+            let Some(lease) = target.pool.lease(&door.clock, &tried, &routed.asked.prefix) else {
+                break;
+            };
             made += 1;
             tried.push(lease.server());
+            routed.reservation.leased(&lease, &routed.asked.prefix);
             if !routed.reservation.enter(&target.pool) {
                 last = Some(UpstreamFault::Overloaded);
                 break;

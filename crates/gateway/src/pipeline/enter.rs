@@ -10,8 +10,10 @@ use surgewall_core::principal::Class;
 use surgewall_core::refusal::Refusal;
 use surgewall_shield::admission::fair::Lineage;
 use surgewall_shield::admission::gate::{Ask, Full, Short};
+use surgewall_wire::Endpoint;
 
 use super::Arrival;
+use super::parse::Asked;
 use super::reserve::Reserved;
 use crate::admission::{self, Entry, Slot, Spot, Waiting};
 use crate::door::Door;
@@ -91,11 +93,18 @@ impl Hints {
 pub fn enter(
     door: &Door,
     arrival: &Arrival,
-    reserved: Reserved,
+    mut reserved: Reserved,
     hints: Hints,
 ) -> Result<Turn, Refusal> {
-    let ask = ask(door, arrival, &reserved, hints);
+    let mut ask = ask(door, arrival, &reserved, hints);
     let pool = shortest(arrival, &reserved, &ask).ok_or(Refusal::ModelUnknown)?;
+    if pool.caches().are_followed() && reserved.asked.endpoint != Endpoint::Embeddings {
+        let Asked { facts, body, .. } = &reserved.asked;
+        let model = &reserved.targets.model;
+        let prefix = admission::prefix(&reserved.principal, model, facts.prompt(body));
+        ask.cached = pool.caches().expected(door.clock.now(), &prefix, ask.input);
+        reserved.asked.prefix = prefix;
+    }
     let Some(gate) = pool.gate() else {
         let place = Slot::none();
         return Ok(Turn::Now(Box::new(Entered { reserved, place, ask, pool })));
@@ -137,6 +146,7 @@ fn ask(door: &Door, arrival: &Arrival, reserved: &Reserved, hints: Hints) -> Ask
         principal,
         model: admission::model(&reserved.targets.model),
         input: reserved.input,
+        cached: 0,
         output_max: reserved.amounts.output,
         bytes: QUEUED_BYTES.saturating_add(body),
         repeated: seen || hints.is_believed(&lineage),

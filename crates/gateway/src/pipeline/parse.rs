@@ -11,6 +11,7 @@ use surgewall_core::config::limits::Limits;
 use surgewall_core::limits::DELEGATED_NAME_BYTES_MAX;
 use surgewall_core::principal::{Class, DelegatedUser, Principal};
 use surgewall_core::refusal::Refusal;
+use surgewall_shield::affinity::Prefix;
 use surgewall_store::people::sealed::delegated_user;
 use surgewall_wire::request::{Facts, RequestLimits};
 use surgewall_wire::{Endpoint, request};
@@ -40,6 +41,8 @@ pub struct Asked {
     pub body: Bytes,
     /// What the body says.
     pub facts: Facts,
+    /// Its beginning, as the servers of its pool may have it in their caches.
+    pub prefix: Prefix,
     /// The request's headers that go on to an upstream of the same dialect.
     pub headers: HeaderMap,
     /// The body's room in memory, given back when an upstream has it.
@@ -75,7 +78,8 @@ pub async fn parse(
     let Throttled { mut principal, slot } = throttled;
     principal.delegated = delegated(door, arrival, &principal, &facts, headers)?;
     classify_user(door, arrival, &mut principal);
-    let asked = Asked { endpoint, body, facts, headers: passed_on(headers), _room: room };
+    let (prefix, headers) = (Prefix::default(), passed_on(headers));
+    let asked = Asked { endpoint, body, facts, prefix, headers, _room: room };
     Ok(Parsed { principal, slot, asked })
 }
 

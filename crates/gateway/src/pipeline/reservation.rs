@@ -13,6 +13,7 @@ use surgewall_core::quota::Amounts;
 use surgewall_core::usage::{Source, Usage};
 use surgewall_shield::admission::capacity::End;
 use surgewall_shield::admission::gate::Ask;
+use surgewall_shield::affinity::Prefix;
 
 use super::throttle::AnonymousSlot;
 use crate::admission::Slot;
@@ -21,7 +22,7 @@ use crate::open::{Cell, Ending, OpenRequests};
 use crate::policy::Rates;
 use crate::sync::lock;
 use crate::trace::Trace;
-use crate::upstream::Pool;
+use crate::upstream::{Hit, Leased, Pool};
 
 /// Tokens by which a stream that goes past its bound is topped up.
 const TOP_UP_TOKENS: u64 = 256;
@@ -50,6 +51,7 @@ pub struct Reservation {
     topped_up: Amounts,
     counted: Usage,
     upstream: Option<String>,
+    hit: Option<Hit>,
     attempts: u32,
     status: u16,
     first_byte_ms: Option<u64>,
@@ -69,6 +71,7 @@ impl Reservation {
             topped_up: Amounts::default(),
             counted: Usage::default(),
             upstream: None,
+            hit: None,
             attempts: 0,
             status: 0,
             first_byte_ms: None,
@@ -127,6 +130,16 @@ impl Reservation {
         self.place.produced(output, waited);
     }
 
+    /// `lease` is called for a request that begins with `prefix`: what of it the
+    /// server has, probably, need not be read again.
+    pub fn leased(&mut self, lease: &Leased, prefix: &Prefix) {
+        self.hit = lease.hit(prefix, self.opened.input);
+        self.opened.ask.cached = self.hit.as_ref().map_or(0, Hit::believed);
+        if let Some(nearness) = lease.nearness() {
+            self.door.metrics.caches.chosen(lease.pool().name(), nearness);
+        }
+    }
+
     /// Takes a place at `pool`, where the one at the first pool is of no use;
     /// whether there is one at once.
     pub fn enter(&mut self, pool: &Pool) -> bool {
@@ -135,6 +148,7 @@ impl Reservation {
             return true;
         };
         if self.place.is_at(gate) {
+            self.place.expects(self.opened.ask.cached);
             return true;
         }
         let place = gate.enter_now(self.opened.ask);
@@ -245,6 +259,11 @@ impl Reservation {
         let now = self.door.clock.now();
         if let (Outcome::Completed, Some(account)) = (outcome, admission.who.account) {
             self.door.directory.used_well(account, now);
+        }
+        if let (Some(hit), Source::Upstream) = (&self.hit, source) {
+            hit.reported(usage.cached);
+            let upstream = hit.pool().name();
+            self.door.metrics.caches.reported(upstream, hit.tokens(), usage.cached);
         }
         self.place.ended(end(outcome), usage.input.saturating_sub(usage.cached), usage.output);
         let settled = Settled {

@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 use http::Uri;
 use surgewall_core::clock::{Clock, Timestamp};
 use surgewall_core::config::schema::{Dialect, Upstream};
+use surgewall_shield::affinity::Prefix;
 use surgewall_shield::eject::Standing;
-use surgewall_shield::pick::{self, Ended};
+use surgewall_shield::pick::{self, Ended, Picked};
 use surgewall_shield::retry::RetryBudget;
 use surgewall_wire::models::UpstreamModel;
 use surgewall_wire::request::upstream_url;
 
+use super::caches::Caches;
 use super::client::HttpClient;
 use super::handbook::HandbookModel;
-use super::lease::Leased;
+use super::lease::{Leased, Nearness};
 use super::listing::Listing;
 use crate::admission::PoolGate;
 use crate::control::Servers;
@@ -108,6 +110,7 @@ pub struct Pool {
     output_max: Option<u64>,
     times: Times,
     choice: Mutex<pick::Pool>,
+    caches: Caches,
     retries: Mutex<RetryBudget>,
     next_check: Mutex<Option<Instant>>,
     gate: OnceLock<Arc<PoolGate>>,
@@ -142,6 +145,7 @@ impl Pool {
                 total: seconds(section.total_timeout_s),
             },
             choice: Mutex::new(choice(&servers)),
+            caches: Caches::new(section, servers.iter().map(|server| server.url.as_str())),
             retries: Mutex::new(RetryBudget::new(now)),
             next_check: Mutex::new(None),
             gate: OnceLock::new(),
@@ -163,6 +167,7 @@ impl Pool {
             section: None,
             backend: Backend::Handbook(HandbookModel::load()),
             choice: Mutex::new(choice(&servers)),
+            caches: Caches::default(),
             servers,
             listing: RwLock::new(Listing::new(&models, &std::collections::BTreeMap::new())),
             fallback: Vec::new(),
@@ -319,9 +324,15 @@ impl Pool {
     }
 
     /// The server for the next call, held until the answer ends. `tried` are
-    /// the ones that this request was at; a pool of one is tried again.
+    /// the ones that this request was at; a pool of one is tried again. `prefix`
+    /// is its beginning, empty where that does not matter.
     #[must_use]
-    pub fn lease(self: &Arc<Self>, clock: &Clock, tried: &[usize]) -> Option<Leased> {
+    pub fn lease(
+        self: &Arc<Self>,
+        clock: &Clock,
+        tried: &[usize],
+        prefix: &Prefix,
+    ) -> Option<Leased> {
         let now = clock.now();
         if tried.is_empty() {
             lock(&self.retries).request(now);
@@ -329,8 +340,19 @@ impl Pool {
         let random = u64::from_le_bytes(surgewall_core::random::bytes());
         let alone = self.servers.len() == 1;
         let is_tried = |server: usize| !alone && tried.contains(&server);
-        let server = lock(&self.choice).pick(now, random, is_tried)?;
-        Some(Leased::new(self.clone(), server, clock.clone()))
+        let near = self.caches.near(now, prefix);
+        let Picked { server, passed_over } =
+            lock(&self.choice).pick_near(now, random, is_tried, &near)?;
+        // From now on: those that come a moment later and begin alike follow it.
+        self.caches.given(now, prefix, server);
+        let nearness = near.get(server).map(|near| Nearness { known: near.known, passed_over });
+        Some(Leased::new(self.clone(), server, nearness, clock.clone()))
+    }
+
+    /// What its servers' caches probably hold.
+    #[must_use]
+    pub const fn caches(&self) -> &Caches {
+        &self.caches
     }
 
     /// A call to `server` ended; whether that ejects it for a while.

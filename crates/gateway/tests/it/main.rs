@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod admission;
+#[cfg(test)]
+mod affinity;
 mod calls;
 #[cfg(test)]
 mod classes;

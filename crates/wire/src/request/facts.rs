@@ -51,6 +51,13 @@ impl Facts {
         let around = u64::from(self.messages) * MESSAGE_TOKENS;
         self.input.tokens(correction) + u64::from(self.images) * IMAGE_TOKENS + around
     }
+
+    /// The parts of `body` that the model reads, in the order that its template
+    /// probably gives them: what stays the same while a conversation goes on
+    /// comes first.
+    pub fn prompt<'a>(&'a self, body: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.spans.prompt.iter().filter_map(|span| body.get(span.clone()))
+    }
 }
 
 /// Where the parts stand that may have to be replaced.
@@ -62,6 +69,8 @@ pub(super) struct Spans {
     pub(super) usage: UsageOption,
     /// The value of Ollama's `keep_alive`.
     pub(super) keep_alive: Option<Range<usize>>,
+    /// What the model reads, in the order of [`PROMPT`].
+    pub(super) prompt: Box<[Range<usize>]>,
 }
 
 /// How the body asks for usage on the stream.
@@ -83,6 +92,10 @@ pub(super) enum UsageOption {
         empty: bool,
     },
 }
+
+/// The fields that make the prompt, in the order of most models' templates.
+const PROMPT: [&str; 8] =
+    ["tools", "functions", "system", "instructions", "messages", "input", "prompt", "suffix"];
 
 /// The fields that the door decides on, in every dialect.
 const KNOWN: [&str; 38] = [
@@ -192,6 +205,11 @@ pub fn read(
             model: model_span,
             usage,
             keep_alive: fields.value("keep_alive").map(|value| fields.span(value)),
+            prompt: PROMPT
+                .iter()
+                .filter_map(|name| fields.value(name))
+                .map(|value| fields.span(value))
+                .collect(),
         },
     })
 }

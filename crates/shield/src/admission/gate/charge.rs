@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::ticket::{Phase, Ticket};
-use super::{Gate, Work};
+use super::{Gate, TicketId, Work};
 
 /// The time after its turn in which a request has to be on its way to the upstream.
 pub(super) const CLAIM_MAX: Duration = Duration::from_secs(5);
@@ -16,6 +16,21 @@ impl<T, R> Gate<T, R> {
             self.queue.refund(lineage, ticket.work.minus(cost));
         } else if cost > ticket.work {
             self.queue.top_up(lineage, cost.minus(ticket.work));
+        }
+    }
+
+    /// The server that it goes to probably has `cached` tokens of its input: where
+    /// that is not what was thought at its arrival, it is charged the difference.
+    pub fn expects(&mut self, id: TicketId, cached: u64) {
+        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let before = Work::of(self.weights, ticket.ask.uncached(), 0);
+        ticket.ask.cached = cached.min(ticket.ask.input);
+        let after = Work::of(self.weights, ticket.ask.uncached(), 0);
+        ticket.work = ticket.work.plus(after).minus(before);
+        if after > before {
+            self.queue.top_up(&ticket.ask.lineage, after.minus(before));
+        } else {
+            self.queue.refund(&ticket.ask.lineage, before.minus(after));
         }
     }
 

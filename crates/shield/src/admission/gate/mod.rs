@@ -121,7 +121,7 @@ impl<T, R> Gate<T, R> {
     /// The work that `ask` is expected to be, and the tokens that it will hold.
     fn cost(&self, ask: &Ask) -> (Work, u64) {
         let output = self.expected.expected(ask.principal, ask.model, ask.output_max);
-        (Work::of(self.weights, ask.input, output), ask.input.saturating_add(output))
+        (Work::of(self.weights, ask.uncached(), output), ask.input.saturating_add(output))
     }
 
     /// What would have happened to a request that observe mode lets through.
@@ -254,7 +254,7 @@ impl<T, R> Gate<T, R> {
             self.load.tokens = self.load.tokens.saturating_add(ticket.tokens);
         }
         ticket.dispatched = Some(now);
-        self.capacity.dispatched(now, id, ticket.ask.input, self.load, streams);
+        self.capacity.dispatched(now, id, ticket.ask.uncached(), self.load, streams);
     }
 
     /// How a request that runs is reached from now on.
@@ -306,7 +306,7 @@ impl<T, R> Gate<T, R> {
     pub fn produced(&mut self, id: TicketId, waited: Duration, tokens: u64, output: u64) {
         self.capacity.streamed(id, waited, tokens);
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
-        let cost = Work::of(self.weights, ticket.ask.input, output);
+        let cost = Work::of(self.weights, ticket.ask.uncached(), output);
         if cost > ticket.work {
             let extra = Work::of(self.weights, 0, TOP_UP_TOKENS).max(cost.minus(ticket.work));
             ticket.work = ticket.work.plus(extra);

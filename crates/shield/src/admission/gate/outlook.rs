@@ -28,7 +28,7 @@ impl<T, R> Gate<T, R> {
         }
         let class = ask.lineage.class();
         let waiting = self.queue.len_of(class);
-        let own = Work::of(self.weights, ask.input, ask.output_max);
+        let own = Work::of(self.weights, ask.uncached(), ask.output_max);
         let mean = self.predictor.mean_work().unwrap_or(own);
         let (share, sequences) = (self.share_now(class), self.hoped_for());
         self.predictor.predict(class, waiting + 1, mean, share, sequences).eta

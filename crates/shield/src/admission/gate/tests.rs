@@ -39,6 +39,7 @@ impl Bench {
             principal: who,
             model: 1,
             input: 100,
+            cached: 0,
             output_max: 100,
             bytes: 1 << 10,
             repeated: false,
@@ -365,4 +366,34 @@ fn long_streams_do_not_keep_the_limit_down_when_nothing_waits_behind_them() {
         }
     }
     assert!(begun > 100, "{begun} of 1,200 begun");
+}
+
+#[test]
+fn what_is_probably_cached_costs_nothing_until_the_upstream_says_otherwise() {
+    let mut bench = Bench::new(terms(4));
+    for (thought, found, charged, used, paid) in [
+        (60, 60, 40 + 200, (40, 100), 40 + 200),
+        (60, 10, 90 + 200, (90, 100), 90 + 200),
+        (0, 60, 40 + 200, (40, 100), 40 + 200),
+        (900, 900, 200, (0, 100), 200),
+        // The upstream read more, or less, than was thought.
+        (60, 60, 40 + 200, (100, 100), 100 + 200),
+        (0, 0, 100 + 200, (5, 100), 5 + 200),
+    ] {
+        let ask = Ask { cached: thought, ..Bench::ask(Class::New, 1) };
+        let before = bench.gate.queue.charged_to(Class::New).0;
+        let id = match bench.gate.arrive(bench.now, ask, || 0, || 0) {
+            Arrived::Go(id) => id,
+            other => panic!("{other:?}"),
+        };
+        // The memory that it holds is that of its whole input all the same.
+        assert_eq!(bench.gate.view().running.tokens, 200);
+        bench.gate.expects(id, found);
+        let now = bench.gate.queue.charged_to(Class::New).0;
+        assert_eq!(now - before, charged, "{thought} {found}");
+        bench.gate.finish(bench.now, id, End::Completed, Some(used));
+        let after = bench.gate.queue.charged_to(Class::New).0;
+        assert_eq!(after - before, paid, "{thought} {found} {used:?}");
+    }
+    bench.gate.expects(999, 5);
 }

@@ -20,12 +20,22 @@ pub struct Ask {
     pub model: u64,
     /// Input tokens, as estimated.
     pub input: u64,
+    /// Of these, tokens that the upstream probably has in its cache.
+    pub cached: u64,
     /// Output tokens that the request allows.
     pub output_max: u64,
     /// Bytes that it holds while it waits.
     pub bytes: u64,
     /// Whether it is one that was sent before: a retry.
     pub repeated: bool,
+}
+
+impl Ask {
+    /// Input tokens that the upstream has to read.
+    #[must_use]
+    pub const fn uncached(&self) -> u64 {
+        self.input.saturating_sub(self.cached)
+    }
 }
 
 /// What becomes of a request at its arrival.
