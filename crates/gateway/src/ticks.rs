@@ -33,7 +33,11 @@ mod tests {
         tokio::time::advance(Duration::from_millis(300)).await;
         let mut late = every(Duration::from_secs(1));
         let made = Instant::now();
-        assert_eq!(late.tick().await.saturating_duration_since(made), Duration::ZERO, "the first is due at once");
+        assert_eq!(
+            late.tick().await.saturating_duration_since(made),
+            Duration::ZERO,
+            "the first is due at once"
+        );
         let (one, other) = (early.tick().await, late.tick().await);
         assert_eq!(one, other);
         assert_eq!(one.saturating_duration_since(made), Duration::from_millis(700));

@@ -9,7 +9,11 @@ use super::file::SegmentFile;
 
 /// How long writes gather before they are made safe; with the sync itself it
 /// stays below the 50 ms that the configuration promises.
-const SYNC_AFTER: Duration = Duration::from_millis(20);
+const SYNC_AFTER: Duration = Duration::from_millis(30);
+/// How many such times with nothing written the thread looks again by itself.
+/// Whoever writes meanwhile need not wake it: that would cost the request that
+/// writes, and on a busy processor the thread would run before the request goes on.
+const LOOKS_IDLE_MAX: u32 = 8;
 
 /// Makes written data safe from its own thread.
 #[derive(Default)]
@@ -22,6 +26,8 @@ pub(super) struct Syncer {
 #[derive(Default)]
 struct State {
     dirty: Option<Arc<dyn SegmentFile>>,
+    /// The thread looks only when it is woken.
+    asleep: bool,
     closing: bool,
 }
 
@@ -29,14 +35,12 @@ impl Syncer {
     /// `file` was written to. The writer itself syncs a file that it leaves.
     pub(super) fn dirty(&self, file: &Arc<dyn SegmentFile>) {
         let mut state = self.lock();
-        match &state.dirty {
-            Some(known) if Arc::ptr_eq(known, file) => {}
-            Some(_) => state.dirty = Some(Arc::clone(file)),
-            None => {
-                state.dirty = Some(Arc::clone(file));
-                drop(state);
-                self.wake.notify_one();
-            }
+        if !state.dirty.as_ref().is_some_and(|known| Arc::ptr_eq(known, file)) {
+            state.dirty = Some(Arc::clone(file));
+        }
+        if std::mem::take(&mut state.asleep) {
+            drop(state);
+            self.wake.notify_one();
         }
     }
 
@@ -58,25 +62,83 @@ impl Syncer {
 
     /// The thread.
     pub(super) fn run(&self) {
-        let mut state = self.lock();
+        let (mut state, mut idle) = (self.lock(), LOOKS_IDLE_MAX);
         while !state.closing {
-            if state.dirty.is_none() {
-                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if idle == LOOKS_IDLE_MAX {
+                idle = 0;
+                state = self.sleep(state);
                 continue;
             }
             let waited = self.wake.wait_timeout_while(state, SYNC_AFTER, |state| !state.closing);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            let Some(file) = state.dirty.take() else { continue };
-            drop(state);
-            if let Err(error) = file.sync() {
-                tracing::warn!(%error, "the ledger could not be made safe on disk");
-                self.failed.store(true, Ordering::Relaxed);
+            idle += 1;
+            if let Some(file) = state.dirty.take() {
+                drop(state);
+                self.sync(&*file);
+                (state, idle) = (self.lock(), 0);
             }
-            state = self.lock();
+        }
+    }
+
+    /// Waits for the first write.
+    fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.asleep = state.dirty.is_none();
+        let waited = self.wake.wait_while(state, |state| state.asleep && !state.closing);
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sync(&self, file: &dyn SegmentFile) {
+        if let Err(error) = file.sync() {
+            tracing::warn!(%error, "the ledger could not be made safe on disk");
+            self.failed.store(true, Ordering::Relaxed);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread;
+
+    use super::*;
+
+    /// Tells of each sync.
+    struct Told(Sender<()>);
+
+    impl SegmentFile for Told {
+        fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+        fn truncate(&self, _len: u64) -> io::Result<()> {
+            Ok(())
+        }
+        fn sync(&self) -> io::Result<()> {
+            self.0.send(()).map_err(io::Error::other)
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_synced_whether_the_thread_is_awake_or_asleep() {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let (tell, syncs) = channel();
+        let file: Arc<dyn SegmentFile> = Arc::new(Told(tell));
+        let syncer = Arc::new(Syncer::default());
+        let runs = Arc::clone(&syncer);
+        let thread = thread::spawn(move || runs.run());
+        for asleep in [true, false, true] {
+            while asleep && !syncer.lock().asleep {
+                thread::yield_now();
+            }
+            syncer.dirty(&file);
+            syncs.recv_timeout(PATIENCE).unwrap();
+        }
+        syncer.close();
+        thread.join().unwrap();
+        assert!(syncs.try_recv().is_err(), "nothing is synced that was not written");
     }
 }
