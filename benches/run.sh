@@ -41,7 +41,9 @@ wants() { [[ ",$with," == *",$1,"* ]]; }
 has() { [[ -f "$made/$1/.version" && "$(<"$made/$1/.version")" == "$2" ]]; }
 mark() { echo "$2" >"$made/$1/.version"; }
 
-cargo build --release --locked --package surgewall --package surgewall-testkit --bins
+# What ships: its link takes minutes.
+profile=dist
+cargo build --profile "$profile" --locked --package surgewall --package surgewall-testkit --bins
 
 # Debian's package is unpacked, not installed: an installed one would start a service.
 if wants nginx && ! command -v nginx >/dev/null && [[ ! -x "$made/nginx/usr/sbin/nginx" ]]; then
@@ -74,7 +76,7 @@ if wants envoy && ! has envoy "$envoy_version"; then
   mark envoy "$envoy_version"
 fi
 
-run=(python3 benches/side_by_side.py --made "$made" --programs "$CARGO_TARGET_DIR/release" "$@")
+run=(python3 benches/side_by_side.py --made "$made" --programs "$CARGO_TARGET_DIR/$profile" "$@")
 if wants portkey; then
   # It listens on every address: in a network namespace there is only loopback.
   for tool in unshare ip; do

@@ -221,7 +221,7 @@ def commit():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--made", required=True, help="where run.sh put the peers")
-    parser.add_argument("--programs", required=True, help="where the release programs are")
+    parser.add_argument("--programs", required=True, help="where the programs are")
     parser.add_argument("--quick", action="store_true", help="two short rounds: shows that it works, measures nothing")
     parser.add_argument("--write-readme", action="store_true", help="puts the short table into README.md")
     parser.add_argument("--with", dest="more", default="", help=f"more peers: {','.join(OPTIONAL)}")

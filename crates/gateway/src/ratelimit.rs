@@ -40,21 +40,38 @@ impl RateLimits {
 
     /// Writes the headers, in the form that OpenAI's clients read.
     pub fn write(&self, headers: &mut HeaderMap) {
-        for (kind, limit) in [("requests", &self.requests), ("tokens", &self.tokens)] {
+        for (names, limit) in [(&REQUESTS, &self.requests), (&TOKENS, &self.tokens)] {
             let Some((left, scope)) = limit else { continue };
-            insert(headers, &format!("x-ratelimit-limit-{kind}"), &left.limit.to_string());
-            insert(headers, &format!("x-ratelimit-remaining-{kind}"), &left.remaining.to_string());
-            insert(headers, &format!("x-ratelimit-reset-{kind}"), &duration(left.reset_after));
-            insert(headers, &format!("x-ratelimit-scope-{kind}"), scope);
+            headers.insert(&names.limit, HeaderValue::from(left.limit));
+            headers.insert(&names.remaining, HeaderValue::from(left.remaining));
+            if let Ok(after) = HeaderValue::try_from(duration(left.reset_after)) {
+                headers.insert(&names.reset, after);
+            }
+            headers.insert(&names.scope, HeaderValue::from_static(scope));
         }
     }
 }
 
-fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
-        headers.insert(name, value);
-    }
+/// The names of one limit's headers.
+struct Names {
+    limit: HeaderName,
+    remaining: HeaderName,
+    reset: HeaderName,
+    scope: HeaderName,
 }
+
+static REQUESTS: Names = Names {
+    limit: HeaderName::from_static("x-ratelimit-limit-requests"),
+    remaining: HeaderName::from_static("x-ratelimit-remaining-requests"),
+    reset: HeaderName::from_static("x-ratelimit-reset-requests"),
+    scope: HeaderName::from_static("x-ratelimit-scope-requests"),
+};
+static TOKENS: Names = Names {
+    limit: HeaderName::from_static("x-ratelimit-limit-tokens"),
+    remaining: HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    reset: HeaderName::from_static("x-ratelimit-reset-tokens"),
+    scope: HeaderName::from_static("x-ratelimit-scope-tokens"),
+};
 
 /// As OpenAI writes it: `1s`, `6m0s`, `120ms`.
 fn duration(after: Duration) -> String {
