@@ -7,7 +7,9 @@ use surgewall_core::usage::Usage;
 
 use super::done_reason;
 use super::write_answer::{counts, head, said, tool_call};
+use crate::Endpoint;
 use crate::ir::{Event, Stop};
+use crate::json::put_quoted;
 use crate::stream::{StreamFault, StreamOptions};
 
 /// All arguments of one answer's tool calls, in bytes: they are held until
@@ -27,6 +29,8 @@ struct Call {
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     model: String,
+    /// What every line begins with, up to what the model says.
+    head: String,
     calls: Vec<Call>,
     /// Bytes of all arguments so far.
     held_bytes: usize,
@@ -47,13 +51,11 @@ impl Writer {
         match event {
             Event::Start { model } => {
                 self.model = options.shown_model.clone().unwrap_or_else(|| model.into_owned());
+                let head = Value::Object(head(&self.model, options.created_s)).to_string();
+                head.trim_end_matches('}').clone_into(&mut self.head);
             }
-            Event::Text(text) | Event::Refusal(text) => {
-                self.line(options, text.into_owned(), String::new(), Vec::new(), out);
-            }
-            Event::Thinking(text) => {
-                self.line(options, String::new(), text.into_owned(), Vec::new(), out);
-            }
+            Event::Text(text) | Event::Refusal(text) => self.text(options, &text, None, out),
+            Event::Thinking(text) => self.text(options, "", Some(&text), out),
             Event::ToolStart { index, id, name } => {
                 let (id, name) = (id.into_owned(), name.into_owned());
                 self.hold(id.len() + name.len());
@@ -99,22 +101,35 @@ impl Writer {
             .map(|call| tool_call(&call.id, &call.name, &call.arguments))
             .collect();
         if !written.is_empty() {
-            self.line(options, String::new(), String::new(), written, out);
+            let mut line = head(&self.model, options.created_s);
+            said(&mut line, options.endpoint, String::new(), String::new(), written);
+            line.insert("done".into(), false.into());
+            put(line, out);
         }
     }
 
-    fn line(
+    /// A line that adds a text: most are. It is what `said` makes of it.
+    fn text(
         &self,
         options: &StreamOptions,
-        text: String,
-        thinking: String,
-        calls: Vec<Value>,
+        text: &str,
+        thinking: Option<&str>,
         out: &mut BytesMut,
     ) {
-        let mut line = head(&self.model, options.created_s);
-        said(&mut line, options.endpoint, text, thinking, calls);
-        line.insert("done".into(), false.into());
-        put(line, out);
+        let generate = options.endpoint == Endpoint::Completions;
+        let (open, close): (&[u8], &[u8]) = if generate {
+            (b",\"response\":", b",\"done\":false}\n")
+        } else {
+            (b",\"message\":{\"role\":\"assistant\",\"content\":", b"},\"done\":false}\n")
+        };
+        out.put_slice(self.head.as_bytes());
+        out.put_slice(open);
+        put_quoted(out, text);
+        if let Some(thinking) = thinking.filter(|thinking| !thinking.is_empty()) {
+            out.put_slice(b",\"thinking\":");
+            put_quoted(out, thinking);
+        }
+        out.put_slice(close);
     }
 
     fn end(&self, options: &StreamOptions, output_estimate: u64, out: &mut BytesMut) {
@@ -140,7 +155,11 @@ fn put(line: serde_json::Map<String, Value>, out: &mut BytesMut) {
 
 #[cfg(test)]
 mod tests {
+    use surgewall_core::config::schema::Dialect;
+
     use super::*;
+    use crate::ClientDialect;
+    use crate::request::Form;
 
     #[test]
     fn what_is_held_of_calls_is_limited() {
@@ -151,6 +170,43 @@ mod tests {
             let mut writer = Writer::default();
             writer.hold(bytes);
             assert_eq!(writer.fault(), fault);
+        }
+    }
+
+    #[test]
+    fn a_text_line_is_what_a_whole_line_would_be() {
+        for endpoint in [Endpoint::Chat, Endpoint::Completions] {
+            let options = StreamOptions {
+                client: ClientDialect::Ollama,
+                upstream: Dialect::Openai,
+                endpoint,
+                shown_model: None,
+                include_usage: false,
+                request_id: "r".into(),
+                created_s: 1_732_000_000,
+                input_tokens_estimate: 1,
+                form: Form::default(),
+            };
+            let mut writer = Writer::default();
+            let mut out = BytesMut::new();
+            writer.event(Event::Start { model: "a \"b\"}".into() }, &options, 0, &mut out);
+            for (text, thinking) in
+                [("say \"x\"\n", None), ("", None), ("", Some("so")), ("", Some(""))]
+            {
+                out.clear();
+                let event = match thinking {
+                    Some(thinking) => Event::Thinking(thinking.into()),
+                    None => Event::Text(text.into()),
+                };
+                writer.event(event, &options, 0, &mut out);
+                let mut line = head("a \"b\"}", options.created_s);
+                let thinking = thinking.unwrap_or_default().to_owned();
+                said(&mut line, endpoint, text.to_owned(), thinking, Vec::new());
+                line.insert("done".into(), false.into());
+                let mut whole = BytesMut::new();
+                put(line, &mut whole);
+                assert_eq!(out, whole);
+            }
         }
     }
 }
