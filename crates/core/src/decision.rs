@@ -200,6 +200,9 @@ pub struct Settled {
     pub at: Timestamp,
     /// Why it ended.
     pub outcome: Outcome,
+    /// The numbers that made the door end it for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// What it used.
     pub usage: Usage,
     /// Where the counts come from.

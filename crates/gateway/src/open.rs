@@ -75,6 +75,18 @@ impl Ending {
             Self::Shed { .. } => Outcome::Shed,
         }
     }
+
+    /// The numbers behind it, for the ledger, if it is why the request ended as `outcome`.
+    #[must_use]
+    pub fn why(&self, outcome: Outcome) -> Option<String> {
+        match self {
+            Self::SlowReader { behind } if outcome == Outcome::SlowReader => {
+                Some(format!("its client was {} s behind", behind.as_secs()))
+            }
+            Self::Shed { why, .. } if outcome == Outcome::Shed => Some(why.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// A stream that runs for a request: a client that does not read asks it for

@@ -73,6 +73,7 @@ fn settled(n: u128) -> Record {
         request_id: RequestId::from_u128(n),
         at: AT,
         outcome: Outcome::Completed,
+        why: None,
         usage: Usage { input: USED.input, output: USED.output, ..Usage::default() },
         source: Source::Upstream,
         cost: 0,

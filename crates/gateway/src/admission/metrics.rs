@@ -136,6 +136,7 @@ impl AdmissionMetrics {
                 ("refused", counts.refused),
                 ("left", counts.left),
                 ("slow", counts.slow),
+                ("shed", counts.shed),
             ];
             for (decision, count) in decisions {
                 let class = class.as_str();

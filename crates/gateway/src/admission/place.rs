@@ -7,7 +7,7 @@ use std::time::Duration;
 use surgewall_core::clock::Clock;
 use surgewall_shield::admission::capacity::{Change, End, Gauges};
 use surgewall_shield::admission::gate::{
-    Arrived, Ask, Full, Gate, Place, PoolCounts, Terms, TicketId, View,
+    Arrived, Ask, Full, Gate, Place, PoolCounts, Shed, Terms, TicketId, View,
 };
 use surgewall_shield::admission::pace::BEHIND_MAX;
 use tokio::sync::oneshot;
@@ -118,8 +118,20 @@ impl PoolGate {
     pub fn tick(&self, lag: Duration) -> Option<Change> {
         let change = lock(&self.gate).tick(self.clock.monotonic(), lag);
         self.end_slow();
+        self.end_surplus();
         self.pump();
         change
+    }
+
+    /// Ends what the pool cannot do any more, for those who are more trusted.
+    fn end_surplus(&self) {
+        loop {
+            let spread = u64::from_le_bytes(surgewall_core::random::bytes());
+            let shed = lock(&self.gate).shed(self.clock.monotonic(), spread);
+            let Some(Shed { class, reach, why, retry_after, .. }) = shed else { return };
+            tracing::warn!(%class, why, "a stream was ended");
+            reach.end(Ending::Shed { why, retry_after });
+        }
     }
 
     /// Ends streams whose clients do not keep up with the model, the furthest

@@ -270,6 +270,7 @@ impl Reservation {
             request_id: admission.request_id,
             at: now,
             outcome,
+            why: self.cell.ending().and_then(|ending| ending.why(outcome)),
             usage,
             source,
             cost: used.money,

@@ -40,6 +40,8 @@ mod revoked;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod shed;
+#[cfg(test)]
 mod slow;
 #[cfg(test)]
 mod tls;

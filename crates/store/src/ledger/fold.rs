@@ -215,6 +215,7 @@ fn settle_at_checkpoint(open: &Reservation, now: Timestamp, outcome: Outcome) ->
         request_id: open.admitted.request_id,
         at: now,
         outcome,
+        why: None,
         usage: Usage { input: used.input, output: used.output, ..Usage::default() },
         source: Source::Estimated,
         cost: used.money,

@@ -139,6 +139,7 @@ fn settled(n: u128) -> Record {
         request_id: request(n),
         at: Timestamp::from_millis(1_000_001),
         outcome: Outcome::Completed,
+        why: None,
         usage: Usage { input: 10, output: 30, ..Usage::default() },
         source: Source::Upstream,
         cost: 0,

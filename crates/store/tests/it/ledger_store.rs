@@ -200,6 +200,7 @@ pub(crate) fn settled(n: u128, output: u64) -> Record {
         request_id: request(n),
         at: START,
         outcome: Outcome::Completed,
+        why: None,
         usage: Usage { input: 10, output, ..Usage::default() },
         source: Source::Upstream,
         cost: used.money,

@@ -25,6 +25,8 @@ pub struct ClassCounts {
     pub refused: u64,
     /// Requests that ran and were ended because their client did not keep up with the model.
     pub slow: u64,
+    /// Streams that were ended for somebody more trusted, or in observe mode would have been.
+    pub shed: u64,
     /// The longest wait that ended, in milliseconds.
     pub longest_wait_ms: u64,
 }

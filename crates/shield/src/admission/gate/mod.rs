@@ -12,6 +12,7 @@
 mod charge;
 mod counts;
 mod outlook;
+mod shed;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 use surgewall_core::principal::Class;
 
 pub use counts::{ClassCounts, PoolCounts};
+pub use shed::{SHED_PER_S_MAX, SURPLUS_AFTER, SURPLUS_PERMILLE, Shed, WAITED_PART};
 pub use terms::Terms;
 pub use ticket::{Arrived, Ask, Full, Place, Short, TicketId};
 pub use view::View;
@@ -32,6 +34,7 @@ use super::capacity::{Capacity, CapacityConfig, Change, End, Gauges, Load};
 use super::eta::{Eta, Predictor};
 use super::fair::{FairQueue, Next};
 use super::work::{Expected, Weights, Work};
+use shed::Shedding;
 use ticket::{Phase, Ticket};
 
 /// Output tokens by which the cost of a stream that goes past its expectation is topped up.
@@ -62,6 +65,7 @@ pub struct Gate<T, R = ()> {
     /// Whether the limit's end was ever found.
     end_was_found: bool,
     counts: PoolCounts,
+    shedding: Shedding,
 }
 
 impl<T, R> Gate<T, R> {
@@ -82,6 +86,7 @@ impl<T, R> Gate<T, R> {
             binding: false,
             end_was_found: false,
             counts: PoolCounts::default(),
+            shedding: Shedding::default(),
             terms,
         }
     }
@@ -131,6 +136,9 @@ impl<T, R> Gate<T, R> {
             u64::from(self.load.sequences).saturating_sub(u64::from(self.capacity.sequences()));
         let mean = self.predictor.mean_work().unwrap_or(work);
         let eta = self.predictor.predict(class, over + 1, mean, 1.0, self.hoped_for());
+        if eta.eta > self.terms.longest_wait(class) / WAITED_PART {
+            self.shedding.note(class);
+        }
         if eta.eta > self.terms.longest_wait(class) {
             self.counts.of(class).refused += 1;
         } else {
@@ -175,11 +183,16 @@ impl<T, R> Gate<T, R> {
 
     fn full(&self, class: Class, short: Short, eta: &Eta, spread: u64) -> Full {
         let longest = self.terms.longest_wait(class);
-        let lacks = eta.eta.saturating_sub(longest).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX);
-        // Half as much again at most, so that those who were refused together do not return together.
-        let millis = u64::try_from(lacks.as_millis()).unwrap_or(u64::MAX);
-        let retry_after = lacks + Duration::from_millis(spread % (millis / 2).max(500));
+        let retry_after = Self::spread(eta.eta.saturating_sub(longest), spread);
         Full { short, wait: eta.eta, longest, retry_after }
+    }
+
+    /// A time to come back that is half as much again at most, so that those who
+    /// were sent away together do not return together.
+    fn spread(lacks: Duration, spread: u64) -> Duration {
+        let lacks = lacks.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX);
+        let millis = u64::try_from(lacks.as_millis()).unwrap_or(u64::MAX);
+        lacks + Duration::from_millis(spread % (millis / 2).max(500))
     }
 
     /// The next request that may go on, and what wakes it. To be called until
@@ -253,14 +266,14 @@ impl<T, R> Gate<T, R> {
             self.load.sequences += 1;
             self.load.tokens = self.load.tokens.saturating_add(ticket.tokens);
         }
-        ticket.dispatched = Some(now);
+        (ticket.dispatched, ticket.streams) = (Some(now), streams);
         self.capacity.dispatched(now, id, ticket.ask.uncached(), self.load, streams);
     }
 
     /// How a request that runs is reached from now on.
     pub fn reached_by(&mut self, id: TicketId, reach: R) {
         if let Some(ticket) = self.tickets.get_mut(&id) {
-            ticket.reach = Some(reach);
+            ticket.reach = (!ticket.is_shed).then_some(reach);
         }
     }
 
@@ -376,6 +389,7 @@ impl<T, R> Gate<T, R> {
     /// was its own lateness, and says nothing.
     pub fn tick(&mut self, now: Instant, lag: Duration) -> Option<Change> {
         self.take_back(now);
+        self.watch_surplus(now);
         let held_back = std::mem::take(&mut self.binding) || !self.queue.is_empty();
         if lag > LAG_MAX {
             self.capacity.disregard(now);

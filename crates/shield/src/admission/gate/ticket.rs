@@ -94,6 +94,10 @@ pub(super) struct Ticket<T, R> {
     pub(super) dispatched: Option<Instant>,
     /// Whether nobody came for its place, and it was taken back.
     pub(super) taken_back: bool,
+    /// Whether its answer streams.
+    pub(super) streams: bool,
+    /// Whether it is being ended for others.
+    pub(super) is_shed: bool,
     /// How it is reached while it runs.
     pub(super) reach: Option<R>,
     pub(super) phase: Phase<T>,
@@ -110,6 +114,8 @@ impl<T, R> Ticket<T, R> {
             tokens,
             dispatched: None,
             taken_back: false,
+            streams: false,
+            is_shed: false,
             reach: None,
             phase,
         }
