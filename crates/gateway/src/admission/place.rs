@@ -231,10 +231,12 @@ pub struct Spot {
 }
 
 impl Spot {
-    /// Its position and when its turn comes; `None` once its turn has come.
+    /// Its position and when its turn comes, to be told to its client; `None` once
+    /// its turn has come.
     #[must_use]
-    pub fn place(&self) -> Option<Place> {
-        lock(&self.gate.gate).place(self.id)
+    pub fn tell(&self) -> Option<Place> {
+        let now = self.gate.clock.monotonic();
+        lock(&self.gate.gate).tell(now, self.id)
     }
 }
 

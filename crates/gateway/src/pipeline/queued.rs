@@ -55,7 +55,7 @@ pub async fn wait(
     if let Ok(answer) = timeout(after, &mut rest).await {
         return answer;
     }
-    let place = spot.as_ref().and_then(Spot::place);
+    let place = spot.as_ref().and_then(Spot::tell);
     let Some((spot, place)) = spot.zip(place) else {
         // Its turn has come: the upstream's own status goes out.
         return rest.await;
@@ -129,7 +129,7 @@ impl QueuedBody {
         loop {
             ready!(self.comments.poll_tick(cx));
             // Once its turn has come there is nothing to tell: the model's answer is next.
-            if let Some(place) = self.spot.place() {
+            if let Some(place) = self.spot.tell() {
                 return Poll::Ready(comment(&place));
             }
         }

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod fair;
+mod gate;
 mod gcra;
 mod pool;
 mod quota;

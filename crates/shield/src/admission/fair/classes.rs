@@ -82,6 +82,13 @@ impl Classes {
         waiting.min_by_key(|class| self.of(*class).start())
     }
 
+    /// How far the next request of `class` is from being next of all, in its own work.
+    pub(super) fn lead_of(&self, class: Class) -> Work {
+        let start = self.least().map_or(0, |least| self.of(least).start());
+        let ahead = self.of(class).start().saturating_sub(start);
+        Work(u64::try_from(ahead / self.paces[class as usize]).unwrap_or(u64::MAX))
+    }
+
     /// Its first request waits.
     pub(super) fn enter(&mut self, class: Class) {
         let now = self.now;

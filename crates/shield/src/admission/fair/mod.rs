@@ -122,6 +122,13 @@ impl<T: Copy> FairQueue<T> {
         self.first(class).and_then(|handle| self.next_of(handle))
     }
 
+    /// How far the next request of `class` is from being the next of all: the work of
+    /// its class that is ahead of what its share comes to.
+    #[must_use]
+    pub fn lead_of(&self, class: Class) -> Work {
+        self.classes.lead_of(class)
+    }
+
     /// Takes the next request, and charges its work to its class and its lineage.
     #[must_use = "it has been charged for"]
     pub fn pop(&mut self) -> Option<Next<T>> {

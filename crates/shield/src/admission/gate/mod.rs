@@ -10,8 +10,10 @@
 //! The gate is a state machine without clock, lock or randomness of its own.
 
 mod charge;
+mod claims;
 mod counts;
 mod outlook;
+mod room;
 mod shed;
 mod terms;
 #[cfg(test)]
@@ -34,15 +36,14 @@ use super::capacity::{Capacity, CapacityConfig, Change, End, Gauges, Load};
 use super::eta::{Eta, Predictor};
 use super::fair::{FairQueue, Next};
 use super::work::{Expected, Weights, Work};
+use claims::Claims;
 use shed::Shedding;
-use ticket::{Phase, Ticket};
+use ticket::{Phase, Promise, Ticket};
 
 /// Output tokens by which the cost of a stream that goes past its expectation is topped up.
 pub const TOP_UP_TOKENS: u64 = 256;
 /// Lateness of the door itself, past which it does not judge a server's.
 const LAG_MAX: Duration = Duration::from_millis(40);
-/// The part of a learnt token limit that one request is counted with at most, as a divisor.
-const LARGEST_PART: u64 = 4;
 /// The earliest time at which a refused client is asked to come back.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// The latest one: nobody knows what will be in ten minutes.
@@ -56,6 +57,7 @@ pub struct Gate<T, R = ()> {
     queue: FairQueue<TicketId>,
     expected: Expected,
     predictor: Predictor,
+    claims: Claims,
     tickets: HashMap<TicketId, Ticket<T, R>>,
     last_id: TicketId,
     load: Load,
@@ -78,7 +80,8 @@ impl<T, R> Gate<T, R> {
             capacity: Capacity::new(now, config),
             queue: FairQueue::new(terms.shares),
             expected: Expected::default(),
-            predictor: Predictor::new(now),
+            predictor: Predictor::new(),
+            claims: Claims::new(now),
             tickets: HashMap::new(),
             last_id: 0,
             load: Load::default(),
@@ -116,6 +119,7 @@ impl<T, R> Gate<T, R> {
                 self.observe(class, work);
             }
             self.queue.charge(&ask.lineage, work);
+            self.claims.asked(class, work);
             let id = self.next_id();
             self.enter(now, id, ask, work, tokens);
             return Arrived::Go(id);
@@ -135,7 +139,7 @@ impl<T, R> Gate<T, R> {
         let over =
             u64::from(self.load.sequences).saturating_sub(u64::from(self.capacity.sequences()));
         let mean = self.predictor.mean_work().unwrap_or(work);
-        let eta = self.predictor.predict(class, over + 1, mean, 1.0, self.hoped_for());
+        let eta = self.predictor.predict(class, over + 1, mean, 1.0, self.sequences());
         if eta.eta > self.terms.longest_wait(class) / WAITED_PART {
             self.shedding.note(class);
         }
@@ -167,7 +171,9 @@ impl<T, R> Gate<T, R> {
         }
         self.queued_bytes[class as usize] += ask.bytes;
         self.counts.of(class).queued += 1;
-        let phase = Phase::Queued { handle, since: now, promised: place.eta, wake: wake() };
+        self.claims.asked(class, work);
+        let promised = Promise { at: now, eta: place.eta, is_told: false, is_overdue: false };
+        let phase = Phase::Queued { handle, since: now, promised, wake: wake() };
         self.tickets.insert(id, Ticket::new(ask, (work, tokens), phase));
         Arrived::Wait(id, place)
     }
@@ -205,45 +211,12 @@ impl<T, R> Gate<T, R> {
             let Ticket { ask, tokens, phase, .. } = ticket;
             let Phase::Queued { since, promised, wake, .. } = phase else { continue };
             self.queued_bytes[class as usize] -= ask.bytes;
-            let waited = now.saturating_duration_since(since);
-            self.predictor.observed(class, &promised, waited);
-            self.counts.waited(class, waited);
+            let rest = now.saturating_duration_since(promised.at);
+            self.predictor.observed(class, &promised.eta, rest);
+            self.counts.waited(class, now.saturating_duration_since(since));
             self.enter(now, id, ask, work, tokens);
             return Some((id, wake));
         }
-    }
-
-    /// Whose turn it is, if there is room for its next request.
-    fn next_class(&mut self) -> Option<Class> {
-        let next = self.queue.peek()?;
-        // Those who began to wait before the door only observed wait no longer either.
-        if self.terms.observe || self.fits(next.class, self.tokens_of(next.item)) {
-            return Some(next.class);
-        }
-        self.binding = true;
-        // The headroom is for one class alone, whoever's turn it is otherwise; nothing else is.
-        let limit = self.capacity.sequences();
-        let only_headroom = self.load.sequences >= limit.saturating_sub(self.terms.headroom(limit));
-        let next = self.queue.peek_class(Class::Established).filter(|_| only_headroom)?;
-        self.fits(next.class, self.tokens_of(next.item)).then_some(next.class)
-    }
-
-    fn tokens_of(&self, id: TicketId) -> u64 {
-        self.tickets.get(&id).map_or(0, |ticket| ticket.tokens)
-    }
-
-    /// Whether the pool has room for a request of `class` that holds `tokens`.
-    fn fits(&self, class: Class, tokens: u64) -> bool {
-        let limit = self.capacity.sequences();
-        let headroom = if class == Class::Established { 0 } else { self.terms.headroom(limit) };
-        let sequences = self.load.sequences < limit.saturating_sub(headroom);
-        let alone = self.load.sequences == 0;
-        // A large request waits for a quarter of the pool at most: else it would wait for all
-        // of it to empty, or for ever.
-        let room = |limit: u64| {
-            alone || self.load.tokens.saturating_add(tokens.min(limit / LARGEST_PART)) <= limit
-        };
-        sequences && self.capacity.tokens().is_none_or(room)
     }
 
     fn enter(&mut self, now: Instant, id: TicketId, ask: Ask, work: Work, tokens: u64) {
@@ -336,12 +309,13 @@ impl<T, R> Gate<T, R> {
         let Some(ticket) = self.tickets.remove(&id) else { return };
         let class = ticket.ask.lineage.class();
         match ticket.phase {
-            Phase::Queued { handle, since, promised, .. } => {
+            Phase::Queued { handle, promised, .. } => {
                 self.queue.remove(handle);
-                let waited = now.saturating_duration_since(since);
-                self.predictor.left(class, &promised, waited);
+                let rest = now.saturating_duration_since(promised.at);
+                self.predictor.left(class, &promised.eta, rest);
                 self.queued_bytes[class as usize] -= ticket.ask.bytes;
                 self.counts.of(class).left += 1;
+                self.claims.left(class, ticket.expected);
             }
             Phase::Running { since } => {
                 if !ticket.taken_back {
@@ -357,13 +331,14 @@ impl<T, R> Gate<T, R> {
                     let whole = output < ticket.ask.output_max;
                     self.expected.observe(ticket.ask.principal, ticket.ask.model, output, whole);
                 }
-                if cost > Work::ZERO {
-                    self.predictor.served(now, cost, took);
-                }
                 // In the unit of what was offered; of a call that was cut short, what it did.
                 let done = if end == End::Completed { ticket.expected } else { cost };
+                let done = done.min(ticket.expected);
+                if cost > Work::ZERO {
+                    self.predictor.served(cost, done, took);
+                }
                 if used.is_some() || ticket.dispatched.is_some() {
-                    self.counts.ended(done.min(ticket.expected), took);
+                    self.counts.ended(done, took);
                 }
             }
         }
@@ -390,6 +365,8 @@ impl<T, R> Gate<T, R> {
     pub fn tick(&mut self, now: Instant, lag: Duration) -> Option<Change> {
         self.take_back(now);
         self.watch_surplus(now);
+        let elapsed = self.claims.tick(now);
+        self.predictor.tick(elapsed);
         let held_back = std::mem::take(&mut self.binding) || !self.queue.is_empty();
         if lag > LAG_MAX {
             self.capacity.disregard(now);

@@ -1,11 +1,13 @@
 //! What a request would find at the gate, and when its turn comes.
 
-use std::time::Duration;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 use surgewall_core::principal::Class;
 
-use super::ticket::Phase;
+use super::ticket::{Phase, Promise};
 use super::{Ask, Gate, Place, TicketId};
+use crate::admission::eta::Eta;
 use crate::admission::fair::Handle;
 use crate::admission::work::Work;
 
@@ -30,8 +32,7 @@ impl<T, R> Gate<T, R> {
         let waiting = self.queue.len_of(class);
         let own = Work::of(self.weights, ask.uncached(), ask.output_max);
         let mean = self.predictor.mean_work().unwrap_or(own);
-        let (share, sequences) = (self.share_now(class), self.hoped_for());
-        self.predictor.predict(class, waiting + 1, mean, share, sequences).eta
+        self.eta(class, waiting + 1, mean).eta
     }
 
     /// Where a waiting request stands now; `None` once it waits no more.
@@ -44,32 +45,56 @@ impl<T, R> Gate<T, R> {
         }
     }
 
+    /// The same, and its client is told: by the first range that it hears, the
+    /// predictions are measured. That one has failed is known before its turn comes.
+    pub fn tell(&mut self, now: Instant, id: TicketId) -> Option<Place> {
+        let place = self.place(id)?;
+        let ticket = self.tickets.get_mut(&id)?;
+        let Phase::Queued { promised, .. } = &mut ticket.phase else { return None };
+        let waited = now.saturating_duration_since(promised.at);
+        if !promised.is_told {
+            *promised = Promise { at: now, eta: place.eta, is_told: true, is_overdue: false };
+        } else if !promised.is_overdue && waited > promised.eta.high {
+            promised.is_overdue = true;
+            self.predictor.overdue(ticket.ask.lineage.class(), &promised.eta, waited);
+        }
+        Some(place)
+    }
+
     pub(super) fn place_of(&self, class: Class, handle: Handle) -> Place {
         let ahead = self.queue.ahead(handle);
         let waiting = self.queue.len_of(class).max(1);
         let mean = Work(self.queue.work_of(class).0 / waiting);
-        let share = self.share_now(class);
-        let eta = self.predictor.predict(class, ahead.in_class + 1, mean, share, self.hoped_for());
+        let eta = self.eta(class, ahead.in_class + 1, mean);
         Place { position: ahead.total + 1, eta }
     }
 
-    /// Requests at once that a wait is predicted by: while the limit still grows
-    /// with every answer, nobody is sent away for how low it is.
-    pub(super) fn hoped_for(&self) -> u32 {
+    /// Requests at once that a wait is predicted by, at least and at most: while the
+    /// limit still grows with every answer, nobody is sent away for how low it is.
+    pub(super) fn sequences(&self) -> RangeInclusive<u32> {
         let limit = self.capacity.sequences();
         let seeking = self.capacity.is_seeking();
         let most = self.terms.sequences_most();
-        match (seeking, self.end_was_found) {
+        let hoped = match (seeking, self.end_was_found) {
             (true, false) => limit.max(SEEKING_SEQUENCES).min(most),
             (true, true) => limit.saturating_mul(2).min(most),
             (false, _) => limit,
-        }
+        };
+        // Where tokens are what is scarce, fewer go at once.
+        let held = self.load.tokens / u64::from(self.load.sequences.max(1));
+        let room = self.capacity.tokens().map(|tokens| tokens / held.max(1));
+        let room = room.and_then(|room| u32::try_from(room).ok()).unwrap_or(most).max(1);
+        limit.min(room)..=hoped.min(room)
     }
 
-    /// The part of the capacity that `class` has among those that wait.
-    fn share_now(&self, class: Class) -> f64 {
-        let of = |class| f64::from(self.terms.shares.of(class));
-        let others = self.queue.backlogged().filter(|other| *other != class).map(of);
-        of(class) / (of(class) + others.sum::<f64>())
+    /// When the turn of a request of `class` comes that has `ahead` requests of
+    /// `mean` work before it, itself included.
+    fn eta(&self, class: Class, ahead: u64, mean: Work) -> Eta {
+        let sequences = self.sequences();
+        let capacity = self.predictor.expected_per_s(*sequences.end());
+        let work = Work(ahead.saturating_mul(mean.0));
+        let waiting = |class| self.queue.work_of(class);
+        let share = self.claims.part_of(class, self.terms.shares, capacity, work, waiting);
+        self.predictor.predict(class, ahead, mean, share, sequences)
     }
 }

@@ -122,7 +122,18 @@ impl<T, R> Ticket<T, R> {
     }
 }
 
+/// The range by which a wait is measured: the first that its client was told, or
+/// else that of its arrival.
+#[derive(Clone, Copy)]
+pub(super) struct Promise {
+    pub(super) at: Instant,
+    pub(super) eta: Eta,
+    pub(super) is_told: bool,
+    /// Whether it is past, and that was learnt from.
+    pub(super) is_overdue: bool,
+}
+
 pub(super) enum Phase<T> {
-    Queued { handle: Handle, since: Instant, promised: Eta, wake: T },
+    Queued { handle: Handle, since: Instant, promised: Promise, wake: T },
     Running { since: Instant },
 }

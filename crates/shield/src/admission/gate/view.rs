@@ -2,10 +2,10 @@
 
 use surgewall_core::principal::Class;
 
-use super::{Gate, PoolCounts};
+use super::{ClassCounts, Gate, PoolCounts};
 use crate::admission::capacity::{Health, Load};
 use crate::admission::work::Work;
-use crate::verdict::Flow;
+use crate::verdict::{self, ClassTick, Flow, PoolTick};
 
 /// How a gate stands.
 #[derive(Clone, Debug)]
@@ -28,6 +28,37 @@ pub struct View {
     pub mean_work: Option<Work>,
     /// The part of waits that stayed within the stated range, where some ended.
     pub eta_held: Option<f64>,
+}
+
+impl View {
+    /// What the judge is told of the pool `name`, of which `counts` happened since the last time.
+    #[must_use]
+    pub fn tick(&self, name: &str, counts: &PoolCounts) -> PoolTick {
+        let class = |(counts, waiting): (&ClassCounts, &Flow)| ClassTick {
+            offered: counts.offered,
+            repeated: counts.repeated,
+            admitted: counts.admitted.requests,
+            queued: counts.queued,
+            left: counts.left,
+            refused: counts.refused,
+            waiting: *waiting,
+            longest_wait_ms: counts.longest_wait_ms,
+        };
+        let mut classes = counts.classes.iter().zip(&self.waiting).map(class);
+        PoolTick {
+            classes: std::array::from_fn(|_| classes.next().unwrap_or_default()),
+            grown: counts.grown,
+            served: counts.served,
+            sequences: self.sequences,
+            in_flight: self.running.sequences,
+            health: verdict::Health {
+                ttft_ratio: self.health.ttft_ratio,
+                tpot_ratio: self.health.tpot_ratio,
+                faults: u64::from(self.health.faults),
+            },
+            ..PoolTick::idle(name.into())
+        }
+    }
 }
 
 impl<T, R> Gate<T, R> {

@@ -26,7 +26,7 @@ fn the_stated_range_holds_for_four_of_five() {
     let patient = flood(200, 12.0, None);
     check("a growing queue", &patient);
     // A range that always holds because it says nothing would be no range.
-    let eta = patient.predictor.predict(Class::Verified, 900, Work(1_400), 1.0, 40);
+    let eta = patient.predictor.predict(Class::Verified, 900, Work(1_400), 1.0, 40..=40);
     assert!(eta.low < eta.eta && eta.eta < eta.high && eta.high < eta.low * 3, "{eta:?}");
     check("impatient clients", &flood(200, 20.0, Some(15.0)));
     let mut sim = flood(100, 12.0, Some(30.0));

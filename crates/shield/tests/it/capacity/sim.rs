@@ -114,7 +114,7 @@ impl Sim {
             demand: None,
             seconds: Vec::new(),
             changes: Vec::new(),
-            predictor: Predictor::new(origin),
+            predictor: Predictor::new(),
             patience_s: None,
             queue: VecDeque::new(),
             sent: BTreeMap::new(),
@@ -214,8 +214,13 @@ impl Sim {
         }
         let ahead = u64::try_from(self.queue.len()).unwrap_or(u64::MAX);
         let queued: Work = self.queue.iter().map(Request::work).sum();
-        let eta =
-            self.predictor.predict(Class::Verified, ahead, Work(queued.0 / ahead), 1.0, limit);
+        let eta = self.predictor.predict(
+            Class::Verified,
+            ahead,
+            Work(queued.0 / ahead),
+            1.0,
+            limit..=limit,
+        );
         if let Some(last) = self.queue.back_mut() {
             last.promised = Some(eta);
         }
@@ -300,7 +305,8 @@ impl Sim {
                 if !sent.request.streams {
                     self.capacity.streamed(sent.id, self.now - sent.at, sent.request.output);
                 }
-                self.predictor.served(now, sent.request.work(), self.now - sent.at);
+                let work = sent.request.work();
+                self.predictor.served(work, work, self.now - sent.at);
                 self.tokens -= sent.request.input + sent.request.output;
                 self.capacity.ended(now, sent.id, End::Completed);
             }

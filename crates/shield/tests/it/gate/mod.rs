@@ -1,0 +1,5 @@
+//! The gate as a whole, and before the simulated engine and the benchmarks' crowd.
+
+mod eta;
+mod shares;
+mod sim;
