@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What a good client feels while a door is attacked, and what becomes of the attacker.
 
-    benches/floods.py                     about 15 minutes on a quiet machine with two cores
-    benches/floods.py --quick             two short rounds: shows that it works, measures nothing
-    benches/floods.py --only ping,silent
-    benches/floods.py --table             makes the table again from the JSON
+    benches/floods.sh                     about 15 minutes on a quiet machine with two cores
+    benches/floods.sh --quick             two short rounds: shows that it works, measures nothing
+    benches/floods.sh --only ping,silent
+    benches/floods.sh --table             makes the table again from the JSON
 
 The door has one core; the double, the good client and the attacker share the other.
 For each attack, a round measures the good client without the attack and under it, in
@@ -225,7 +225,7 @@ def table(result):
     lines = [
         "# Under attack",
         "",
-        f"Written by `benches/floods.py`. {result['date']}, commit {result['commit']}; {where['processor']}, "
+        f"Written by `benches/floods.sh`. {result['date']}, commit {result['commit']}; {where['processor']}, "
         f"{where['cores']} cores, Linux {where['kernel']}; load average {result['load_average_before']} before and "
         f"{result['load_average_after']} after; {bounds['rounds']} rounds of {bounds['seconds']} s without each attack "
         "and under it, in turn; medians over the rounds.",
@@ -284,8 +284,7 @@ def ms(us):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    parser.add_argument("--programs", help="where the release programs are (default: they are built)")
+    parser.add_argument("--programs", required=True, help="where the programs are")
     parser.add_argument("--quick", action="store_true", help="two short rounds: shows that it works, measures nothing")
     parser.add_argument("--realtime", action="store_true", help="for a machine that is not quiet; needs root")
     parser.add_argument("--only", help="only these attacks, by name")
@@ -298,10 +297,6 @@ def parse():
     options.cores = [int(core) for core in options.cores.split(",")]
     if options.quick:
         options.rounds, options.seconds = 2, 2
-    if not options.programs and not options.table:
-        packages = ["--package", "surgewall", "--package", "surgewall-testkit"]
-        subprocess.run(["cargo", "build", "--release", "--locked", *packages, "--bins"], cwd=ROOT, check=True)
-        options.programs = target / "release"
     return options
 
 

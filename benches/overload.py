@@ -510,7 +510,7 @@ def write(options, result):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--made", required=True, help="where overload.sh put the peers")
-    parser.add_argument("--programs", required=True, help="where the release programs are")
+    parser.add_argument("--programs", required=True, help="where the programs are")
     parser.add_argument("--quick", action="store_true", help="one short round at 10x: shows that it works, measures nothing")
     parser.add_argument("--peers", help=f"only these, of {','.join(PEERS)}")
     parser.add_argument("--multiples", help="of the capacity, for example 10,20")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How exactly a token quota holds while many ask at once: Surgewall beside LiteLLM.
 
-    benches/quota_accuracy.py --made target/bench --programs target/release
-    benches/quota_accuracy.py --quick     one round: shows that it works
+    benches/quota_accuracy.sh             about 8 minutes
+    benches/quota_accuracy.sh --quick     one round: shows that it works
 
 The recipe is LiteLLM's issue 18730: a team with a limit of tokens a minute, and
 requests that come together. Each asks for at most 60 tokens of answer and gets 20
@@ -182,7 +182,7 @@ def table(result):
     where = result["machine"]
     lines = [
         "# A token quota while many ask at once", "",
-        f"Written by `benches/quota_accuracy.py`. {result['date']}, commit {result['commit']}; {where['processor']},"
+        f"Written by `benches/quota_accuracy.sh`. {result['date']}, commit {result['commit']}; {where['processor']},"
         f" {where['cores']} cores, Linux {where['kernel']}; load average {result['load_average_before']} before and"
         f" {result['load_average_after']} after; {result['rounds']} rounds, medians, the worst overshoot beside them.", "",
         f"A team has a limit of tokens a minute. Requests with {ANSWER_TOKENS[0]} to {ANSWER_TOKENS[1]} tokens of answer"
@@ -216,9 +216,8 @@ def summarise(runs):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    parser.add_argument("--made", default=str(target / "bench"), help="where overload.sh put LiteLLM")
-    parser.add_argument("--programs", default=str(target / "release"), help="where the release programs are")
+    parser.add_argument("--made", required=True, help="where LiteLLM is")
+    parser.add_argument("--programs", required=True, help="where the programs are")
     parser.add_argument("--quick", action="store_true", help="one round: shows that it works")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", default="surgewall,litellm")
