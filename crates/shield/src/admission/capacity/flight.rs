@@ -123,6 +123,15 @@ impl Flights {
         u32::try_from(self.by_id.len()).unwrap_or(u32::MAX)
     }
 
+    pub(super) const fn has_streams(&self) -> bool {
+        self.started + self.reading > 0
+    }
+
+    /// Streams that wait for their first token.
+    pub(super) const fn reading(&self) -> u32 {
+        self.reading
+    }
+
     /// Requests that had their first token.
     pub(super) const fn started(&self) -> u32 {
         self.started

@@ -93,11 +93,45 @@ impl Capacity {
                 self.cut(now, why);
                 Some(why)
             }
-            Verdict::Good => self.grow(),
+            Verdict::Good => self.grow(lateness.is_some_and(|late| late.has_risen)),
             Verdict::Unclear => None,
         };
         self.open(now);
         why
+    }
+
+    /// Judges by what whoever is late itself cannot mistake.
+    pub(super) fn judge_untimed(&mut self, now: Instant) -> Option<Why> {
+        let limit = self.limits.sequences;
+        let why = match (self.complaint(), self.server_waiting()) {
+            (Some(why), _) => why,
+            (None, Some(0)) => return self.grow_untimed(),
+            (None, Some(waiting)) if self.trust_waiting.believes(u64::from(limit)) => {
+                Why::ServerQueue { waiting }
+            }
+            _ => return None,
+        };
+        self.cut(now, why);
+        Some(why)
+    }
+
+    /// What the server itself complains of, whatever its times are.
+    fn complaint(&mut self) -> Option<Why> {
+        let window = &self.window;
+        if window.refused > 0 {
+            return Some(Why::Refused { answers: window.refused });
+        }
+        let tokens = self.limits.tokens.unwrap_or(window.peak_tokens);
+        let preemptions = window.preemptions;
+        if preemptions == 0 {
+            self.trust_preemptions = Trust::default();
+        } else if self.trust_preemptions.believes(tokens) {
+            return Some(Why::Cache { preemptions, waiting: 0 });
+        } else {
+            // What such a gauge led to is void.
+            self.seeking |= self.limits.tokens.take().is_some();
+        }
+        None
     }
 
     fn verdict(
@@ -106,19 +140,8 @@ impl Capacity {
         slowness: Option<(u64, bool)>,
         needed: usize,
     ) -> Verdict {
-        let window = &self.window;
-        if window.refused > 0 {
-            return Verdict::Congested(Why::Refused { answers: window.refused });
-        }
-        let tokens = self.limits.tokens.unwrap_or(window.peak_tokens);
-        if window.preemptions == 0 {
-            self.trust_preemptions = Trust::default();
-        } else if self.trust_preemptions.believes(tokens) {
-            let preemptions = window.preemptions;
-            return Verdict::Congested(Why::Cache { preemptions, waiting: 0 });
-        } else {
-            // What such a gauge led to is void.
-            self.seeking |= self.limits.tokens.take().is_some();
+        if let Some(why) = self.complaint() {
+            return Verdict::Congested(why);
         }
         let (ratio_per_mille, is_slow) = slowness.unwrap_or_default();
         if slowness.is_some() {

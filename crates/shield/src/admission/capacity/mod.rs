@@ -39,14 +39,25 @@
 //! # How the limit moves
 //!
 //! At first each first token that comes in time while the limit is full adds
-//! one: growth is clocked by the server, so that hardly more than the first few
-//! requests are ever too many. After the first congestion each good window in
-//! which the limit held somebody back adds one, and a long row of those starts
-//! the search again. After a decrease nothing is judged until what is in flight
-//! has come down, and then only by requests that were dispatched after it.
-//! Late first tokens while more and more requests run are a server that reads
-//! many prompts, not one that is full: the limit stays. Each move is a
-//! [`Change`], which says in words and numbers what was seen.
+//! one: growth is clocked by the server. It ends before the congestion does
+//! harm, as in HyStart (Ha and Rhee 2008): a first token that takes half of
+//! what would make it late adds nothing, and the limit is never more than one
+//! step ahead of the streams that had their first token. A **step** is an eighth
+//! of the limit, at least two: so many requests at most are ever too many. The
+//! search of which that rule makes a standstill goes on by a step a window as
+//! long as first tokens come no later. After the first congestion each good
+//! window in which the limit held somebody back adds one, and a long row of
+//! those starts the search again. After a decrease nothing is judged until what
+//! is in flight has come down to it, and then only by requests that were
+//! dispatched after it. Late first tokens while more and more requests run are
+//! a server that reads many prompts, not one that is full: the limit stays.
+//! Each move is a [`Change`], which says in words and numbers what was seen.
+//!
+//! # When the door itself is late
+//!
+//! A door without a processor measures its own lateness. Such a second is passed
+//! over. From the fifth in a row on it is judged by what lateness cannot fake:
+//! refusals and the server's own gauges. With neither the limits stay.
 
 mod baseline;
 mod flight;
@@ -70,6 +81,8 @@ use window::{Start, Window};
 
 /// The shortest time that is judged.
 pub const WINDOW_MIN: Duration = Duration::from_secs(1);
+/// Late ticks in a row from which on it is judged by what lateness cannot fake.
+pub const LATE_TICKS: u32 = 5;
 /// Tokens of a whole answer below which its latency says nothing about each.
 const WHOLE_TOKENS_MIN: u64 = 16;
 /// The time per token is no median: tokens that lay ready behind a slow reader seem fast.
@@ -103,6 +116,7 @@ pub struct Capacity {
     slow_windows: u32,
     /// The last two readings of the server's own gauge of waiting requests.
     waiting_read: [Option<u32>; 2],
+    running_read: Option<u32>,
     preemptions_read: Option<u64>,
     tokens_in_flight: u64,
     /// The last change of a limit, and whether a request from after it has ended.
@@ -111,6 +125,7 @@ pub struct Capacity {
     trust_waiting: Trust,
     trust_preemptions: Trust,
     faults: u32,
+    late_ticks: u32,
     health: Health,
 }
 
@@ -141,6 +156,7 @@ impl Capacity {
             paced_at: None,
             slow_windows: 0,
             waiting_read: [None; 2],
+            running_read: None,
             preemptions_read: None,
             tokens_in_flight: 0,
             changed_at: now,
@@ -148,6 +164,7 @@ impl Capacity {
             trust_waiting: Trust::default(),
             trust_preemptions: Trust::default(),
             faults: 0,
+            late_ticks: 0,
             health: Health::default(),
         }
     }
@@ -215,7 +232,7 @@ impl Capacity {
                 None => self.window.unjudged += 1,
             }
         }
-        if !start.is_some_and(Start::is_late) {
+        if !start.is_some_and(Start::has_risen) {
             self.seek();
         }
     }
@@ -280,6 +297,7 @@ impl Capacity {
 
     /// What a server says about itself.
     pub fn gauges(&mut self, _now: Instant, gauges: Gauges) {
+        self.running_read = gauges.running;
         if let Some(waiting) = gauges.waiting {
             self.waiting_read = [self.waiting_read[1], Some(waiting)];
             if waiting == 0 {
@@ -298,19 +316,48 @@ impl Capacity {
     /// Once a second: judges what was seen and moves the limits. `binding`
     /// tells whether a limit held somebody back since the last call.
     pub fn tick(&mut self, now: Instant, binding: bool) -> Option<Change> {
-        self.window.was_bound |= binding;
         self.health.faults = std::mem::take(&mut self.faults);
+        self.late_ticks = 0;
         self.relearn();
-        if self.settling && !self.has_settled() {
+        if !self.begin(now, binding) {
             return None;
-        }
-        if self.settling {
-            self.settling = false;
-            self.waiting_read = [None; 2];
-            self.open(now);
         }
         let lasted = now.saturating_duration_since(self.window_at);
         let why = (lasted >= WINDOW_MIN).then(|| self.judge(now, lasted)).flatten();
+        self.report(now, why)
+    }
+
+    /// As [`Self::tick`], for a second in which whoever measures was late
+    /// itself: times say nothing of the server then. Such seconds are passed
+    /// over, unless they go on: then the server's refusals and its own gauges
+    /// are judged, and without either the limits stay.
+    pub fn tick_late(&mut self, now: Instant, binding: bool) -> Option<Change> {
+        self.late_ticks = self.late_ticks.saturating_add(1);
+        if self.late_ticks < LATE_TICKS {
+            self.disregard(now);
+            return None;
+        }
+        let why = self.begin(now, binding).then(|| self.judge_untimed(now)).flatten();
+        self.disregard(now);
+        self.report(now, why)
+    }
+
+    /// Whether there is something to judge: not before what is in flight has
+    /// come down to the last decrease.
+    fn begin(&mut self, now: Instant, binding: bool) -> bool {
+        self.window.was_bound |= binding;
+        if self.settling && !self.has_settled() {
+            return false;
+        }
+        if std::mem::take(&mut self.settling) {
+            self.waiting_read = [None; 2];
+            self.open(now);
+        }
+        true
+    }
+
+    /// The move since the last report, if there was one.
+    fn report(&mut self, now: Instant, why: Option<Why>) -> Option<Change> {
         let from = std::mem::replace(&mut self.reported, self.limits);
         if from == self.limits {
             return None;
@@ -323,7 +370,7 @@ impl Capacity {
 
     /// What was seen until now says nothing: a window begins, and only requests
     /// that are dispatched from now on are judged.
-    pub fn disregard(&mut self, now: Instant) {
+    fn disregard(&mut self, now: Instant) {
         // A call that failed did fail, and once: whoever looks again must not count it again.
         self.health.faults = std::mem::take(&mut self.faults);
         self.cut_at = now;

@@ -6,6 +6,10 @@ use super::{Capacity, Why, window::Window};
 
 /// Good windows in a row, all with a limit that held back, after which its end is looked for again.
 const GOOD_WINDOWS_MAX: u32 = 8;
+/// The largest step, as a divisor of the limit.
+const STEP_PART: u32 = 8;
+/// The smallest such step.
+const STEP_MIN: u32 = 2;
 /// The strongest decrease, per mille of the limit.
 const CUT_MOST_PER_MILLE: u64 = 700;
 /// The gentlest decrease.
@@ -20,12 +24,20 @@ const RELEARNT_PER_MILLE: u64 = 2_000;
 impl Capacity {
     /// While the end of the limit is looked for: one more, clocked by the server.
     pub(super) fn seek(&mut self) {
+        let limit = self.limits.sequences;
         let ceiling = self.reported.sequences.saturating_mul(2).min(self.config.max);
-        let spare = (self.limits.sequences / 8).max(1);
-        let is_full = self.flights.count().saturating_add(spare) >= self.limits.sequences;
-        if self.seeking && !self.settling && is_full && self.limits.sequences < ceiling {
+        let is_full = self.flights.count().saturating_add((limit / 8).max(1)) >= limit;
+        if self.seeking && !self.settling && is_full && limit < ceiling && !self.is_ahead() {
             self.limits.sequences += 1;
         }
+    }
+
+    /// Whether the limit is a whole step ahead of what runs: of the streams in
+    /// flight so many did not have their first token.
+    fn is_ahead(&self) -> bool {
+        let limit = self.limits.sequences;
+        let running = self.flights.count() - self.flights.reading();
+        running.saturating_add(step_of(limit)) <= limit
     }
 
     pub(super) fn has_settled(&self) -> bool {
@@ -71,7 +83,7 @@ impl Capacity {
             }
             Why::Cache { .. } => self.cut_tokens(CUT_PREEMPTED_PER_MILLE),
             Why::SlowTokens { .. } | Why::Refused { .. } => self.cut_sequences(CUT_MOST_PER_MILLE),
-            Why::Seeking { .. } | Why::Room { .. } => return,
+            Why::Seeking { .. } | Why::Room { .. } | Why::ServerRoom { .. } => return,
         }
         (self.seeking, self.good_windows) = (false, 0);
         (self.settling, self.sent_since_cut, self.cut_at) = (true, false, now);
@@ -91,19 +103,35 @@ impl Capacity {
         self.limits.tokens = Some((limit.saturating_mul(per_mille) / 1_000).max(TOKENS_MIN));
     }
 
-    /// How much a limit grows by. Whole answers tell of a change only when they
-    /// end, so that their windows are long: the step is larger instead.
-    fn step(&self) -> u32 {
+    /// How much a limit grows by. A search that stands still although first
+    /// tokens come no later goes on by a step: where they take most of an
+    /// answer's time, few of the streams run. Whole answers tell of a change
+    /// only when they end, so that their windows are long: more at once instead.
+    fn step(&self, has_risen: bool) -> u32 {
         let limit = self.limits.sequences;
-        match (self.window.has_starts(), self.seeking) {
+        let streams = self.window.has_starts() || self.flights.has_streams();
+        match (streams, self.seeking) {
+            (true, true) if !has_risen => step_of(limit),
             (true, _) => 1,
             (false, true) => (limit / 2).max(1),
             (false, false) => (limit / 16).max(1),
         }
     }
 
+    /// The server says that nobody waits in it: one more, if it runs what it may.
+    pub(super) fn grow_untimed(&mut self) -> Option<Why> {
+        let limit = self.limits.sequences;
+        let running = self.running_read?;
+        let is_full = running.saturating_add(step_of(limit)) > limit;
+        if !self.window.was_bound || !is_full || limit >= self.config.max {
+            return None;
+        }
+        self.limits.sequences = limit + 1;
+        Some(Why::ServerRoom { running })
+    }
+
     /// A window without congestion: if a limit held somebody back, that one grows.
-    pub(super) fn grow(&mut self) -> Option<Why> {
+    pub(super) fn grow(&mut self, has_risen: bool) -> Option<Why> {
         if !self.window.was_bound {
             self.good_windows = 0;
             return None;
@@ -127,8 +155,9 @@ impl Capacity {
             _ if self.seeking && self.limits.sequences > self.reported.sequences => {
                 return Some(Why::Seeking { samples });
             }
+            _ if by_sequences && has_risen && self.is_ahead() => return None,
             _ if by_sequences => {
-                let more = limit.saturating_add(self.step());
+                let more = limit.saturating_add(self.step(has_risen));
                 self.limits.sequences = more.min(self.config.max);
             }
             _ => {}
@@ -138,4 +167,9 @@ impl Capacity {
         }
         Some(Why::Room { samples })
     }
+}
+
+/// A step of a limit: what it may be ahead of the server by.
+fn step_of(limit: u32) -> u32 {
+    (limit / STEP_PART).max(STEP_MIN)
 }

@@ -38,6 +38,11 @@ pub enum Why {
         /// Answers that were seen in the window.
         samples: u32,
     },
+    /// The limit held somebody back, and the server says that nobody waits in it.
+    ServerRoom {
+        /// What it says to compute.
+        running: u32,
+    },
     /// First tokens come late: requests wait inside the server.
     Queue {
         /// Requests that wait there, estimated.
@@ -115,6 +120,10 @@ impl fmt::Display for Why {
             Self::Room { samples } => {
                 write!(f, "the limit was full and {samples} answers show no congestion")
             }
+            Self::ServerRoom { running } => write!(
+                f,
+                "the limit was full, and the server says that it runs {running} and nobody waits in it"
+            ),
             Self::Queue { waiting, ratio_per_mille } => write!(
                 f,
                 "about {waiting} requests wait inside the server: first tokens take {} as long as without load",

@@ -6,18 +6,13 @@ use std::time::Duration;
 const SAMPLES_MAX: usize = 256;
 /// Samples that are enough to judge by.
 pub(super) const SAMPLES_MIN: usize = 3;
-/// A median time to the first token over this many times the baseline is late, per mille.
-const LATE_PER_MILLE: u64 = 2_000;
-/// And it must be late by so much: less is noise.
-pub(super) const LATE_MIN_MICROS: u64 = 50_000;
+/// A first token is late once it takes longer than the baseline by the baseline
+/// itself, and by so much: less is noise.
+const LATE_MIN_MICROS: u64 = 50_000;
+/// The part of that, as a divisor, past which it is said to come later and later.
+const RISEN_PART: u64 = 2;
 /// A median time per token over this many times the baseline is too slow, per mille.
 const SLOW_PER_MILLE: u64 = 4_000;
-
-/// Whether a first token after `micros` is late for one that takes `expected` without load.
-pub(super) fn is_late(micros: u64, expected: u64) -> bool {
-    micros.saturating_mul(1_000) > expected.saturating_mul(LATE_PER_MILLE)
-        && micros > expected.saturating_add(LATE_MIN_MICROS)
-}
 
 /// A time to the first token, or how long one has been waited for.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +30,18 @@ impl Start {
         self.micros.saturating_sub(self.expected)
     }
 
+    /// The excess from which on it is late.
+    fn allowed(self) -> u64 {
+        self.expected.max(LATE_MIN_MICROS)
+    }
+
     pub(super) fn is_late(self) -> bool {
-        is_late(self.micros, self.expected)
+        self.excess() > self.allowed()
+    }
+
+    /// Not late yet, but on its way there: what is sent from now on will be.
+    pub(super) fn has_risen(self) -> bool {
+        self.excess() > self.allowed() / RISEN_PART
     }
 }
 
@@ -67,6 +72,7 @@ pub(super) struct Lateness {
     pub(super) ratio_per_mille: u64,
     /// Requests that wait in the server, by Little's law or by count.
     pub(super) waiting: u32,
+    pub(super) has_risen: bool,
     pub(super) is_late: bool,
 }
 
@@ -98,15 +104,17 @@ impl Window {
     pub(super) fn lateness(&self, lasted: Duration, overdue: &[Start]) -> Option<Lateness> {
         let all = || self.starts.iter().chain(overdue).copied();
         let ratio_per_mille = median(all().map(Start::ratio).collect())?;
-        let excess = median(all().map(Start::excess).collect())?;
+        let samples = self.starts.len() + overdue.len();
+        let most = |count: usize| count * 2 > samples;
         let lasted = u64::try_from(lasted.as_micros()).unwrap_or(u64::MAX).max(1);
         let by_time = self.excess_micros.saturating_add(lasted / 2) / lasted;
         let by_count = u64::try_from(overdue.len()).unwrap_or(u64::MAX);
         Some(Lateness {
-            samples: self.starts.len() + overdue.len(),
+            samples,
             ratio_per_mille,
             waiting: u32::try_from(by_time.max(by_count)).unwrap_or(u32::MAX),
-            is_late: ratio_per_mille > LATE_PER_MILLE && excess > LATE_MIN_MICROS,
+            has_risen: most(all().filter(|start| start.has_risen()).count()),
+            is_late: most(all().filter(|start| start.is_late()).count()),
         })
     }
 

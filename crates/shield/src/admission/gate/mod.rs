@@ -361,7 +361,8 @@ impl<T, R> Gate<T, R> {
 
     /// Once a second: whether the learnt capacity moved, and why. `lag` is how
     /// late the door itself was in that second: what it saw of the server then
-    /// was its own lateness, and says nothing.
+    /// was its own lateness, and says nothing. If it stays late, the server's
+    /// refusals and gauges alone are judged.
     pub fn tick(&mut self, now: Instant, lag: Duration) -> Option<Change> {
         self.take_back(now);
         self.watch_surplus(now);
@@ -369,8 +370,7 @@ impl<T, R> Gate<T, R> {
         self.predictor.tick(elapsed);
         let held_back = std::mem::take(&mut self.binding) || !self.queue.is_empty();
         if lag > LAG_MAX {
-            self.capacity.disregard(now);
-            return None;
+            return self.capacity.tick_late(now, held_back);
         }
         let change = self.capacity.tick(now, held_back);
         self.end_was_found |= !self.capacity.is_seeking();

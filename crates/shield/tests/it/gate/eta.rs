@@ -19,7 +19,7 @@ const RUN_S: u64 = 160;
 const THEN_S: u64 = 80;
 /// Seconds in which nothing is known yet of how wrong the predictions are.
 const ONSET_S: Range<u64> = 30..45;
-const SEEDS: Range<u64> = 1..4;
+const SEEDS: Range<u64> = 1..5;
 /// Fewer waits than this say nothing.
 const WAITS_MIN: usize = 30;
 /// What is promised, in percent.
