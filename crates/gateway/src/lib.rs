@@ -9,6 +9,8 @@ pub mod control;
 pub mod credential;
 pub mod door;
 pub mod estimates;
+#[cfg(test)]
+mod footprint;
 pub mod handbook;
 pub mod jwt;
 pub mod listen;

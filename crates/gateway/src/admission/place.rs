@@ -209,7 +209,7 @@ impl Waiting {
     }
 
     /// Its place, once its turn has come; `None` only if the gate is gone.
-    pub async fn granted(mut self) -> Option<Slot> {
+    pub async fn granted(&mut self) -> Option<Slot> {
         self.granted.take()?.await.ok()?;
         let held = self.held.take()?;
         Some(held.gate.slot(held.id))

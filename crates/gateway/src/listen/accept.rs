@@ -10,6 +10,7 @@ use surgewall_core::principal::Network;
 use surgewall_shield::networks::AcceptRefused;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::connection::{self, Peer};
 use super::io::StallGuard;
@@ -145,16 +146,49 @@ async fn converse(
             let io = StallGuard::new(stream, stall);
             connection::serve(io, spoken, peer, router, limits, tasks).await;
         }
-        Some(acceptor) => match tokio::time::timeout(patience, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => {
-                let spoken = protocol::of_tls(&stream);
-                let io = StallGuard::new(stream, stall);
-                connection::serve(io, spoken, peer, router, limits, tasks).await;
-            }
-            Ok(Err(error)) => {
-                tracing::debug!(network = %peer.network, %error, "TLS handshake failed");
-            }
-            Err(_) => tracing::debug!(network = %peer.network, "TLS handshake took too long"),
-        },
+        // Boxed, as a connection without TLS has no need of its room.
+        Some(acceptor) => {
+            let Some(stream) = Box::pin(shake_hands(&acceptor, stream, patience, &peer)).await
+            else {
+                return;
+            };
+            let spoken = protocol::of_tls(&stream);
+            let io = StallGuard::new(*stream, stall);
+            Box::pin(connection::serve(io, spoken, peer, router, limits, tasks)).await;
+        }
+    }
+}
+
+/// TLS on `stream`, within `patience`.
+async fn shake_hands(
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+    patience: Duration,
+    peer: &Peer,
+) -> Option<Box<TlsStream<TcpStream>>> {
+    match tokio::time::timeout(patience, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => return Some(Box::new(stream)),
+        Ok(Err(error)) => {
+            tracing::debug!(network = %peer.network, %error, "TLS handshake failed");
+        }
+        Err(_) => tracing::debug!(network = %peer.network, "TLS handshake took too long"),
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::footprint::future_bytes;
+
+    /// Of a connection's task, hyper's buffers aside.
+    const CONNECTION_BYTES_MAX: usize = 2 << 10;
+
+    #[test]
+    fn a_connection_has_no_room_for_tls_or_http_2_that_it_does_not_speak() {
+        let begin =
+            |(door, accepted, stream, tls, router)| converse(door, accepted, stream, tls, router);
+        let bytes = future_bytes(&begin);
+        assert!(bytes <= CONNECTION_BYTES_MAX, "{bytes}");
     }
 }

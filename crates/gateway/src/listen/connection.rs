@@ -1,7 +1,10 @@
 //! One connection: its bounds, and what it knows of its peer.
 
 use std::convert::Infallible;
+use std::fmt::Display;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,8 +15,8 @@ use axum::response::Response;
 use http::header::{CONNECTION, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use surgewall_core::config::limits::Limits;
 use surgewall_core::principal::Network;
 use surgewall_shield::networks::Place;
@@ -28,7 +31,7 @@ use super::watch::{Verdict, Watch};
 use crate::tasks::Tasks;
 
 /// Bytes that hyper reads ahead of one HTTP/1 connection.
-const HTTP1_BUFFER_BYTES: usize = 64 << 10;
+pub(crate) const HTTP1_BUFFER_BYTES: usize = 64 << 10;
 /// Streams that a peer may reset before the door accepted them (rapid reset, CVE-2023-44487).
 const HTTP2_PENDING_RESETS_MAX: usize = 20;
 /// Resets that a peer may provoke from the door (MadeYouReset, CVE-2025-8671).
@@ -67,7 +70,6 @@ pub(super) async fn serve<T>(
 ) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let builder = builder(limits, protocol);
     let seen = peer.clone();
     let header_bytes_max = u64::from(limits.header_bytes_max);
     let streams = Streams::new(Instant::now());
@@ -80,7 +82,8 @@ pub(super) async fn serve<T>(
         let (request, leftover) = leftover::lend(request);
         let too_large = head_bytes(&request) > header_bytes_max;
         let answer = router.clone().oneshot(request);
-        async move {
+        // Boxed: hyper keeps room for it from one request to the next.
+        Box::pin(async move {
             if too_large {
                 return Ok(head_too_large());
             }
@@ -90,12 +93,35 @@ pub(super) async fn serve<T>(
                 Some(exchange) => exchange.answered(response),
                 None => response,
             })
-        }
+        })
     });
-    let connection = builder.serve_connection(TokioIo::new(io), service);
-    tokio::pin!(connection);
-    let mut drained = std::pin::pin!(tasks.drained());
-    let mut watch = Watch::new(limits, peer.clone(), streams);
+    let (io, watch) = (TokioIo::new(io), Watch::new(limits, peer.clone(), streams));
+    match protocol {
+        Protocol::Http1 => {
+            let connection = pin!(http1(limits).serve_connection(io, service));
+            watched(connection, http1::Connection::graceful_shutdown, watch, &peer, tasks).await;
+        }
+        Protocol::Http2 => {
+            // Boxed, as a connection of HTTP/1 has no need of its room.
+            let mut connection = Box::pin(http2(limits).serve_connection(io, service));
+            let shut = http2::Connection::graceful_shutdown;
+            watched(connection.as_mut(), shut, watch, &peer, tasks).await;
+        }
+    }
+}
+
+/// Runs `connection`, which `shut` closes behind its open requests.
+async fn watched<C, E>(
+    mut connection: Pin<&mut C>,
+    shut: fn(Pin<&mut C>),
+    mut watch: Watch,
+    peer: &Peer,
+    tasks: &Tasks,
+) where
+    C: Future<Output = Result<(), E>>,
+    E: Display,
+{
+    let mut drained = pin!(tasks.drained());
     let mut draining = false;
     loop {
         tokio::select! {
@@ -107,10 +133,10 @@ pub(super) async fn serve<T>(
             }
             () = &mut drained, if !draining => {
                 draining = true;
-                connection.as_mut().graceful_shutdown();
+                shut(connection.as_mut());
             }
             verdict = watch.next() => match verdict {
-                Verdict::Close => connection.as_mut().graceful_shutdown(),
+                Verdict::Close => shut(connection.as_mut()),
                 Verdict::Cut => return,
             }
         }
@@ -133,17 +159,20 @@ fn head_too_large() -> Response {
     response
 }
 
-fn builder(limits: &Limits, protocol: Protocol) -> auto::Builder<TokioExecutor> {
+fn http1(limits: &Limits) -> http1::Builder {
     let header_bytes = usize::try_from(limits.header_bytes_max).unwrap_or(usize::MAX);
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(limits.header_read_s))
         .max_buf_size(header_bytes.max(HTTP1_BUFFER_BYTES))
         .half_close(false);
     builder
-        .http2()
+}
+
+fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.http2_streams_max)
         .max_header_list_size(limits.header_bytes_max)
@@ -152,8 +181,5 @@ fn builder(limits: &Limits, protocol: Protocol) -> auto::Builder<TokioExecutor> 
         .max_send_buf_size(HTTP2_SEND_BUFFER_BYTES)
         .keep_alive_interval(HTTP2_PING_INTERVAL)
         .keep_alive_timeout(HTTP2_PING_TIMEOUT);
-    match protocol {
-        Protocol::Http1 => builder.http1_only(),
-        Protocol::Http2 => builder.http2_only(),
-    }
+    builder
 }

@@ -17,5 +17,6 @@ mod watch;
 
 pub use accept::{Purpose, run};
 pub use address::client_address;
+pub(crate) use connection::HTTP1_BUFFER_BYTES;
 pub use connection::Peer;
 pub use socket::{BindError, Bound, bind, inherited, raise_descriptor_limit};

@@ -112,6 +112,7 @@ pub fn enter(
     match gate.arrive(ask) {
         Ok(Entry::Go(place)) => Ok(Turn::Now(Box::new(Entered { reserved, place, ask, pool }))),
         Ok(Entry::Wait(waiting)) => {
+            reserved.asked.detach();
             let tells = reserved.asked.facts.stream && !hints.wants_status;
             Ok(Turn::Later(Box::new(Queued { reserved, waiting, ask, pool, tells })))
         }
@@ -188,9 +189,12 @@ impl Queued {
     ///
     /// # Errors
     /// The credential was withdrawn meanwhile, or the door drains.
-    pub async fn turn(self, door: &Door, arrival: &Arrival) -> Result<Entered, Refusal> {
-        let Self { reserved, waiting, ask, pool, .. } = self;
-        let who = Who::from(&reserved.principal);
+    pub async fn turn(
+        mut self: Box<Self>,
+        door: &Door,
+        arrival: &Arrival,
+    ) -> Result<Box<Entered>, Refusal> {
+        let who = Who::from(&self.reserved.principal);
         let open = Open { door, request_id: arrival.request_id };
         let cell = door.open.open(arrival.request_id, who);
         let began = door.clock.monotonic();
@@ -198,14 +202,15 @@ impl Queued {
             biased;
             () = door.tasks.drained() => return Err(Refusal::Draining),
             ended = cell.until_ended() => return Err(ended.refusal()),
-            place = waiting.granted() => place,
+            place = self.waiting.granted() => place,
         };
         drop(open);
         // The gate lives as long as a request waits at it.
         let place = place.ok_or_else(|| Refusal::Internal { why: "a gate is gone".into() })?;
         let waited = door.clock.monotonic().saturating_duration_since(began);
+        let Self { reserved, ask, pool, .. } = *self;
         door.metrics.admission.turn_came(pool.name(), reserved.principal.class, waited);
-        Ok(Entered { reserved, place, ask, pool })
+        Ok(Box::new(Entered { reserved, place, ask, pool }))
     }
 }
 

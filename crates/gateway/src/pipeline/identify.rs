@@ -98,7 +98,8 @@ async fn resolve(
         return door.directory.find_key(credential, arrival.at).await.map(Caller::Key);
     }
     let bearer = arrival.policy.issuers.verify(credential)?;
-    let account = crate::accounts::of_bearer(door, &bearer).await?;
+    // Boxed: it may ask the database, and mostly there is a key.
+    let account = Box::pin(crate::accounts::of_bearer(door, &bearer)).await?;
     if account.suspended {
         return Err(CredentialFault::Suspended);
     }

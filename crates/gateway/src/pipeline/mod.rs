@@ -114,9 +114,12 @@ pub async fn serve(
     let reserved = reserve::reserve(door, arrival, guarded)?;
     // Who goes first when not everybody can: at once, after a wait, or not at all.
     let hints = enter::Hints::read(&head.headers);
+    // Its lines are pieces of the connection's read buffer, which a request that waits must not keep.
+    drop(head);
     match enter::enter(door, arrival, reserved, hints)? {
-        enter::Turn::Now(entered) => proceed(door, arrival, *entered).await,
-        enter::Turn::Later(waiting) => queued::wait(door, arrival, *waiting).await,
+        // Boxed: these steps' states are large, and a request that waits is in none of them.
+        enter::Turn::Now(entered) => Box::pin(proceed(door, arrival, entered)).await,
+        enter::Turn::Later(queued) => queued::wait(door, arrival, queued).await,
     }
 }
 
@@ -124,10 +127,10 @@ pub async fn serve(
 async fn proceed(
     door: &Arc<Door>,
     arrival: &Arrival,
-    entered: enter::Entered,
+    entered: Box<enter::Entered>,
 ) -> Result<Response, Refusal> {
     // The decision is on disk before an upstream sees the request.
-    let admitted = admit::admit(door, arrival, entered).await?;
+    let admitted = admit::admit(door, arrival, *entered).await?;
     // The servers that may answer, in order; their addresses come from the configuration alone.
     let routed = route::route(arrival, admitted);
     // The upstream sees the request; retries end with its first byte.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use surgewall_core::config::limits::Limits;
 use surgewall_core::limits::DELEGATED_NAME_BYTES_MAX;
@@ -20,8 +20,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Arrival;
 use super::throttle::{AnonymousSlot, Throttled};
 use crate::door::Door;
+use crate::listen::HTTP1_BUFFER_BYTES;
 use crate::routes::table::Handler;
 use crate::upstream::passed_on;
+
+/// Bytes of a body that may be one piece of its connection's read buffer; a
+/// longer one was put together from pieces.
+const PIECE_BYTES_MAX: usize = HTTP1_BUFFER_BYTES;
 
 /// The permit of this step.
 pub struct Parsed {
@@ -47,6 +52,21 @@ pub struct Asked {
     pub headers: HeaderMap,
     /// The body's room in memory, given back when an upstream has it.
     _room: OwnedSemaphorePermit,
+}
+
+impl Asked {
+    /// Copies what is a piece of the connection's read buffer, so that a
+    /// request that waits does not keep all of it.
+    pub fn detach(&mut self) {
+        if self.body.len() <= PIECE_BYTES_MAX {
+            self.body = Bytes::copy_from_slice(&self.body);
+        }
+        for value in self.headers.values_mut() {
+            if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
+                *value = copy;
+            }
+        }
+    }
 }
 
 /// Reads and understands the body.

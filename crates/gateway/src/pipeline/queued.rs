@@ -42,12 +42,12 @@ type Rest = Pin<Box<dyn Future<Output = Result<Response, Refusal>> + Send>>;
 pub async fn wait(
     door: &Arc<Door>,
     arrival: &Arc<Arrival>,
-    queued: Queued,
+    queued: Box<Queued>,
 ) -> Result<Response, Refusal> {
     let tells = queued.may_be_told() && arrival.route.dialect.stream_content_type() == EVENT_STREAM;
     let spot = queued.spot();
     let rate_limits = tells.then(|| queued.rate_limits().clone());
-    let mut rest = rest(door.clone(), arrival.clone(), queued);
+    let mut rest: Rest = Box::pin(rest(door.clone(), arrival.clone(), queued));
     let after = Duration::from_millis(arrival.policy.config.queue.comment_after_ms);
     if !tells {
         return rest.await;
@@ -67,11 +67,13 @@ pub async fn wait(
     Ok(response)
 }
 
-fn rest(door: Arc<Door>, arrival: Arc<Arrival>, queued: Queued) -> Rest {
-    Box::pin(async move {
-        let entered = queued.turn(&door, &arrival).await?;
-        proceed(&door, &arrival, entered).await
-    })
+async fn rest(
+    door: Arc<Door>,
+    arrival: Arc<Arrival>,
+    queued: Box<Queued>,
+) -> Result<Response, Refusal> {
+    let entered = queued.turn(&door, &arrival).await?;
+    Box::pin(proceed(&door, &arrival, entered)).await
 }
 
 /// The head of a stream whose turn is yet to come.
@@ -188,5 +190,21 @@ impl HttpBody for QueuedBody {
                 },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::footprint::future_bytes;
+
+    /// Of a stream that waits, its connection and its body aside.
+    const WAITING_BYTES_MAX: usize = 2 << 10;
+
+    #[test]
+    fn a_stream_that_waits_has_no_room_for_the_steps_after_its_turn() {
+        let steps = future_bytes(&|(door, arrival, queued)| rest(door, arrival, queued));
+        let bytes = steps + size_of::<Queued>() + size_of::<QueuedBody>();
+        assert!(bytes <= WAITING_BYTES_MAX, "{bytes}");
     }
 }

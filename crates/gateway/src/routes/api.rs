@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -27,19 +28,20 @@ use crate::pipeline::{self, Arrival, identify, parse, reserve};
 use crate::refuse::{self, Refused};
 use crate::sync::lock;
 
+/// A request on its way through the pipeline.
+type Served<'a> = Pin<Box<dyn Future<Output = Result<Response, Refusal>> + Send + 'a>>;
+
 /// A model call: the pipeline.
 pub(super) async fn call(door: Arc<Door>, route: &'static Route, request: Request) -> Response {
     let arrival = match arrive(&door, route, &request) {
         Ok(arrival) => arrival,
         Err(response) => return *response,
     };
-    let served = async {
-        if route.handler == Handler::Api(Endpoint::CountTokens) {
-            pipeline::count_tokens(&door, &arrival, request).await
-        } else {
-            // Boxed: the steps' states together are large, and most of a stream's life needs none of them.
-            Box::pin(pipeline::serve(&door, &arrival, request)).await
-        }
+    // Boxed: the steps' states together are large, and most of a stream's life needs none of them.
+    let served: Served<'_> = if route.handler == Handler::Api(Endpoint::CountTokens) {
+        Box::pin(pipeline::count_tokens(&door, &arrival, request))
+    } else {
+        Box::pin(pipeline::serve(&door, &arrival, request))
     };
     answer(&door, &arrival, served).await
 }
@@ -234,4 +236,21 @@ async fn answer(
     let (request_id, network) = (arrival.request_id, arrival.network);
     door.note_refusal(&Refused { request_id, network, who: arrival.who.get().copied(), refusal });
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::footprint::future_bytes;
+
+    /// Of a model call until the head of its answer: the handler, and the steps up to a wait.
+    const CALL_BYTES_MAX: usize = 2_560;
+
+    #[test]
+    fn a_call_that_waits_without_a_head_holds_only_the_steps_up_to_the_wait() {
+        let handler = future_bytes(&|(door, route, request)| call(door, route, request));
+        let steps =
+            future_bytes(&|(door, arrival, request)| pipeline::serve(door, arrival, request));
+        assert!(handler + steps <= CALL_BYTES_MAX, "{handler} and {steps}");
+    }
 }

@@ -1,14 +1,23 @@
 //! Admission end to end: who waits, what they are told, who is refused, and
 //! that nothing of it is charged or forgotten.
 
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
+use http::{HeaderValue, Uri};
 use serde_json::Value;
 use surgewall_core::decision::Outcome;
+use surgewall_core::principal::Network;
+use surgewall_gateway::listen::{Peer, Purpose};
+use surgewall_gateway::routes::router;
 use surgewall_store::admin::{KeyCreate, Named, Request};
 use surgewall_testkit::Double;
 use surgewall_testkit::client::{Client, Flow};
 use tokio::task::JoinHandle;
+use tower::ServiceExt as _;
 
 use crate::calls::chat;
 use crate::harness::{TestDoor, upstream};
@@ -283,4 +292,75 @@ async fn a_client_may_leave_at_the_first_comment() {
     let story = door.stop().await;
     story.check_conservation();
     assert_eq!((story.settled.len(), called(&double)), (1, 1));
+}
+
+/// A connection's read buffer; a request's lines and its body are pieces of it.
+struct ReadBuffer {
+    bytes: Vec<u8>,
+    _kept: Arc<()>,
+}
+
+impl AsRef<[u8]> for ReadBuffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// A request as hyper makes it of one read; its buffer lives as long as `kept` has a second owner.
+fn in_one_buffer(path: &str, key: &str, body: &Value, kept: Arc<()>) -> http::Request<Body> {
+    let lines = [path, "127.0.0.1", &format!("Bearer {key}"), "2023-06-01", &body.to_string()];
+    let buffer = Bytes::from_owner(ReadBuffer { bytes: lines.concat().into_bytes(), _kept: kept });
+    let mut from = 0;
+    let [path, host, bearer, version, body] = lines.map(|line| {
+        from += line.len();
+        buffer.slice(from - line.len()..from)
+    });
+    let value = |piece: Bytes| HeaderValue::from_maybe_shared(piece).unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let peer = Arc::new(Peer {
+        address,
+        network: Network::of(address.ip()),
+        spoke: AtomicBool::new(true),
+        authenticated: AtomicBool::new(false),
+        place: Mutex::new(None),
+    });
+    http::Request::post(Uri::from_maybe_shared(path).unwrap())
+        .header("host", value(host))
+        .header("authorization", value(bearer))
+        .header("anthropic-version", value(version))
+        .extension(peer)
+        .body(Body::from(body))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn who_waits_keeps_nothing_of_the_connections_buffer() {
+    let (double, door) = narrow(20, "").await;
+    let first = spawn(&door.client().await, 60, &[]);
+    in_flight(&double, 1).await;
+    let key = door.key(KeyCreate { name: "hers".into(), ..KeyCreate::default() }).await;
+    for (path, streams) in
+        [("/v1/chat/completions", true), ("/v1/messages", true), ("/v1/messages", false)]
+    {
+        let kept = Arc::new(());
+        let request = in_one_buffer(path, &key, &chat("double", "say 2", streams), kept.clone());
+        let router = router(door.door(), Purpose::Public);
+        let waits = async {
+            // A stream has the head of its answer soon, and still waits.
+            let _answer = router.oneshot(request).await;
+            std::future::pending::<()>().await;
+        };
+        let freed = async {
+            waiting(&door, 1).await;
+            while Arc::strong_count(&kept) > 1 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            () = waits => {}
+            freed = tokio::time::timeout(PATIENCE, freed) => assert!(freed.is_ok(), "{path} {streams}"),
+        }
+        waiting(&door, 0).await;
+    }
+    first.abort();
 }
