@@ -1,7 +1,7 @@
 //! The door's shared state: what every request, listener and task can reach.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use surgewall_core::clock::Clock;
@@ -21,7 +21,7 @@ use surgewall_store::vault::Vault;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-use crate::admission::{self, PoolGate, Recent};
+use crate::admission::{self, Keeper, PoolGate, Recent};
 use crate::estimates::Estimates;
 use crate::metrics::Metrics;
 use crate::open::OpenRequests;
@@ -50,6 +50,8 @@ pub struct Door {
     pub networks: Mutex<NetworkTable>,
     refusals: Mutex<RefusalCounter>,
     gates: Mutex<HashMap<String, Arc<PoolGate>>>,
+    /// Keeps what the gates learnt, where that is kept.
+    pub kept: OnceLock<Keeper>,
     /// What happened in the last seconds, and what the judge says of it.
     pub recent: Mutex<Recent>,
     /// Which requests were sent before.
@@ -110,6 +112,7 @@ impl Door {
             networks: Mutex::new(networks),
             refusals: Mutex::new(RefusalCounter::default()),
             gates: Mutex::default(),
+            kept: OnceLock::new(),
             recent: Mutex::default(),
             repeats: Mutex::new(repeats),
             estimates: Estimates::default(),

@@ -148,6 +148,7 @@ impl Listening {
         let _ = timeout(CLOSE_PATIENCE, door.tasks.connections_ended()).await;
         door.flush_refusals();
         write_last_use(&door).await;
+        admission::keep(&door).await;
         trace::flush(&door).await;
         if let Err(error) = door.ledger.clone().shutdown().await {
             tracing::error!(%error, "the ledger could not be closed cleanly");
@@ -202,6 +203,7 @@ async fn last_use(door: Arc<Door>) {
     loop {
         ticks.tick().await;
         write_last_use(&door).await;
+        admission::keep(&door).await;
     }
 }
 

@@ -187,6 +187,12 @@ impl DataDir {
         self.root.join("control.sock")
     }
 
+    /// What the door learnt and can learn again.
+    #[must_use]
+    pub fn learnt(&self) -> PathBuf {
+        self.root.join("learnt")
+    }
+
     /// The vault's wrapped keys.
     #[must_use]
     pub fn keys(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod datadir;
 pub mod directory;
+pub mod kept;
 pub mod ledger;
 pub mod people;
 pub mod sqlite;

@@ -2,6 +2,7 @@
 //! are in `surgewall-shield`; here they meet time, tasks and upstreams.
 
 mod gauges;
+mod keep;
 mod lag;
 mod metrics;
 mod place;
@@ -9,6 +10,7 @@ mod recent;
 mod terms;
 mod watch;
 
+pub use keep::{Keeper, begin_with_kept, keep};
 pub use metrics::AdmissionMetrics;
 pub use place::{Entry, PoolGate, Slot, Spot, Waiting};
 pub use recent::Recent;

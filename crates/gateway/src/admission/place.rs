@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use surgewall_core::clock::Clock;
-use surgewall_shield::admission::capacity::{Change, End, Gauges};
+use surgewall_shield::admission::capacity::{Change, End, Gauges, Learnt};
 use surgewall_shield::admission::gate::{
     Arrived, Ask, Full, Gate, Place, PoolCounts, Shed, Terms, TicketId, View,
 };
@@ -155,6 +155,16 @@ impl PoolGate {
             lock(&self.gate).too_slow(id);
             request.end(Ending::SlowReader { behind });
         }
+    }
+
+    /// What was learnt, if anything was.
+    pub fn learnt(&self) -> Option<Learnt> {
+        lock(&self.gate).learnt()
+    }
+
+    /// Begins with what another process learnt.
+    pub fn begin_with(&self, learnt: &Learnt) {
+        lock(&self.gate).begin_with(learnt);
     }
 
     /// What a server's own gauges say.

@@ -1,12 +1,13 @@
 //! A door on loopback with a data directory of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use surgewall_core::clock::Clock;
 use surgewall_core::config;
 use surgewall_core::decision::{Admitted, Changed, Record, Settled};
+use surgewall_gateway::admission::begin_with_kept;
 use surgewall_gateway::door::{Door, Parts};
 use surgewall_gateway::operate::operate;
 use surgewall_gateway::policy::Policy;
@@ -15,6 +16,7 @@ use surgewall_shield::quota::QuotaTable;
 use surgewall_store::admin::{KeyCreate, Reply, Request};
 use surgewall_store::datadir::DataDir;
 use surgewall_store::directory::Directory;
+use surgewall_store::kept::KeptFile;
 use surgewall_store::ledger::read::{Verification, export, verify};
 use surgewall_store::ledger::{Ledger, LedgerOptions};
 use surgewall_store::sqlite::Sqlite;
@@ -51,7 +53,20 @@ impl TestDoor {
 
     /// As [`TestDoor::start`], at the time of `clock`.
     pub(crate) async fn start_at(text: &str, clock: Clock) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), text, clock).await
+    }
+
+    /// Stops, and starts again under `text` on the same data directory; `between`
+    /// is told where that is.
+    pub(crate) async fn restart(mut self, text: &str, between: impl FnOnce(&Path)) -> Self {
+        if let Some(listening) = self.listening.take() {
+            listening.stop().await;
+        }
+        between(&self.data);
+        Self::start_in(self._dir, text, Clock::System).await
+    }
+
+    async fn start_in(dir: tempfile::TempDir, text: &str, clock: Clock) -> Self {
         let data = dir.path().join("data");
         let text = format!("{LISTEN}{text}");
         let config = config::parse("test.toml", &text).unwrap();
@@ -74,6 +89,7 @@ impl TestDoor {
             quota,
             connections_max: 4_096,
         });
+        begin_with_kept(&door, KeptFile::new(&directory, vault.clone()));
         let listening = Listening::start(door.clone(), sockets).await.unwrap();
         Self {
             url: format!("http://{}", listening.public),
@@ -110,7 +126,12 @@ impl TestDoor {
 
     /// A client with a new key without limits.
     pub(crate) async fn client(&self) -> Client {
-        let key = self.key(KeyCreate { name: "test".into(), ..KeyCreate::default() }).await;
+        self.client_again("test").await
+    }
+
+    /// The same, with a key of another name: names outlive a restart.
+    pub(crate) async fn client_again(&self, name: &str) -> Client {
+        let key = self.key(KeyCreate { name: name.into(), ..KeyCreate::default() }).await;
         self.stranger().with_key(&key)
     }
 

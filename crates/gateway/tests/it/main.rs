@@ -28,6 +28,8 @@ mod harness;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod leftover;
 #[cfg(test)]
 mod limits;

@@ -1,7 +1,7 @@
 //! What a time is without load, by the size of what it was measured on.
 
 /// Sizes are grouped by powers of two; all larger ones share the last group.
-const GROUPS: usize = 21;
+pub(super) const GROUPS: usize = 21;
 /// Unloaded samples that a group remembers.
 const UNLOADED: usize = 8;
 /// Loaded samples that must agree before they lower a baseline.
@@ -80,11 +80,16 @@ impl Baseline {
         self.groups.iter().any(|group| group.unloaded.len > 0)
     }
 
+    /// What was seen of a group itself.
+    pub(super) fn known(&self, group: usize) -> Option<u64> {
+        self.groups.get(group)?.unloaded.quantile(self.percent)
+    }
+
     /// What is expected without load. A group that was never seen is taken
     /// from its neighbour below, in proportion, or from the one above as it is:
     /// rather too long than too short.
     pub(super) fn expected(&self, group: usize) -> Option<u64> {
-        let known = |index: usize| self.groups.get(index)?.unloaded.quantile(self.percent);
+        let known = |index| self.known(index);
         known(group)
             .or_else(|| {
                 let below = (0..group).rev().find_map(|index| Some((index, known(index)?)))?;

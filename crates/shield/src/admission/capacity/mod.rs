@@ -62,6 +62,7 @@
 mod baseline;
 mod flight;
 mod judge;
+mod learnt;
 mod steer;
 mod types;
 mod why;
@@ -70,6 +71,7 @@ mod window;
 use std::time::{Duration, Instant};
 
 pub use flight::TRACKED_MAX;
+pub use learnt::Learnt;
 pub use steer::TOKENS_MIN;
 pub use types::{CapacityConfig, End, Gauges, Health, Load};
 pub use why::{Change, Limits, Why};

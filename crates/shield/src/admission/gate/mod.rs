@@ -12,6 +12,7 @@
 mod charge;
 mod claims;
 mod counts;
+mod learnt;
 mod outlook;
 mod room;
 mod shed;
@@ -68,6 +69,8 @@ pub struct Gate<T, R = ()> {
     end_was_found: bool,
     counts: PoolCounts,
     shedding: Shedding,
+    /// The limit that another process learnt, until this one finds its end.
+    sequences_before: u32,
 }
 
 impl<T, R> Gate<T, R> {
@@ -90,6 +93,7 @@ impl<T, R> Gate<T, R> {
             end_was_found: false,
             counts: PoolCounts::default(),
             shedding: Shedding::default(),
+            sequences_before: 0,
             terms,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use surgewall_core::clock::Clock;
 use surgewall_core::config::Config;
+use surgewall_gateway::admission::begin_with_kept;
 use surgewall_gateway::control;
 use surgewall_gateway::door::{Door, Parts};
 use surgewall_gateway::listen::raise_descriptor_limit;
@@ -16,6 +17,7 @@ use surgewall_shield::quota::{COUNTERS_MAX, QuotaTable};
 use surgewall_store::admin::Office;
 use surgewall_store::datadir::{DataDir, DirLock};
 use surgewall_store::directory::Directory;
+use surgewall_store::kept::KeptFile;
 use surgewall_store::ledger::{Ledger, LedgerOptions, Recovered};
 use surgewall_store::people::sealed::keep_config;
 use surgewall_store::sqlite::Sqlite;
@@ -76,11 +78,12 @@ pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Faul
         policy,
         directory,
         people: people.clone(),
-        vault,
+        vault: vault.clone(),
         ledger,
         quota,
         connections_max,
     });
+    begin_with_kept(&door, KeptFile::new(&data, vault));
     door.record_change("door.start", None).await?;
     let listening = Listening::start(door.clone(), sockets).await?;
     let socket = data.control_socket();
