@@ -45,15 +45,18 @@ pub struct Prefix {
     marks: Box<[u64]>,
     /// Of the whole prompt.
     bytes: u64,
+    /// The same, as estimated.
+    tokens: u64,
 }
 
 impl Prefix {
     /// The marks of the prompt that `parts` make together. `hasher` is keyed,
-    /// and has seen whose prompt it is and for which model.
+    /// and has seen whose prompt it is and for which model. It has `tokens`, as estimated.
     #[must_use]
     pub fn of<'a>(
         mut hasher: impl Hasher + Clone,
         parts: impl IntoIterator<Item = &'a [u8]>,
+        tokens: u64,
     ) -> Self {
         let (mut marks, mut bytes, mut seen) = (Vec::new(), 0_u64, 0);
         for part in parts {
@@ -75,7 +78,7 @@ impl Prefix {
             // Where a part ends is a part of what is said.
             hasher.write_u8(0xff);
         }
-        Self { marks: marks.into_boxed_slice(), bytes }
+        Self { marks: marks.into_boxed_slice(), bytes, tokens }
     }
 
     /// Whether it is too short to be known.
@@ -84,10 +87,10 @@ impl Prefix {
         self.marks.is_empty()
     }
 
-    /// The part of the prompt's `tokens` that stands before its mark number `known`.
+    /// The part of the prompt's tokens that stands before its mark number `known`.
     #[must_use]
-    pub fn tokens(&self, known: usize, tokens: u64) -> u64 {
-        part(tokens, reach(known.min(self.marks.len())).min(self.bytes), self.bytes)
+    pub fn tokens(&self, known: usize) -> u64 {
+        part(self.tokens, reach(known.min(self.marks.len())).min(self.bytes), self.bytes)
     }
 }
 
@@ -124,6 +127,8 @@ const fn reach(marks: usize) -> u64 {
 pub struct Near {
     /// Marks of the request that it was given before, from the first on.
     pub known: usize,
+    /// Tokens that it would have to read.
+    pub unread: u64,
     /// Its draw for a beginning that nobody knows: divided by the server's
     /// weight, the least one goes first.
     pub draw: f64,
@@ -157,9 +162,10 @@ impl Affinity {
     #[must_use]
     pub fn near(&self, now: Timestamp, prefix: &Prefix) -> Vec<Near> {
         let Some(first) = prefix.marks.first() else { return Vec::new() };
-        let near = |name: &u64| Near {
-            known: self.known(now, prefix, *name),
-            draw: exponential(mix(first ^ name)),
+        let near = |name: &u64| {
+            let known = self.known(now, prefix, *name);
+            let unread = prefix.tokens - prefix.tokens(known);
+            Near { known, unread, draw: exponential(mix(first ^ name)) }
         };
         self.names.iter().map(near).collect()
     }
@@ -240,7 +246,7 @@ mod tests {
 
     fn prefix(parts: &[&[u8]]) -> Prefix {
         use std::hash::DefaultHasher;
-        Prefix::of(DefaultHasher::new(), parts.iter().copied())
+        Prefix::of(DefaultHasher::new(), parts.iter().copied(), 100)
     }
 
     #[test]
@@ -277,7 +283,7 @@ mod tests {
         for different in [
             prefix(&[&other, &whole]),
             prefix(&[&system[..100], &system[100..], &whole]),
-            Prefix::of(keyed.build_hasher(), [system.as_slice(), &whole]),
+            Prefix::of(keyed.build_hasher(), [system.as_slice(), &whole], 100),
         ] {
             let common = different.marks.iter().filter(|mark| next.marks.contains(mark)).count();
             assert_eq!(common, 0);
@@ -286,7 +292,7 @@ mod tests {
 
     #[test]
     fn what_is_known_of_a_prompt_is_a_part_of_its_tokens() {
-        let of = |bytes| prefix(&[&text(bytes, 1)]);
+        let of = |bytes, tokens| Prefix { tokens, ..prefix(&[&text(bytes, 1)]) };
         for (bytes, known, tokens, expected) in [
             (1_024, 0, 100, 0),
             (1_024, 2, 100, 50),
@@ -296,7 +302,7 @@ mod tests {
             (0, 5, 100, 0),
             (1_024, 4, u64::MAX, u64::MAX),
         ] {
-            assert_eq!(of(bytes).tokens(known, tokens), expected, "{bytes} {known} {tokens}");
+            assert_eq!(of(bytes, tokens).tokens(known), expected, "{bytes} {known} {tokens}");
         }
     }
 

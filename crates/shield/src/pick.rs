@@ -5,10 +5,10 @@
 //! so it compares all servers rather than two at random (P2C, Mitzenmacher);
 //! ties go by weighted chance, so that doors side by side do not march in step.
 //!
-//! A request whose beginning some server may have in its cache goes there
-//! instead, as long as that one has no more than a quarter above its share of
-//! the load: then it goes to the next. These are consistent hashing's bounded
-//! loads (Mirrokni, Thorup and Zadimoghaddam, SODA'18), with c = 1.25.
+//! A request whose beginning some server may have in its cache goes where its
+//! first token probably comes first: where least is to be read for it. But no
+//! server gets more than a quarter above its share of the load for that: then
+//! it goes to the next. These are consistent hashing's bounded loads (Mirrokni, Thorup and Zadimoghaddam, SODA'18), with c = 1.25.
 
 use surgewall_core::clock::Timestamp;
 
@@ -23,6 +23,8 @@ const LOAD_BOUND: (u64, u64) = (5, 4);
 struct Server {
     weight: u32,
     in_flight: u32,
+    /// Tokens of prompts that it was given and has not begun to answer.
+    reading: u64,
     is_up: bool,
     breaker: Breaker,
 }
@@ -71,6 +73,7 @@ impl Pool {
         let server = |weight: &u32| Server {
             weight: *weight,
             in_flight: 0,
+            reading: 0,
             is_up: true,
             breaker: Breaker::default(),
         };
@@ -95,7 +98,8 @@ impl Pool {
 
     /// As [`Pool::pick`], for a request that `near` (one for each server, by
     /// position) speaks for: of the servers that are available, it goes to the
-    /// one that knows most of its beginning.
+    /// one that has least to read until its first token: what it was given and has
+    /// not read, and what it does not know of this one.
     #[must_use]
     pub fn pick_near(
         &mut self,
@@ -132,7 +136,16 @@ impl Pool {
         let server = self.servers.get_mut(chosen.server)?;
         server.breaker.begin(now);
         server.in_flight = server.in_flight.saturating_add(1);
+        let unread = near.get(chosen.server).map_or(0, |near| near.unread);
+        server.reading = server.reading.saturating_add(unread);
         Some(chosen)
+    }
+
+    /// `server` has read `tokens` that it was given and did not know, or never will.
+    pub fn read(&mut self, server: usize, tokens: u64) {
+        if let Some(server) = self.servers.get_mut(server) {
+            server.reading = server.reading.saturating_sub(tokens);
+        }
     }
 
     /// The request to `server` ended: to be called once for each pick. True if
@@ -183,7 +196,7 @@ impl Pool {
     }
 }
 
-/// The nearest server whose load is within the bound; none where nothing is
+/// The server with least to read of those whose load is within the bound; none where nothing is
 /// known of the request's beginning.
 fn nearest<'a>(
     servers: impl Iterator<Item = (usize, &'a Server)> + Clone,
@@ -199,15 +212,17 @@ fn nearest<'a>(
         u64::from(server.in_flight) < bound.div_ceil(LOAD_BOUND.1 * weights.max(1))
     };
     let order = |position: usize, server: &Server| {
-        let Near { known, draw } = near.get(position).copied().unwrap_or_default();
+        let Near { known, unread, draw } = near.get(position).copied().unwrap_or_default();
         let weight = f64::from(server.weight.max(1));
-        // Of those that know as much, the one with the least load: else by its draw.
+        // Its first token comes when it has read all this. Of those alike, the one that
+        // knows most; then by the load, and where nothing is known by the draw.
+        let first = server.reading.saturating_add(unread) as f64;
         let then = if known > 0 { f64::from(server.in_flight) } else { draw };
-        (std::cmp::Reverse(known), then / weight, draw / weight)
+        (first / weight, unread, then / weight, draw / weight)
     };
     let nearer = |a: &(usize, &Server), b: &(usize, &Server)| {
         let (a, b) = (order(a.0, a.1), order(b.0, b.1));
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.total_cmp(&b.2))
+        a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)).then(a.3.total_cmp(&b.3))
     };
     let wanted = servers.clone().min_by(nearer)?.0;
     let server = servers.filter(|(_, server)| has_room(server)).min_by(nearer)?.0;
@@ -332,7 +347,12 @@ mod tests {
     fn near(known: &[usize]) -> Vec<Near> {
         // Without knowledge, the first one's turn comes first.
         let draws = (1_u32..).map(f64::from);
-        known.iter().zip(draws).map(|(known, draw)| Near { known: *known, draw }).collect()
+        let near = |(known, draw): (&usize, f64)| Near {
+            known: *known,
+            unread: 9 - u64::try_from(*known).unwrap(),
+            draw,
+        };
+        known.iter().zip(draws).map(near).collect()
     }
 
     fn in_flight(pool: &Pool) -> Vec<u32> {
@@ -345,6 +365,7 @@ mod tests {
             let mut pool = Pool::new(weights);
             for _ in 0..requests {
                 let picked = pool.pick_near(at(0), 0, |_| false, &near(known)).unwrap();
+                pool.read(picked.server, near(known)[picked.server].unread);
                 let state = &pool.servers[picked.server];
                 let (total, all): (u32, u32) =
                     (in_flight(&pool).iter().sum(), weights.iter().sum());
@@ -362,6 +383,24 @@ mod tests {
         check(&[9, 0, 0], &[0, 1, 1], 80, &[0, 50, 30]);
         // Unknown: by the draw, and within the bound.
         check(&[0, 0, 0], &[1, 1, 1], 120, &[50, 50, 20]);
+    }
+
+    #[test]
+    fn what_a_server_has_still_to_read_counts_as_much_as_what_it_knows() {
+        let mut pool = Pool::new(&[1, 1]);
+        let mut pick = |known: [usize; 2]| {
+            let near = near(&known);
+            let server = pool.pick_near(at(0), 0, |_| false, &near).unwrap().server;
+            let _ = pool.end(server, at(0), Ended::Good);
+            (server, near[server].unread)
+        };
+        assert_eq!(pick([9, 0]), (0, 0));
+        assert_eq!(pick([5, 0]), (0, 4), "4 against 9 to read");
+        assert_eq!(pick([4, 0]), (0, 5), "9 against 9: the one that knows more");
+        assert_eq!(pick([4, 0]), (1, 9), "14 against 9");
+        pool.read(0, 9);
+        pool.read(1, u64::MAX);
+        assert_eq!((pool.servers[0].reading, pool.servers[1].reading), (0, 0));
     }
 
     #[test]

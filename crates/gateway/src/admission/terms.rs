@@ -98,17 +98,19 @@ fn tenant(principal: &Principal) -> Subject {
     }
 }
 
-/// The marks of what `principal` asks of `model`: the same for nobody else.
+/// The marks of what `principal` asks of `model`, in `tokens` as estimated: the
+/// same for nobody else.
 #[must_use]
 pub fn prefix<'a>(
     principal: &Principal,
     model: &str,
     prompt: impl Iterator<Item = &'a [u8]>,
+    tokens: u64,
 ) -> Prefix {
     let mut hasher = HASHER.build_hasher();
     tenant(principal).hash(&mut hasher);
     model.hash(&mut hasher);
-    Prefix::of(hasher, prompt)
+    Prefix::of(hasher, prompt, tokens)
 }
 
 /// Bytes of a body's beginning and of its end that its sketch reads.
@@ -185,5 +187,35 @@ mod tests {
             check(Some((Class::Verified, why)), false, 0, false);
         }
         check(None, false, 0, false);
+    }
+
+    #[test]
+    fn nobody_shares_marks_with_another_tenant_or_model() {
+        let text = "x".repeat(1_000);
+        let prefix = |principal: &Principal, model| {
+            super::prefix(principal, model, [text.as_bytes()].into_iter(), 250)
+        };
+        let young = Some((Class::New, ClassReason::Default));
+        let one = principal(young, false);
+        assert_eq!(prefix(&one, "a"), prefix(&one, "a"));
+        assert_ne!(prefix(&one, "a"), prefix(&one, "b"));
+        // The end users of one account's keys are its own; of other keys and networks, not.
+        assert_eq!(prefix(&one, "a"), prefix(&principal(young, true), "a"));
+        let key = principal(None, false);
+        let network = |number: u128| Principal {
+            network: Network::from_u128(number << 96),
+            caller: Caller::Anonymous,
+            delegated: None,
+            ..principal(None, false)
+        };
+        let all = [
+            prefix(&one, "a"),
+            prefix(&key, "a"),
+            prefix(&network(1), "a"),
+            prefix(&network(2), "a"),
+        ];
+        for (nth, one) in all.iter().enumerate() {
+            assert!(!all[nth + 1..].contains(one), "{nth}");
+        }
     }
 }

@@ -51,7 +51,7 @@ fn full() -> Metrics {
         mean_work: Some(Work(1)),
         eta_held: Some(1.0),
     };
-    metrics.caches.chosen("local", Nearness { known: 1, passed_over: false });
+    metrics.caches.chosen("local", Nearness { known: 1, unread: 1, passed_over: false });
     metrics.caches.reported("local", 1, 1);
     metrics.admission.pool("local", &PoolCounts::default(), &view);
     metrics.admission.turn_came("local", Class::New, Duration::from_secs(1));

@@ -101,8 +101,8 @@ pub fn enter(
     if pool.caches().are_followed() && reserved.asked.endpoint != Endpoint::Embeddings {
         let Asked { facts, body, .. } = &reserved.asked;
         let model = &reserved.targets.model;
-        let prefix = admission::prefix(&reserved.principal, model, facts.prompt(body));
-        ask.cached = pool.caches().expected(door.clock.now(), &prefix, ask.input);
+        let prefix = admission::prefix(&reserved.principal, model, facts.prompt(body), ask.input);
+        ask.cached = pool.caches().expected(door.clock.now(), &prefix);
         reserved.asked.prefix = prefix;
     }
     let Some(gate) = pool.gate() else {

@@ -133,7 +133,7 @@ impl Reservation {
     /// `lease` is called for a request that begins with `prefix`: what of it the
     /// server has, probably, need not be read again.
     pub fn leased(&mut self, lease: &Leased, prefix: &Prefix) {
-        self.hit = lease.hit(prefix, self.opened.input);
+        self.hit = lease.hit(prefix);
         self.opened.ask.cached = self.hit.as_ref().map_or(0, Hit::believed);
         if let Some(nearness) = lease.nearness() {
             self.door.metrics.caches.chosen(lease.pool().name(), nearness);

@@ -41,12 +41,12 @@ impl Caches {
         }
     }
 
-    /// Of `input` tokens that begin with `prefix`, those that the nearest server
-    /// probably has, as far as the servers' reports bear it out.
+    /// Of the tokens of `prefix`, those that the nearest server probably has, as
+    /// far as the servers' reports bear it out.
     #[must_use]
-    pub fn expected(&self, now: Timestamp, prefix: &Prefix, input: u64) -> u64 {
+    pub fn expected(&self, now: Timestamp, prefix: &Prefix) -> u64 {
         let known = self.near(now, prefix).iter().map(|near| near.known).max();
-        self.believed(prefix.tokens(known.unwrap_or(0), input))
+        self.believed(prefix.tokens(known.unwrap_or(0)))
     }
 
     /// The part of `expected` tokens that the servers' reports bear out.

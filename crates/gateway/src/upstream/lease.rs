@@ -14,6 +14,8 @@ use super::pool::Pool;
 pub struct Nearness {
     /// Marks of the beginning that it was given before.
     pub known: usize,
+    /// Tokens that it has to read for it.
+    pub unread: u64,
     /// Whether another was nearer and had too much load.
     pub passed_over: bool,
 }
@@ -76,11 +78,11 @@ impl Leased {
         self.nearness
     }
 
-    /// What the server probably has in its cache, of a request that begins with
-    /// `prefix` and has `input` tokens; `None` where nobody asked for that.
+    /// What the server probably has of `prefix` in its cache; `None` where nobody
+    /// asked for that.
     #[must_use]
-    pub fn hit(&self, prefix: &Prefix, input: u64) -> Option<Hit> {
-        let tokens = prefix.tokens(self.nearness?.known, input);
+    pub fn hit(&self, prefix: &Prefix) -> Option<Hit> {
+        let tokens = prefix.tokens(self.nearness?.known);
         Some(Hit { pool: self.pool.clone(), tokens })
     }
 
@@ -104,9 +106,16 @@ impl Leased {
         self.pool.servers()[self.server].uri(self.pool.dialect(), path)
     }
 
-    /// The server answered.
-    pub const fn succeeded(&mut self) {
+    /// The server answered: it has read what it was given.
+    pub fn succeeded(&mut self) {
+        self.read();
         self.ended = Ended::Good;
+    }
+
+    /// What it had to read does not wait there any more.
+    fn read(&mut self) {
+        let unread = self.nearness.as_mut().map_or(0, |near| std::mem::take(&mut near.unread));
+        self.pool.read(self.server, unread);
     }
 
     /// The server failed: a few in a row eject it for a while.
@@ -117,6 +126,7 @@ impl Leased {
 
 impl Drop for Leased {
     fn drop(&mut self) {
+        self.read();
         let now = self.clock.now();
         if self.pool.end(self.server, now, self.ended) {
             tracing::warn!(

@@ -345,7 +345,11 @@ impl Pool {
             lock(&self.choice).pick_near(now, random, is_tried, &near)?;
         // From now on: those that come a moment later and begin alike follow it.
         self.caches.given(now, prefix, server);
-        let nearness = near.get(server).map(|near| Nearness { known: near.known, passed_over });
+        let nearness = near.get(server).map(|near| Nearness {
+            known: near.known,
+            unread: near.unread,
+            passed_over,
+        });
         Some(Leased::new(self.clone(), server, nearness, clock.clone()))
     }
 
@@ -353,6 +357,13 @@ impl Pool {
     #[must_use]
     pub const fn caches(&self) -> &Caches {
         &self.caches
+    }
+
+    /// `server` has read `tokens` of prompts that it was given, or never will.
+    pub(super) fn read(&self, server: usize, tokens: u64) {
+        if tokens > 0 {
+            lock(&self.choice).read(server, tokens);
+        }
     }
 
     /// A call to `server` ended; whether that ejects it for a while.

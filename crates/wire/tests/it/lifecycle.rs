@@ -188,6 +188,26 @@ fn bodies_are_changed_in_place() {
 }
 
 #[test]
+fn the_prompt_is_what_the_model_reads_in_its_own_order() {
+    let check = |client, endpoint, body: &str, parts: &[&str]| {
+        let facts = request::read(client, endpoint, body.as_bytes(), &LIMITS).unwrap();
+        let prompt = facts.prompt(body.as_bytes()).map(|part| std::str::from_utf8(part).unwrap());
+        assert_eq!(prompt.collect::<Vec<_>>(), parts, "{body}");
+        // Another body's facts give what there is, and no panic.
+        assert!(facts.prompt(b"{}").all(<[u8]>::is_empty));
+    };
+    let chat = r#"{"messages":[{"role":"user","content":"a"}],"user":"u","model":"m","tools":[{"type":"function","function":{"name":"f"}}]}"#;
+    let tools = r#"[{"type":"function","function":{"name":"f"}}]"#;
+    let messages = r#"[{"role":"user","content":"a"}]"#;
+    check(ClientDialect::OpenAi, Endpoint::Chat, chat, &[tools, messages]);
+    let anthropic = r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"a"}],"system":"be kind"}"#;
+    check(ClientDialect::Anthropic, Endpoint::Chat, anthropic, &["\"be kind\"", messages]);
+    let completion = r#"{"model":"m","suffix":"z","prompt":"a b"}"#;
+    check(ClientDialect::OpenAi, Endpoint::Completions, completion, &["\"a b\"", "\"z\""]);
+    check(ClientDialect::OpenAi, Endpoint::Completions, r#"{"model":"m"}"#, &[]);
+}
+
+#[test]
 fn facts_of_another_body_are_an_error_and_not_a_panic() {
     let body = Bytes::from(format!(
         r#"{{"messages":[{{"role":"user","content":"{}"}}],"model":"m"}}"#,
