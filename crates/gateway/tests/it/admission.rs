@@ -335,7 +335,7 @@ fn in_one_buffer(path: &str, key: &str, body: &Value, kept: Arc<()>) -> http::Re
 
 #[tokio::test]
 async fn who_waits_keeps_nothing_of_the_connections_buffer() {
-    let (double, door) = narrow(20, "").await;
+    let (double, door) = narrow(2, "").await;
     let first = spawn(&door.client().await, 60, &[]);
     in_flight(&double, 1).await;
     let key = door.key(KeyCreate { name: "hers".into(), ..KeyCreate::default() }).await;
@@ -352,9 +352,11 @@ async fn who_waits_keeps_nothing_of_the_connections_buffer() {
         };
         let freed = async {
             waiting(&door, 1).await;
+            // Freed while it waits, not by its end.
             while Arc::strong_count(&kept) > 1 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
+            waiting(&door, 1).await;
         };
         tokio::select! {
             () = waits => {}
