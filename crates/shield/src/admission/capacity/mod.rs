@@ -71,9 +71,8 @@ mod window;
 use std::time::{Duration, Instant};
 
 pub use flight::TRACKED_MAX;
-pub use learnt::Learnt;
 pub use steer::TOKENS_MIN;
-pub use types::{CapacityConfig, End, Gauges, Health, Load};
+pub use types::{CapacityConfig, End, Gauges, Health, Learnt, Load};
 pub use why::{Change, Limits, Why};
 
 use baseline::{Baseline, group_of};
