@@ -17,7 +17,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::client::Call;
-use super::pool::{Backend, Pool, Server};
+use super::pool::{Backend, Pool};
+use super::server::Server;
 use crate::door::Door;
 use crate::ticks::every;
 

@@ -11,6 +11,7 @@ mod metrics;
 mod plain;
 mod pool;
 mod pools;
+mod server;
 
 pub use body::UpstreamBody;
 pub use caches::Caches;
@@ -21,5 +22,6 @@ pub use lease::{Hit, Leased, Nearness};
 pub use listing::Listing;
 pub use metrics::CacheMetrics;
 pub use plain::BodyBroke;
-pub use pool::{Backend, Pool, PoolError, Server, Times};
+pub use pool::{Backend, Pool, PoolError, Times};
 pub use pools::{HANDBOOK, Pools, Target, Targets};
+pub use server::Server;

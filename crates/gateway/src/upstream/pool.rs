@@ -1,10 +1,8 @@
 //! One pool: its servers, which of them takes the next call, and how they do.
 
-use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
-use http::Uri;
 use surgewall_core::clock::{Clock, Timestamp};
 use surgewall_core::config::schema::{Dialect, Upstream};
 use surgewall_shield::affinity::Prefix;
@@ -12,13 +10,13 @@ use surgewall_shield::eject::Standing;
 use surgewall_shield::pick::{self, Ended, Picked};
 use surgewall_shield::retry::RetryBudget;
 use surgewall_wire::models::UpstreamModel;
-use surgewall_wire::request::upstream_url;
 
 use super::caches::Caches;
 use super::client::HttpClient;
 use super::handbook::HandbookModel;
 use super::lease::{Leased, Nearness};
 use super::listing::Listing;
+use super::server::Server;
 use crate::admission::PoolGate;
 use crate::control::Servers;
 use crate::credential::CredentialError;
@@ -72,31 +70,6 @@ pub struct Times {
     pub total: Duration,
 }
 
-/// One server of a pool.
-pub struct Server {
-    url: String,
-    weight: u32,
-    index: usize,
-}
-
-impl Server {
-    /// The address of `path` below this server's.
-    ///
-    /// # Errors
-    /// The configured address is none.
-    pub fn uri(&self, dialect: Dialect, path: &str) -> Result<Uri, http::uri::InvalidUri> {
-        Uri::from_str(&upstream_url(&self.url, dialect, path))
-    }
-
-    /// Where its own gauges are, if it has any: beside the API.
-    #[must_use]
-    pub fn gauges_uri(&self) -> Option<Uri> {
-        let base = self.url.trim_end_matches('/');
-        let base = base.strip_suffix("/v1").unwrap_or(base);
-        Uri::from_str(&format!("{base}/metrics")).ok()
-    }
-}
-
 /// One pool.
 pub struct Pool {
     name: String,
@@ -125,7 +98,7 @@ impl Pool {
     pub fn new(section: &Upstream, now: Timestamp) -> Result<Self, PoolError> {
         let one = section.url.iter().map(|url| (url.clone(), 1));
         let many = section.servers.iter().map(|server| (server.url.clone(), server.weight));
-        let servers: Vec<Server> = one.chain(many).enumerate().map(server).collect();
+        let servers: Vec<Server> = one.chain(many).enumerate().map(Server::new).collect();
         for server in &servers {
             let url = || PoolError::Url { pool: section.name.clone(), url: server.url.clone() };
             server.uri(section.dialect, "/models").map_err(|_| url())?;
@@ -160,7 +133,7 @@ impl Pool {
     pub fn handbook(now: Timestamp) -> Self {
         let models = vec![super::HANDBOOK.to_owned()];
         let minute = Duration::from_secs(60);
-        let servers = vec![server((0, (String::new(), 1)))];
+        let servers = vec![Server::new((0, (String::new(), 1)))];
         Self {
             name: super::HANDBOOK.to_owned(),
             dialect: Dialect::Openai,
@@ -416,8 +389,4 @@ impl Pool {
 fn choice(servers: &[Server]) -> pick::Pool {
     let weights: Vec<u32> = servers.iter().map(|server| server.weight).collect();
     pick::Pool::new(&weights)
-}
-
-fn server((index, (url, weight)): (usize, (String, u32))) -> Server {
-    Server { url, weight, index }
 }

@@ -7,6 +7,7 @@ use surgewall_core::limits::{DELEGATED_NAME_BYTES_MAX, MODEL_NAME_BYTES_MAX};
 use surgewall_core::refusal::Refusal;
 
 use super::form::Form;
+use super::spans::{Spans, UsageOption};
 use super::walk::{Items, Media, Messages, Prompt, Text, Walk};
 use super::{RequestLimits, invalid};
 use crate::estimate::{ByteClasses, Correction, IMAGE_TOKENS, MESSAGE_TOKENS};
@@ -58,39 +59,6 @@ impl Facts {
     pub fn prompt<'a>(&'a self, body: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.spans.prompt.iter().filter_map(|span| body.get(span.clone()))
     }
-}
-
-/// Where the parts stand that may have to be replaced.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Spans {
-    /// Just after the opening brace.
-    pub(super) open: usize,
-    pub(super) model: Range<usize>,
-    pub(super) usage: UsageOption,
-    /// The value of Ollama's `keep_alive`.
-    pub(super) keep_alive: Option<Range<usize>>,
-    /// What the model reads, in the order of [`PROMPT`].
-    pub(super) prompt: Box<[Range<usize>]>,
-}
-
-/// How the body asks for usage on the stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum UsageOption {
-    /// It does.
-    Asked,
-    /// There is no `stream_options`.
-    NoOptions,
-    /// `stream_options` is null, here.
-    NullOptions(Range<usize>),
-    /// `include_usage` stands here and is not true.
-    Value(Range<usize>),
-    /// There is none in `stream_options`, which opens just before `open`.
-    Absent {
-        /// Just after its opening brace.
-        open: usize,
-        /// Whether it has no field at all.
-        empty: bool,
-    },
 }
 
 /// The fields that make the prompt, in the order of most models' templates.

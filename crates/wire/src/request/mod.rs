@@ -2,6 +2,7 @@
 
 mod facts;
 mod form;
+mod spans;
 mod splice;
 mod walk;
 

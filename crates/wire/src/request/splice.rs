@@ -6,7 +6,8 @@ use bytes::{Bytes, BytesMut};
 use surgewall_core::config::schema::Dialect;
 use surgewall_core::refusal::Refusal;
 
-use super::facts::{Facts, UsageOption};
+use super::facts::Facts;
+use super::spans::UsageOption;
 use crate::json;
 
 /// The body with the model's name replaced where it differs, usage asked for
