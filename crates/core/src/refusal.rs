@@ -9,6 +9,15 @@ use std::time::Duration;
 
 use crate::quota::Meter;
 
+/// Work that a stranger may do to come sooner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// What the work is bound to.
+    pub challenge: String,
+    /// Hashes that are worth doing now.
+    pub effort: u32,
+}
+
 /// Why a request was not served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -102,6 +111,8 @@ pub enum Refusal {
         wait_s: u64,
         /// When it is worth asking again.
         retry_after: Duration,
+        /// What a stranger may do to come sooner.
+        offer: Option<Offer>,
     },
     /// The client reads its stream more slowly than it is made, and somebody waits for the place.
     #[error("read {behind_s} s behind the model, and others wait")]

@@ -21,6 +21,7 @@ use surgewall_store::vault::Vault;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use crate::admission::effort::Efforts;
 use crate::admission::{self, Keeper, PoolGate, Recent};
 use crate::estimates::Estimates;
 use crate::metrics::Metrics;
@@ -56,6 +57,8 @@ pub struct Door {
     pub recent: Mutex<Recent>,
     /// Which requests were sent before.
     pub repeats: Mutex<Repeats>,
+    /// What strangers do to come sooner.
+    pub efforts: Efforts,
     /// Corrections of token estimates, by model.
     pub estimates: Estimates,
     /// Requests whose reservation is open.
@@ -115,6 +118,7 @@ impl Door {
             kept: OnceLock::new(),
             recent: Mutex::default(),
             repeats: Mutex::new(repeats),
+            efforts: Efforts::default(),
             estimates: Estimates::default(),
             open: OpenRequests::default(),
             tracer: Tracer::new(&metrics),

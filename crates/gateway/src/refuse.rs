@@ -16,6 +16,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Anthropic's clients read the same under this name.
 const REQUEST_ID_ANTHROPIC: HeaderName = HeaderName::from_static("request-id");
 
+/// What a stranger may work on to come sooner.
+const CHALLENGE: HeaderName = HeaderName::from_static("x-surgewall-challenge");
+
 /// A request that was refused.
 #[derive(Debug)]
 pub struct Refused {
@@ -45,6 +48,9 @@ pub fn answer(dialect: ClientDialect, request_id: RequestId, refusal: &Refusal) 
     }
     if error.status == 401 {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Refusal::Overloaded { offer: Some(offer), .. } = refusal {
+        insert(headers, CHALLENGE, &format!("{}:{}", offer.challenge, offer.effort));
     }
     if let Refusal::QuotaExceeded { scope, .. } = refusal {
         insert(headers, HeaderName::from_static("x-ratelimit-scope"), scope);

@@ -1,6 +1,7 @@
 //! Admission: who is served first when not everybody can be. The algorithms
 //! are in `surgewall-shield`; here they meet time, tasks and upstreams.
 
+pub mod effort;
 mod gauges;
 mod keep;
 mod lag;

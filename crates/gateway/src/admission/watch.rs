@@ -7,6 +7,7 @@ use surgewall_core::config::admission::AdmissionMode;
 use surgewall_core::decision::Record;
 use surgewall_core::id::PublicId;
 use surgewall_core::incident::{CapacityChanged, IncidentEvent};
+use surgewall_core::principal::Class;
 use surgewall_shield::admission::capacity::Change;
 use surgewall_shield::verdict::{Judge, Tick};
 
@@ -37,15 +38,18 @@ pub async fn watch(door: Arc<Door>) {
 }
 
 fn tick(door: &Door, judge: &mut Judge, elapsed: Duration, lag: Duration) {
-    let mut pools = Vec::new();
+    let (mut pools, mut pressed) = (Vec::new(), false);
     for (pool, gate) in door.gates() {
         if let Some(change) = gate.tick(lag) {
             moved(door, &pool, &change);
         }
         let (counts, view) = (gate.take_counts(), gate.view());
         door.metrics.admission.pool(&pool, &counts, &view);
+        let strangers = counts.classes[Class::Anonymous as usize];
+        pressed |= strangers.queued + strangers.refused > 0;
         pools.push(view.tick(&pool, &counts));
     }
+    door.efforts.tick(pressed);
     let observe = door.policy().config.admission.mode == AdmissionMode::Observe;
     let tick = Tick { at: door.clock.now(), elapsed, observe, pools };
     let (judged, event) = judge.tick(&tick, || PublicId::random("inc"));

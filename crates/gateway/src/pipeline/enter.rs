@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 use surgewall_core::decision::Who;
 use surgewall_core::id::RequestId;
-use surgewall_core::principal::Class;
-use surgewall_core::refusal::Refusal;
+use surgewall_core::principal::{Class, Principal};
+use surgewall_core::refusal::{Offer, Refusal};
 use surgewall_shield::admission::fair::Lineage;
 use surgewall_shield::admission::gate::{Ask, Full, Short};
 use surgewall_wire::Endpoint;
@@ -15,6 +15,7 @@ use surgewall_wire::Endpoint;
 use super::Arrival;
 use super::parse::Asked;
 use super::reserve::Reserved;
+use crate::admission::effort::EFFORT_UNIT;
 use crate::admission::{self, Entry, Slot, Spot, Waiting};
 use crate::door::Door;
 use crate::ratelimit::RateLimits;
@@ -54,12 +55,14 @@ pub struct Queued {
 }
 
 /// What a request's head says to admission.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Hints {
     /// The official SDKs count their retries, from 1 on.
     retried: bool,
     /// The client wants a status and no early 200: `x-surgewall-queue: status`.
     wants_status: bool,
+    /// What a stranger did to come sooner.
+    bid: Option<HeaderValue>,
 }
 
 /// Whether a header holds a number above 0.
@@ -75,12 +78,13 @@ impl Hints {
         Self {
             retried: retries.is_some_and(is_count),
             wants_status: headers.get("x-surgewall-queue").is_some_and(|wish| wish == "status"),
+            bid: headers.get("x-surgewall-effort").cloned(),
         }
     }
 
     /// Whether the client says that it retries, and is one that the door knows:
     /// a stranger's word must not turn a flood into a retry storm.
-    fn is_believed(self, lineage: &Lineage) -> bool {
+    fn is_believed(&self, lineage: &Lineage) -> bool {
         let is_known = lineage.class() != Class::Anonymous && !lineage.is_young();
         self.retried && is_known
     }
@@ -94,7 +98,7 @@ pub fn enter(
     door: &Door,
     arrival: &Arrival,
     mut reserved: Reserved,
-    hints: Hints,
+    hints: &Hints,
 ) -> Result<Turn, Refusal> {
     let mut ask = ask(door, arrival, &reserved, hints);
     let pool = shortest(arrival, &reserved, &ask).ok_or(Refusal::ModelUnknown)?;
@@ -116,7 +120,10 @@ pub fn enter(
             let tells = reserved.asked.facts.stream && !hints.wants_status;
             Ok(Turn::Later(Box::new(Queued { reserved, waiting, ask, pool, tells })))
         }
-        Err(full) => Err(overloaded(&pool, full)),
+        Err(full) => {
+            let offer = offer(door, arrival, &reserved.principal);
+            Err(overloaded(&pool, full, offer))
+        }
     }
 }
 
@@ -136,9 +143,16 @@ fn shortest(arrival: &Arrival, reserved: &Reserved, ask: &Ask) -> Option<Arc<Poo
     least.or(ordered.first()).map(|target| target.pool.clone())
 }
 
-fn ask(door: &Door, arrival: &Arrival, reserved: &Reserved, hints: Hints) -> Ask {
+fn ask(door: &Door, arrival: &Arrival, reserved: &Reserved, hints: &Hints) -> Ask {
     let young_days = arrival.policy.config.admission.young_days;
     let (lineage, principal) = admission::lineage(&reserved.principal, young_days, arrival.at);
+    let bid = hints.bid.as_ref().filter(|_| reserved.principal.is_anonymous());
+    let lineage = match bid.and_then(|bid| bid.to_str().ok()) {
+        Some(bid) => {
+            lineage.in_parts(door.efforts.parts(arrival.at, reserved.principal.network, bid))
+        }
+        None => lineage,
+    };
     let body = u64::try_from(reserved.asked.body.len()).unwrap_or(u64::MAX);
     let sketch = admission::sketch(principal, &reserved.asked.body);
     let seen = lock(&door.repeats).seen(arrival.started, sketch);
@@ -154,7 +168,15 @@ fn ask(door: &Door, arrival: &Arrival, reserved: &Reserved, hints: Hints) -> Ask
     }
 }
 
-fn overloaded(pool: &Pool, full: Full) -> Refusal {
+/// What a stranger may do to come sooner; of those who are known nothing is asked.
+fn offer(door: &Door, arrival: &Arrival, principal: &Principal) -> Option<Offer> {
+    principal.is_anonymous().then(|| Offer {
+        challenge: door.efforts.challenge(arrival.at, principal.network),
+        effort: door.efforts.suggested().max(EFFORT_UNIT),
+    })
+}
+
+fn overloaded(pool: &Pool, full: Full, offer: Option<Offer>) -> Refusal {
     let (wait, longest) = (full.wait.as_secs(), full.longest.as_secs());
     let why = match full.short {
         Short::Time => format!(
@@ -163,7 +185,7 @@ fn overloaded(pool: &Pool, full: Full) -> Refusal {
         ),
         Short::Memory => format!("no room for another waiting request at `{}`", pool.name()),
     };
-    Refusal::Overloaded { why, wait_s: wait.max(1), retry_after: full.retry_after }
+    Refusal::Overloaded { why, wait_s: wait.max(1), retry_after: full.retry_after, offer }
 }
 
 impl Queued {

@@ -113,10 +113,10 @@ pub async fn serve(
     // May this principal have this model, and is its quota enough?
     let reserved = reserve::reserve(door, arrival, guarded)?;
     // Who goes first when not everybody can: at once, after a wait, or not at all.
-    let hints = enter::Hints::read(&head.headers);
+    let turn = enter::enter(door, arrival, reserved, &enter::Hints::read(&head.headers))?;
     // Its lines are pieces of the connection's read buffer, which a request that waits must not keep.
     drop(head);
-    match enter::enter(door, arrival, reserved, hints)? {
+    match turn {
         // Boxed: these steps' states are large, and a request that waits is in none of them.
         enter::Turn::Now(entered) => Box::pin(proceed(door, arrival, entered)).await,
         enter::Turn::Later(queued) => queued::wait(door, arrival, queued).await,

@@ -12,6 +12,8 @@ mod conservation;
 #[cfg(test)]
 mod dialects;
 #[cfg(test)]
+mod effort;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod floods;

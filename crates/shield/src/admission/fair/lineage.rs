@@ -2,6 +2,8 @@
 
 use surgewall_core::principal::Class;
 
+use super::super::work::Work;
+
 /// Counters below the class: group, account, key, delegated user.
 pub const LEVELS_MAX: usize = 4;
 
@@ -11,6 +13,7 @@ pub struct Lineage {
     class: Class,
     young: bool,
     depth: u8,
+    parts: u8,
     ids: [u64; LEVELS_MAX],
 }
 
@@ -26,7 +29,20 @@ impl Lineage {
         let mut levels = [0; LEVELS_MAX];
         let depth = ids.len().min(LEVELS_MAX);
         levels[..depth].copy_from_slice(&ids[..depth]);
-        Self { class, young, depth: u8::try_from(depth.max(1)).unwrap_or(1), ids: levels }
+        Self { class, young, depth: u8::try_from(depth.max(1)).unwrap_or(1), parts: 1, ids: levels }
+    }
+
+    /// The same, for a request that counts as one of so many `parts`: its lineage's
+    /// counters are charged that much less, and so it comes sooner. Its class is
+    /// charged all of it.
+    #[must_use]
+    pub fn in_parts(self, parts: u8) -> Self {
+        Self { parts: parts.max(1), ..self }
+    }
+
+    /// What its counters are charged for `work`.
+    pub(super) fn counted(&self, work: Work) -> Work {
+        Work(work.0.div_ceil(u64::from(self.parts)))
     }
 
     /// Its class.

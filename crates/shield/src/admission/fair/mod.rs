@@ -91,7 +91,8 @@ impl<T: Copy> FairQueue<T> {
     pub fn push(&mut self, lineage: &Lineage, work: Work, item: T) -> Handle {
         let class = lineage.class();
         let leaf = self.tree.join(lineage);
-        let handle = self.waiting.append(self.tree.line_mut(leaf), leaf, class, work, item);
+        let (line, counted) = (self.tree.line_mut(leaf), lineage.counted(work));
+        let handle = self.waiting.append(line, leaf, class, (work, counted), item);
         self.tree.lengthen(leaf, work);
         if self.tree.queued(class) == 1 {
             self.classes.enter(class);
@@ -103,7 +104,7 @@ impl<T: Copy> FairQueue<T> {
     pub fn remove(&mut self, handle: Handle) -> Option<T> {
         let (leaf, class, work) = self.waiting.at(handle).map(|at| (at.leaf, at.class, at.work))?;
         let item = self.waiting.unlink(self.tree.line_mut(leaf), handle)?;
-        self.tree.shorten(leaf, work, false);
+        self.tree.shorten(leaf, work, None);
         if self.tree.queued(class) == 0 {
             self.classes.leave(class);
         }
@@ -140,9 +141,9 @@ impl<T: Copy> FairQueue<T> {
     pub fn pop_class(&mut self, class: Class) -> Option<Next<T>> {
         let handle = self.first(class)?;
         let next = self.next_of(handle)?;
-        let leaf = self.waiting.at(handle)?.leaf;
+        let (leaf, counted) = self.waiting.at(handle).map(|at| (at.leaf, at.counted))?;
         self.waiting.unlink(self.tree.line_mut(leaf), handle)?;
-        self.tree.shorten(leaf, next.work, true);
+        self.tree.shorten(leaf, next.work, Some(counted));
         self.classes.serve(class, next.work);
         if self.tree.queued(class) == 0 {
             self.classes.leave(class);
@@ -152,20 +153,20 @@ impl<T: Copy> FairQueue<T> {
 
     /// Charges a request that was dispatched without waiting.
     pub fn charge(&mut self, lineage: &Lineage, work: Work) {
-        self.tree.charge(lineage, work, true);
+        self.tree.charge(lineage, lineage.counted(work), true);
         self.classes.serve(lineage.class(), work);
     }
 
     /// Charges more for a request that runs already.
     pub fn top_up(&mut self, lineage: &Lineage, work: Work) {
-        self.tree.charge(lineage, work, false);
+        self.tree.charge(lineage, lineage.counted(work), false);
         self.classes.top_up(lineage.class(), work);
     }
 
     /// Gives back what was charged too much, but never so much that a lineage gets
     /// before where it was lifted to when it began to wait.
     pub fn refund(&mut self, lineage: &Lineage, work: Work) {
-        self.tree.refund(lineage, work);
+        self.tree.refund(lineage, lineage.counted(work));
         self.classes.refund(lineage.class(), work);
     }
 
@@ -279,6 +280,19 @@ mod tests {
         let served: Vec<u32> = (0..80).filter_map(|_| queue.pop()).map(|next| next.item).collect();
         let count = |class| served.iter().filter(|name| **name == class).count();
         assert_eq!([count(0), count(1), count(2), count(3)], [40, 20, 10, 10]);
+    }
+
+    #[test]
+    fn who_counts_in_parts_comes_more_often_and_starves_nobody() {
+        let mut queue = queue();
+        for _ in 0..40 {
+            let _ = queue.push(&of(&[1]), Work(100), 1);
+            let _ = queue.push(&of(&[2]).in_parts(4), Work(100), 2);
+        }
+        let served: Vec<u32> = (0..40).filter_map(|_| queue.pop()).map(|next| next.item).collect();
+        let count = served.iter().filter(|one| **one == 2).count();
+        assert!((31..=33).contains(&count), "four of five: {count}");
+        assert_eq!(queue.charged_to(CLASS), Work(4_000), "the class pays all of it");
     }
 
     #[test]

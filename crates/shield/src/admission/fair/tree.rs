@@ -110,10 +110,9 @@ impl Tree {
         }
     }
 
-    /// A request of `work` was taken out of the line of `leaf`. `serves`: it was the
-    /// first, and is charged for.
-    pub(super) fn shorten(&mut self, leaf: u32, work: Work, serves: bool) {
-        let served = serves.then_some(work);
+    /// A request of `work` was taken out of the line of `leaf`. `served`: it was the
+    /// first, and so much is charged for it.
+    pub(super) fn shorten(&mut self, leaf: u32, work: Work, served: Option<Work>) {
         let own = self.nodes.at(leaf);
         if own.level.is_some() {
             self.shortened(leaf, leaf, own.line.len() + 1, served);

@@ -39,6 +39,8 @@ impl Line {
 pub(super) struct Place<T> {
     pub(super) item: T,
     pub(super) work: Work,
+    /// What its lineage's counters are charged for that.
+    pub(super) counted: Work,
     /// The node whose line it is in.
     pub(super) leaf: u32,
     pub(super) class: Class,
@@ -87,7 +89,7 @@ impl<T: Copy> Waiting<T> {
         line: &mut Line,
         leaf: u32,
         class: Class,
-        work: Work,
+        (work, counted): (Work, Work),
         item: T,
     ) -> Handle {
         let number = line.next;
@@ -95,6 +97,7 @@ impl<T: Copy> Waiting<T> {
         let mut place = Place {
             item,
             work,
+            counted,
             leaf,
             class,
             taken: true,
