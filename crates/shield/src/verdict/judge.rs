@@ -7,7 +7,7 @@ use surgewall_core::id::PublicId;
 use surgewall_core::incident::{Counterfactual, IncidentEvent, Numbers, Reason, Step, Verdict};
 
 use super::incident::{Finding, Open, shortfall};
-use super::reading::{Context, Reading, read};
+use super::reading::{Context, FELL_PERCENT, Reading, read};
 use super::tick::Tick;
 use super::usual::Learnt;
 use super::window::Window;
@@ -54,6 +54,26 @@ struct Pool {
     window: Window,
     learnt: Learnt,
     was_slow: bool,
+    /// Whether it was ever seen full before this incident.
+    was_full: bool,
+}
+
+impl Pool {
+    /// What its numbers alone do not tell.
+    fn context(&self, observe: bool) -> Context {
+        let both = self.window.power().zip(self.learnt.power());
+        let least = |usual: u64| usual / 100 * FELL_PERCENT;
+        // Where the pool was never full, it could do more than was asked of it.
+        let enough = |usual| if self.learnt.was_full() { least(usual) } else { usual };
+        Context {
+            nothing_ended: self.window.nothing_ended(),
+            was_slow: self.was_slow,
+            observe,
+            fell: both.is_some_and(|(now, usual)| now < least(usual)),
+            does_as_usual: both.is_some_and(|(now, usual)| now >= enough(usual)),
+            was_full: self.was_full,
+        }
+    }
 }
 
 /// A pool as it stands after a tick.
@@ -102,22 +122,23 @@ impl Judge {
         let pressed = pool.window.pressed();
         let reading = if pressed {
             pool.learnt.disturbed();
-            let nothing_ended = pool.window.nothing_ended();
-            read(&numbers, Context { nothing_ended, was_slow: pool.was_slow, observe })
+            read(&numbers, pool.context(observe))
         } else {
             if !is_open {
+                pool.was_full = pool.learnt.was_full();
                 pool.learnt.calm(&numbers, pool.window.done());
             }
             None
         };
-        let slow = |reading: &Reading| {
-            reading.verdict == Verdict::UpstreamSlow
-                || reading.also.contains(&Verdict::UpstreamSlow)
-        };
-        if let Some(reading) = &reading {
-            pool.was_slow |= slow(reading);
-            if let Some(capacity) = numbers.capacity.filter(|_| !pool.was_slow) {
-                pool.learnt.full(capacity);
+        if pressed {
+            let verdict = reading.as_ref().map(|reading| reading.verdict);
+            let named = reading.as_ref().is_some_and(Reading::names_slowness);
+            // Beside another cause it may be the onset's, when many prompts are read at once.
+            let may_be = matches!(verdict, Some(Verdict::UpstreamSlow | Verdict::Unclear));
+            pool.was_slow |= named && may_be;
+            if let Some(capacity) = numbers.capacity.filter(|_| !pool.was_slow && !named) {
+                let (_, done) = pool.window.done();
+                pool.learnt.full(capacity, done);
             }
         }
         Look { pool: Arc::clone(&tick.pool), numbers, pressed, reading }

@@ -12,7 +12,7 @@ const CAPACITY_ERROR_PERCENT: u64 = 5;
 /// Requests in the window that are enough to judge by.
 const REQUESTS_MIN: u64 = 5;
 /// The part of its usual capacity below which a pool's capacity fell, in percent.
-const FELL_PERCENT: u64 = 70;
+pub(super) const FELL_PERCENT: u64 = 70;
 /// How far above the usual demand still is usual, in percent: 20 requests
 /// scatter by as much. The usual capacity is at least what was carried.
 const SCATTER_PERCENT: u64 = 25;
@@ -34,6 +34,13 @@ pub(super) struct Reading {
     pub(super) reasons: Vec<Reason>,
 }
 
+impl Reading {
+    /// Whether the servers are slow, or may be.
+    pub(super) fn names_slowness(&self) -> bool {
+        self.verdict == Verdict::UpstreamSlow || self.also.contains(&Verdict::UpstreamSlow)
+    }
+}
+
 /// What the numbers alone do not tell.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Context {
@@ -43,6 +50,13 @@ pub(super) struct Context {
     pub(super) was_slow: bool,
     /// Admission only observes: latencies mirror the load.
     pub(super) observe: bool,
+    /// The servers do less than [`FELL_PERCENT`] of what is usual.
+    pub(super) fell: bool,
+    /// They do as much as usual.
+    pub(super) does_as_usual: bool,
+    /// The usual capacity was measured while the pool was full, and is not only
+    /// what was asked of it, as of before this incident.
+    pub(super) was_full: bool,
 }
 
 /// Whether the pool itself is slow, and by which signs.
@@ -58,11 +72,11 @@ pub(super) fn read(numbers: &Numbers, context: Context) -> Option<Reading> {
     let slow = slowness(numbers, context);
     let Some(capacity) = numbers.capacity else { return Some(without_capacity(numbers, &slow)) };
     let margin = capacity / 100 * CAPACITY_ERROR_PERCENT;
-    let low = decide(numbers, capacity - margin, &slow);
-    let high = decide(numbers, capacity + margin, &slow);
+    let decide = |capacity| decide(numbers, capacity, &slow, context.was_full);
+    let (low, high) = (decide(capacity - margin), decide(capacity + margin));
     match (low, high) {
         (Some(low), Some(high)) if low.verdict == high.verdict => {
-            Some(decide(numbers, capacity, &slow).unwrap_or(low))
+            Some(decide(capacity).unwrap_or(low))
         }
         (Some(low), Some(high)) => {
             let mut between = low.reasons;
@@ -99,7 +113,7 @@ fn without_capacity(numbers: &Numbers, slow: &Slowness) -> Reading {
 }
 
 /// The cause, if the capacity is exactly `capacity`.
-fn decide(numbers: &Numbers, capacity: u64, slow: &Slowness) -> Option<Reading> {
+fn decide(numbers: &Numbers, capacity: u64, slow: &Slowness, was_full: bool) -> Option<Reading> {
     let demand = Demand::of(numbers);
     if demand.all <= capacity {
         // The calls that ended were still quick: the capacity is not what it was.
@@ -115,7 +129,7 @@ fn decide(numbers: &Numbers, capacity: u64, slow: &Slowness) -> Option<Reading> 
     } else if demand.known <= capacity {
         unknown_or_known(&demand, capacity)
     } else {
-        known_or_more(&demand, capacity, usual, slow)
+        known_or_more(&demand, capacity, usual.filter(|_| was_full), slow)
     };
     reading.reasons.insert(0, Reason::DemandAboveCapacity);
     add_contributions(&mut reading, &demand, capacity, slow);
@@ -198,7 +212,7 @@ fn unknown_or_known(demand: &Demand, capacity: u64) -> Reading {
     choose((Verdict::UnknownDemand, unknown), (Verdict::KnownDemand, known), reasons)
 }
 
-/// Known demand alone does not fit.
+/// Known demand alone does not fit. `usual`: the usual capacity, if the pool was ever full.
 fn known_or_more(demand: &Demand, capacity: u64, usual: Option<u64>, slow: &Slowness) -> Reading {
     let mut reasons = vec![Reason::KnownAboveCapacity];
     if slow.is && usual.is_none_or(|usual| demand.known <= scattered(usual)) {
@@ -228,6 +242,12 @@ fn known_or_more(demand: &Demand, capacity: u64, usual: Option<u64>, slow: &Slow
             reasons.push(Reason::TwoCauses);
             return unclear(&[Verdict::KnownDemand, Verdict::UnknownDemand], reasons);
         }
+    }
+    let hardly_grew = |(known, _): (u64, u64)| known < demand.known / 2;
+    if usual.is_none() && demand.grown.is_some_and(hardly_grew) {
+        // Nobody knows whether the pool ever could do it.
+        reasons.push(Reason::TwoCauses);
+        return unclear(&[Verdict::KnownDemand, Verdict::UpstreamSlow], reasons);
     }
     found(Verdict::KnownDemand, vec![], reasons)
 }
@@ -278,7 +298,8 @@ fn slowness(numbers: &Numbers, context: Context) -> Slowness {
         .filter(|(is, _)| *is && !context.observe)
         .map(|(_, reason)| reason)
     };
-    let mut is = over(SLOW_PERCENT).next().is_some();
+    // Servers that do as much as ever are late because they have all that they can do.
+    let mut is = over(SLOW_PERCENT).next().is_some() && !context.does_as_usual;
     signs.extend(over(SLUGGISH_PERCENT));
     let calls = numbers.ended.max(numbers.faults);
     if numbers.faults >= FAULTS_MIN && numbers.faults * 100 >= calls * FAULTS_PERCENT {
@@ -289,8 +310,7 @@ fn slowness(numbers: &Numbers, context: Context) -> Slowness {
         signs.push(Reason::NothingServed);
         is = true;
     }
-    let usual = numbers.usual.capacity.unwrap_or(0);
-    let fell = numbers.capacity.is_some_and(|capacity| capacity < usual / 100 * FELL_PERCENT);
+    let fell = context.fell;
     // Other prompts make other numbers: a lower capacity alone is no proof, but
     // at an unchanged demand it is.
     let proven = context.was_slow || !signs.is_empty() || is_as_usual(numbers);

@@ -109,6 +109,8 @@ pub struct Served {
     /// expected when they arrived. Estimates are high on purpose; in one unit
     /// their error leaves both sides of a comparison alike.
     pub done: Flow,
+    /// What they really were, in work: who asks changes what is expected, not this.
+    pub used: u64,
     /// How long they ran, added up, in milliseconds.
     pub busy_ms: u64,
 }

@@ -20,22 +20,25 @@ pub(super) struct Learnt {
     calm: Mean,
     known: [Mean; 2],
     unknown: [Mean; 2],
-    done: Mean,
-    /// The capacity measured while every sequence was in use.
-    full: Mean,
+    /// What was done in a second, as it was expected and as it was.
+    done: [Mean; 2],
+    /// The capacity that was measured, and what was done in a second, while every
+    /// sequence was in use.
+    full: [Mean; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Calm {
     known: Rate,
     unknown: Rate,
-    done: Rate,
+    done: [u64; 2],
 }
 
 impl Learnt {
     /// A second in which nobody waited and no incident was open.
-    pub(super) fn calm(&mut self, numbers: &Numbers, done: Rate) {
-        self.quarantine.push_back(Calm { known: numbers.known, unknown: numbers.unknown, done });
+    pub(super) fn calm(&mut self, numbers: &Numbers, done: (u64, u64)) {
+        let (known, unknown, done) = (numbers.known, numbers.unknown, done.into());
+        self.quarantine.push_back(Calm { known, unknown, done });
         if self.quarantine.len() <= QUARANTINE_TICKS {
             return;
         }
@@ -45,7 +48,9 @@ impl Learnt {
         self.known[1].add(known.work);
         self.unknown[0].add(unknown.requests_milli);
         self.unknown[1].add(unknown.work);
-        self.done.add(done.work);
+        for (mean, done) in self.done.iter_mut().zip(done) {
+            mean.add(done);
+        }
     }
 
     /// Somebody waits: what just was is not usual.
@@ -54,8 +59,23 @@ impl Learnt {
     }
 
     /// The pool was full, and nothing said that it was slow.
-    pub(super) fn full(&mut self, capacity: u64) {
-        self.full.add(capacity);
+    pub(super) fn full(&mut self, capacity: u64, done: u64) {
+        for (mean, value) in self.full.iter_mut().zip([capacity, done]) {
+            mean.add(value);
+        }
+    }
+
+    /// Whether the pool was seen full for long enough. If not, what is usual is only
+    /// what was asked of it.
+    pub(super) const fn was_full(&self) -> bool {
+        self.full[1].count >= LEARNT_TICKS_MIN
+    }
+
+    /// The work that is usually done in a second, as it was and not as it was expected.
+    pub(super) fn power(&self) -> Option<u64> {
+        let done = (self.calm.count >= LEARNT_TICKS_MIN).then(|| self.done[1].value());
+        let full = self.was_full().then(|| self.full[1].value());
+        done.max(full).filter(|work| *work > 0)
     }
 
     /// What is usual, as far as enough was learnt.
@@ -64,8 +84,9 @@ impl Learnt {
         let rate = |[requests, work]: &[Mean; 2]| {
             is_learnt.then(|| Rate { requests_milli: requests.value(), work: work.value() })
         };
-        let done = is_learnt.then(|| self.done.value());
-        let full = (self.full.count >= LEARNT_TICKS_MIN).then(|| self.full.value());
+        let done = is_learnt.then(|| self.done[0].value());
+        let [full, _] = &self.full;
+        let full = (full.count >= LEARNT_TICKS_MIN).then(|| full.value());
         Usual {
             known: rate(&self.known),
             unknown: rate(&self.unknown),

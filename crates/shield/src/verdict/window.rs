@@ -36,6 +36,7 @@ struct Second {
     refused: u64,
     longest_wait_ms: u64,
     ended: Flow,
+    used: u64,
     faults: u64,
     busy: bool,
     ttft_percent: Option<u32>,
@@ -85,9 +86,11 @@ impl Window {
                 u64::try_from(part / u128::from(FADE_S * 1_000)).unwrap_or(u64::MAX)
             };
             let done = Flow { requests: keep(before), work: keep(self.ended.done.work) };
-            self.ended = Served { done, busy_ms: keep(self.ended.busy_ms) };
+            let (used, busy_ms) = (keep(self.ended.used), keep(self.ended.busy_ms));
+            self.ended = Served { done, used, busy_ms };
         }
         self.ended.done = self.ended.done.plus(served.done);
+        self.ended.used = self.ended.used.saturating_add(served.used);
         self.ended.busy_ms = self.ended.busy_ms.saturating_add(served.busy_ms);
     }
 
@@ -112,17 +115,32 @@ impl Window {
     /// what one sequence does in a second, over the calls that ended. A ratio of
     /// sums is right also while long calls have not ended yet.
     fn capacity(&self) -> Option<u64> {
+        self.of_all_sequences(self.ended.done.work)
+    }
+
+    /// The same in what the calls really were. It does not change with who asks, so
+    /// it can be compared with another time. It is rather too high while calls from
+    /// before the pool was full still count: each had more of the server to itself.
+    pub(super) fn power(&self) -> Option<u64> {
+        self.of_all_sequences(self.ended.used)
+    }
+
+    fn of_all_sequences(&self, work: u64) -> Option<u64> {
         if self.ended.done.requests < ENDED_MIN || self.ended.busy_ms == 0 {
             return None;
         }
-        let work = u128::from(self.ended.done.work) * u128::from(self.sequences) * 1_000;
+        let work = u128::from(work) * u128::from(self.sequences) * 1_000;
         u64::try_from(work / u128::from(self.ended.busy_ms)).ok().filter(|work| *work > 0)
     }
 
-    /// What the pool did per second over the window, in work.
-    pub(super) fn done(&self) -> Rate {
+    /// What the pool did per second over the window, as it was expected and as it was.
+    pub(super) fn done(&self) -> (u64, u64) {
         let (taken, millis) = self.taken();
-        rate(sum(taken, |second| second.ended), millis)
+        let flow = |second: &Second| Flow { requests: second.used, work: second.ended.work };
+        let Flow { requests: used, work } = sum(taken, flow);
+        let per_second = |work: u64| u128::from(work) * 1_000 / u128::from(millis.max(1));
+        let whole = |work| u64::try_from(per_second(work)).unwrap_or(u64::MAX);
+        (whole(work), whole(used))
     }
 
     /// The newest seconds, as many as it takes, and their length in milliseconds.
@@ -187,6 +205,7 @@ fn second(tick: &PoolTick, millis: u64) -> Second {
     let mut second = Second {
         millis,
         ended: tick.served.done,
+        used: tick.served.used,
         faults: tick.health.faults,
         busy: tick.in_flight > 0,
         ttft_percent: tick.health.ttft_ratio.map(percent),

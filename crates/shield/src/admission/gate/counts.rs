@@ -72,8 +72,9 @@ impl PoolCounts {
         counts.longest_wait_ms = counts.longest_wait_ms.max(millis);
     }
 
-    pub(super) fn ended(&mut self, work: Work, took: Duration) {
-        one(&mut self.served.done, work);
+    pub(super) fn ended(&mut self, expected: Work, used: Work, took: Duration) {
+        one(&mut self.served.done, expected);
+        self.served.used = self.served.used.saturating_add(used.0);
         self.served.busy_ms += u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     }
 }

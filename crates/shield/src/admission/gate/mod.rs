@@ -342,7 +342,7 @@ impl<T, R> Gate<T, R> {
                     self.predictor.served(cost, done, took);
                 }
                 if used.is_some() || ticket.dispatched.is_some() {
-                    self.counts.ended(done, took);
+                    self.counts.ended(done, cost, took);
                 }
             }
         }

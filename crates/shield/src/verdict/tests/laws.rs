@@ -40,7 +40,7 @@ fn pool() -> impl Strategy<Value = PoolTick> {
             pool: Arc::from("p"),
             classes,
             grown,
-            served: Served { done, busy_ms },
+            served: Served { done, used: done.work, busy_ms },
             sequences,
             in_flight,
             health: Health { ttft_ratio: health.0, tpot_ratio: health.1, faults: health.2 },

@@ -20,6 +20,8 @@ struct Case {
     tpot: Option<u32>,
     faults: u64,
     requests: Option<u64>,
+    /// The usual capacity is only what was asked for.
+    never_full: bool,
     context: Context,
 }
 
@@ -45,6 +47,12 @@ impl Case {
     fn tpot(self, percent: u32) -> Self {
         Self { tpot: Some(percent), ..self }
     }
+    fn does_as_usual(self) -> Self {
+        Self { context: Context { does_as_usual: true, ..self.context }, ..self }
+    }
+    fn never_full(self) -> Self {
+        Self { never_full: true, ..self }
+    }
     /// Of 20 calls.
     fn faults(self, faults: u64) -> Self {
         Self { faults, ..self }
@@ -60,6 +68,13 @@ impl Case {
     }
     fn observed(self) -> Self {
         Self { context: Context { observe: true, ..self.context }, ..self }
+    }
+
+    /// The servers' own power moves as the capacity does, and was seen full.
+    fn context(&self) -> Context {
+        let usual = self.usual.map_or(0, |(_, _, capacity)| capacity);
+        let fell = self.capacity.is_some_and(|capacity| capacity * 100 < usual * 70);
+        Context { fell, was_full: !self.never_full, ..self.context }
     }
 
     fn numbers(&self) -> Numbers {
@@ -96,7 +111,7 @@ fn rate(work: u64) -> Rate {
 
 fn check(cases: &[(&str, Case, Option<Verdict>, &[Verdict])]) {
     for (name, case, expected, also) in cases {
-        let reading = read(&case.numbers(), case.context);
+        let reading = read(&case.numbers(), case.context());
         let found = reading.as_ref().map(|reading| reading.verdict);
         assert_eq!(found, *expected, "{name}: {reading:?}");
         let said = reading.as_ref().map_or(&[][..], |reading| &reading.also);
@@ -184,6 +199,37 @@ fn servers_that_are_slow() {
             case(6_000, 0, 0).tpot(900).observed(),
             Some(Known),
             &[],
+        ),
+    ]);
+}
+
+#[test]
+fn servers_that_do_as_much_as_ever_are_not_slow() {
+    let late = case(2_000, 0, 0).ttft(2_000);
+    let flooded = case(3_100, 6_000, 0).ttft(2_000);
+    check(&[
+        ("first tokens are late", late, Some(Slow), &[]),
+        ("and all places are in use", late.does_as_usual(), None, &[]),
+        ("in a flood", flooded, Some(Unknown), &[Slow]),
+        ("in a flood, and as usual", flooded.does_as_usual(), Some(Unknown), &[]),
+        ("calls fail all the same", late.faults(9).does_as_usual(), Some(Slow), &[]),
+    ]);
+}
+
+#[test]
+fn a_pool_that_was_never_full_may_have_lost_what_was_never_asked_of_it() {
+    let busy = |known| case(known, 0, 0).usual(3_000, 0, 3_000).capacity(2_900);
+    check(&[
+        ("it was full", busy(5_000), Some(Known), &[]),
+        ("it never was", busy(5_000).never_full(), Some(Unclear), &[Known, Slow]),
+        ("twice as much", busy(6_000).never_full(), Some(Known), &[]),
+        ("hardly less", busy(5_998).never_full(), Some(Unclear), &[Known, Slow]),
+        ("nothing is usual", case(5_000, 0, 0).never_full(), Some(Known), &[]),
+        (
+            "late first tokens too",
+            busy(6_000).ttft(600).never_full(),
+            Some(Unclear),
+            &[Slow, Known],
         ),
     ]);
 }

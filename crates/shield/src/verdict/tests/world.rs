@@ -144,7 +144,7 @@ impl World {
                 tick.classes[class].offered.requests.min(self.queues[class]);
         }
         let busy = done * 1_000_000 / weather.speed_milli.max(1);
-        tick.served = Served { done: flow(done), busy_ms: busy };
+        tick.served = Served { done: flow(done), used: done * WORK, busy_ms: busy };
         tick.in_flight =
             u32::try_from(busy / 1_000).unwrap_or(u32::MAX).max(1).min(weather.sequences);
         if done == 0 && self.queues.iter().any(|queued| *queued > 0) {

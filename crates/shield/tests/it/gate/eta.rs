@@ -8,9 +8,9 @@ use std::time::Duration;
 use surgewall_core::principal::Class;
 use surgewall_shield::admission::fair::Shares;
 use surgewall_shield::admission::gate::Terms;
-use surgewall_testkit::traffic::{Flood, Patience, Phase, Population, flood};
+use surgewall_testkit::traffic::{Patience, Phase, Population};
 
-use super::sim::{CAPACITY_PER_S, Sim, Told, Waited, terms};
+use super::sim::{Sim, Told, Waited, flooded, terms};
 
 /// Seconds of the flood, of a run of [`RUN_S`].
 const FLOOD_S: Range<u64> = 30..130;
@@ -32,13 +32,7 @@ const WIDTH_S: f64 = 3.0;
 
 /// A flood of strangers, in capacities.
 fn strangers(multiple: f64) -> Vec<Population> {
-    flood(&Flood {
-        capacity_per_s: CAPACITY_PER_S,
-        multiple,
-        from: Duration::from_secs(FLOOD_S.start),
-        until: Duration::from_secs(FLOOD_S.end),
-        ..Flood::default()
-    })
+    flooded(multiple, FLOOD_S, 1.0)
 }
 
 /// The same, where the population called `name` asks for `factor` times as much from [`THEN_S`] on.
@@ -60,7 +54,7 @@ fn and_then(multiple: f64, name: &str, factor: f64) -> Vec<Population> {
 /// Half a minute of flood in every minute.
 fn waves() -> Vec<Population> {
     let mut populations = strangers(10.0);
-    for one in populations.iter_mut().filter(|one| one.phases.len() > 1) {
+    for one in populations.iter_mut().filter(|one| ["anonymous", "young"].contains(&one.name)) {
         let rate = one.phases[1].requests_per_s;
         let phase = |half: u64| Phase {
             from: Duration::from_secs(30 * half),

@@ -3,3 +3,4 @@
 mod eta;
 mod shares;
 mod sim;
+mod verdict;

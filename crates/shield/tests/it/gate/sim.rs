@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use surgewall_core::clock::{Clock, Timestamp};
@@ -12,13 +13,15 @@ use surgewall_core::principal::Class;
 use surgewall_shield::admission::capacity::{End, Gauges};
 use surgewall_shield::admission::eta::Eta;
 use surgewall_shield::admission::fair::{Lineage, Shares};
-use surgewall_shield::admission::gate::{Arrived, Ask, Gate, Terms, TicketId};
+use surgewall_shield::admission::gate::{
+    Arrived, Ask, ClassCounts, Gate, PoolCounts, Terms, TicketId,
+};
 use surgewall_shield::verdict::{IncidentEvent, Judge, Judged, Tick};
 use surgewall_testkit::engine::{Engine, Job, JobId, Settings};
-use surgewall_testkit::traffic::{self, Arrival, Population, Traffic};
+use surgewall_testkit::traffic::{self, Arrival, Flood, Phase, Population, Traffic};
 
 /// What the engine does, full, at the crowd's sizes: requests per second.
-pub(crate) const CAPACITY_PER_S: f64 = 5.92;
+const CAPACITY_PER_S: f64 = 5.92;
 /// After so long a waiting client is told its range, and again.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
 /// Between two looks at who leaves and who is told.
@@ -79,8 +82,13 @@ pub(crate) struct Sim {
     /// What was judged, second by second.
     pub(crate) said: Vec<Judged>,
     pub(crate) events: Vec<IncidentEvent>,
-    /// What is added to the wall clock.
-    pub(crate) jump: Duration,
+    /// What happened in all, by class; and for how many seconds in a row somebody
+    /// waited at most and nobody was let in.
+    pub(crate) totals: [ClassCounts; 4],
+    pub(crate) stalled_s: [u64; 4],
+    /// Where the wall clock stands still, in milliseconds.
+    pub(crate) clock_at: Option<u64>,
+    stalls: [u64; 4],
     judge: Judge,
     traffic: Peekable<Traffic>,
     clients: BTreeMap<TicketId, Client>,
@@ -100,7 +108,22 @@ pub(crate) fn terms() -> Terms {
     }
 }
 
-pub(crate) fn class_of(class: traffic::Class) -> Class {
+/// A crowd of so many capacities in those seconds; before and after it those who
+/// are known ask for the part `calm` of what they ask for then.
+pub(crate) fn flooded(multiple: f64, seconds: Range<u64>, calm: f64) -> Vec<Population> {
+    let [from, until] = [seconds.start, seconds.end].map(Duration::from_secs);
+    let capacity_per_s = CAPACITY_PER_S;
+    let flood = Flood { capacity_per_s, multiple, from, until, ..Flood::default() };
+    let mut populations = traffic::flood(&flood);
+    for one in populations.iter_mut().filter(|one| one.phases.len() == 1) {
+        let rate = one.phases[0].requests_per_s;
+        let phases = [(Duration::ZERO, calm * rate), (from, rate), (until, calm * rate)];
+        one.phases = phases.map(|(from, requests_per_s)| Phase { from, requests_per_s }).to_vec();
+    }
+    populations
+}
+
+fn class_of(class: traffic::Class) -> Class {
     match class {
         traffic::Class::Established => Class::Established,
         traffic::Class::Verified => Class::Verified,
@@ -122,7 +145,10 @@ impl Sim {
             waited: Vec::new(),
             said: Vec::new(),
             events: Vec::new(),
-            jump: Duration::ZERO,
+            totals: Default::default(),
+            stalled_s: [0; 4],
+            stalls: [0; 4],
+            clock_at: None,
             judge: Judge::new(),
             traffic: Traffic::new(seed, populations, until).peekable(),
             clients: BTreeMap::new(),
@@ -269,6 +295,20 @@ impl Sim {
         }
     }
 
+    fn count(&mut self, counts: &PoolCounts) {
+        let waiting = self.gate.view().waiting;
+        for (at, class) in counts.classes.iter().enumerate() {
+            let total = &mut self.totals[at];
+            total.offered.requests += class.offered.requests;
+            total.admitted.requests += class.admitted.requests;
+            total.left += class.left;
+            total.refused += class.refused;
+            let stalls = waiting[at].requests > 0 && class.admitted.requests == 0;
+            self.stalls[at] = if stalls { self.stalls[at] + 1 } else { 0 };
+            self.stalled_s[at] = self.stalled_s[at].max(self.stalls[at]);
+        }
+    }
+
     fn second(&mut self) {
         let (now, gauges) = (self.at(), self.engine.gauges());
         let count = |value: usize| u32::try_from(value).ok();
@@ -289,8 +329,10 @@ impl Sim {
         let _ = self.gate.tick(now, Duration::ZERO);
         self.pump();
         let counts = self.gate.take_counts();
+        self.count(&counts);
         let pool = self.gate.view().tick("local", &counts);
-        let at = u64::try_from((self.now + self.jump).as_millis()).unwrap_or(u64::MAX);
+        let at = u64::try_from(self.now.as_millis()).unwrap_or(u64::MAX);
+        let at = self.clock_at.unwrap_or(at);
         let tick = Tick {
             at: Timestamp::from_millis(at),
             elapsed: Duration::from_secs(1),
