@@ -127,9 +127,12 @@ pub struct UserCreate {
 pub struct UserSet {
     /// Which account.
     pub user: String,
-    /// Its class.
+    /// Its class, granted.
     #[serde(default)]
     pub class: Option<Class>,
+    /// Its class is no longer granted: it is earned by rule again.
+    #[serde(default)]
+    pub by_rule: bool,
     /// Its group.
     #[serde(default)]
     pub group: Option<Assign>,

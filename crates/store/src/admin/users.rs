@@ -78,6 +78,19 @@ pub(super) fn reclass(row: &mut AccountRow, (class, why): (Class, ClassReason), 
     (row.class, row.class_why) = (class, why);
 }
 
+/// Nobody grants `row` its class any more: it begins with what the rule gives
+/// it, and its days of good use go on. One that is by rule stays as it is.
+fn take_back(row: &mut AccountRow, now: Timestamp) {
+    if matches!(row.class_why, ClassReason::Default | ClassReason::Issuer | ClassReason::Earned) {
+        return;
+    }
+    if row.external.is_none() {
+        // It may have been made with a granted one.
+        row.class_given = Class::New;
+    }
+    reclass(row, given(row), now);
+}
+
 /// A suspension takes what was earned: the account is known from now on, and
 /// its days of good use count for nothing. Whether its class changed by that.
 fn begin_anew(row: &mut AccountRow, now: Timestamp) -> bool {
@@ -134,6 +147,13 @@ pub(super) async fn set<P: People>(
 ) -> Result<Step, AdminError> {
     let mut row = find::account(office, &asked.user).await?;
     let mut changed = Vec::new();
+    if asked.by_rule {
+        if asked.class.is_some() {
+            return Err(AdminError::invalid("a class is granted or by rule, not both"));
+        }
+        take_back(&mut row, office.now());
+        changed.extend([format!("class={}", row.class), "by_rule=true".to_owned()]);
+    }
     if let Some(class) = asked.class {
         class_of_account(class)?;
         reclass(&mut row, granted(class), office.now());

@@ -222,6 +222,34 @@ async fn a_change_of_account_or_group_is_seen_by_all_its_keys_at_once() {
 }
 
 #[tokio::test]
+async fn a_grant_is_taken_back_and_the_class_is_by_rule_again() {
+    let desk = Desk::new().await;
+    let (granted, plain) = ("granted@example.org", "plain@example.org");
+    let made = UserCreate { class: Some(Class::Verified), ..user_create(granted) };
+    desk.ask(Request::UserCreate(made)).await.unwrap();
+    desk.user(plain).await;
+    let grant = UserSet { class: Some(Class::Established), ..user_set(plain) };
+    desk.ask(Request::UserSet(grant)).await.unwrap();
+    desk.pass(60);
+    let both = UserSet { class: Some(Class::New), by_rule: true, ..user_set(plain) };
+    assert!(desk.ask(Request::UserSet(both)).await.is_err(), "granted or by rule");
+    let mut taken_at = desk.now();
+    for name in [granted, plain, plain] {
+        let back = UserSet { by_rule: true, ..user_set(name) };
+        let view = user(desk.ask(Request::UserSet(back)).await.unwrap());
+        assert_eq!((view.class, view.class_why), (Class::New, ClassReason::Default), "{name}");
+        assert_eq!(view.class_since, taken_at, "{name}: taken back once");
+        if name == granted {
+            desk.pass(60);
+            taken_at = desk.now();
+        }
+    }
+    let desk = desk.restart().await;
+    let view = user(desk.ask(Request::UserShow(named(granted))).await.unwrap());
+    assert_eq!((view.class, view.class_why), (Class::New, ClassReason::Default));
+}
+
+#[tokio::test]
 async fn a_key_is_changed_in_place() {
     let desk = Desk::new().await;
     let (_, secret) = desk.key(key_named("app")).await;

@@ -160,6 +160,9 @@ pub(crate) struct UserSet {
     /// How far it is trusted: established, verified, new or anonymous
     #[arg(long)]
     pub(crate) class: Option<Class>,
+    /// Take back a granted class: it is earned by rule again
+    #[arg(long, conflicts_with = "class")]
+    pub(crate) by_rule: bool,
     /// Put it into this group
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: Option<String>,
