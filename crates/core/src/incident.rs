@@ -161,7 +161,7 @@ pub struct Numbers {
     pub in_flight: u32,
     /// Requests that wait.
     pub waiting: u64,
-    /// The longest wait that ended in the window, in milliseconds.
+    /// The longest wait in the window, ended or not, in milliseconds.
     pub longest_wait_ms: u64,
     /// Calls that ended.
     pub ended: u64,
@@ -270,7 +270,7 @@ pub struct ClassTotals {
     pub left: u64,
     /// Requests that were refused.
     pub refused: u64,
-    /// The longest wait that ended, in milliseconds.
+    /// The longest wait, ended or not, in milliseconds.
     pub longest_wait_ms: u64,
 }
 

@@ -141,7 +141,7 @@ pub struct ClassStatus {
     pub refused_per_s_milli: u64,
     /// Requests that wait now.
     pub waiting: u64,
-    /// The longest wait that ended in the window, in milliseconds.
+    /// The longest wait in the window, ended or not, in milliseconds.
     pub longest_wait_ms: u64,
 }
 

@@ -98,7 +98,7 @@ pub struct ClassTick {
     pub refused: u64,
     /// Requests that wait now.
     pub waiting: Flow,
-    /// The longest wait that ended, in milliseconds.
+    /// The longest wait, ended or not, in milliseconds.
     pub longest_wait_ms: u64,
 }
 

@@ -34,11 +34,19 @@ impl<T, R> Gate<T, R> {
         }
     }
 
-    /// Takes back places that nobody came for: a client that does not read what
-    /// it is told must not keep the upstream idle. Should it come yet, it is let in.
-    pub(super) fn take_back(&mut self, now: Instant) {
+    /// Looks at everybody's time: how long who waits has waited, and takes back
+    /// places that nobody came for. A client that does not read what it is told
+    /// must not keep the upstream idle. Should it come yet, it is let in.
+    pub(super) fn look_round(&mut self, now: Instant) {
         for ticket in self.tickets.values_mut() {
-            let Phase::Running { since } = ticket.phase else { continue };
+            let since = match ticket.phase {
+                Phase::Running { since } => since,
+                Phase::Queued { since, .. } => {
+                    let waited = now.saturating_duration_since(since);
+                    self.counts.waited(ticket.ask.lineage.class(), waited);
+                    continue;
+                }
+            };
             let late = now.saturating_duration_since(since) > CLAIM_MAX;
             if late && ticket.dispatched.is_none() && !ticket.taken_back {
                 ticket.taken_back = true;

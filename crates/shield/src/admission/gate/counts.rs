@@ -27,7 +27,7 @@ pub struct ClassCounts {
     pub slow: u64,
     /// Streams that were ended for somebody more trusted, or in observe mode would have been.
     pub shed: u64,
-    /// The longest wait that ended, in milliseconds.
+    /// The longest wait, ended or not, in milliseconds.
     pub longest_wait_ms: u64,
 }
 

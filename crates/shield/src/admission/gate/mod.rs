@@ -368,7 +368,7 @@ impl<T, R> Gate<T, R> {
     /// was its own lateness, and says nothing. If it stays late, the server's
     /// refusals and gauges alone are judged.
     pub fn tick(&mut self, now: Instant, lag: Duration) -> Option<Change> {
-        self.take_back(now);
+        self.look_round(now);
         self.watch_surplus(now);
         let elapsed = self.claims.tick(now);
         self.predictor.tick(elapsed);

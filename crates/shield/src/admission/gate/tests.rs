@@ -7,6 +7,7 @@ use surgewall_core::principal::Class;
 
 use super::charge::CLAIM_MAX;
 use super::*;
+use crate::admission::capacity::LATE_TICKS;
 use crate::admission::fair::{Lineage, Shares};
 
 /// A gate that is trusted with `limit` requests at once, and the hands of a clock.
@@ -316,6 +317,20 @@ fn a_door_that_is_late_itself_does_not_judge_the_server() {
 }
 
 #[test]
+fn a_door_that_stays_late_goes_by_what_the_server_refuses() {
+    let mut bench = Bench::new(terms(64));
+    let moved = |bench: &mut Bench| {
+        let id = bench.goes(Class::Established, 1);
+        bench.gate.dispatched(bench.now, id, true);
+        bench.gate.finish(bench.now, id, End::Overloaded, None);
+        bench.now += Duration::from_secs(1);
+        bench.gate.tick(bench.now, 2 * LAG_MAX).is_some()
+    };
+    let moves: Vec<bool> = (0..LATE_TICKS).map(|_| moved(&mut bench)).collect();
+    assert_eq!(moves, [false, false, false, false, true]);
+}
+
+#[test]
 fn a_place_that_nobody_comes_for_is_taken_back_and_given_again_to_who_comes_late() {
     let mut bench = Bench::new(terms(2));
     let absent = bench.goes(Class::New, 1);
@@ -396,4 +411,22 @@ fn what_is_probably_cached_costs_nothing_until_the_upstream_says_otherwise() {
         assert_eq!(after - before, paid, "{thought} {found} {used:?}");
     }
     bench.gate.expects(999, 5);
+}
+
+#[test]
+fn the_longest_wait_counts_before_it_ends() {
+    let mut bench = Bench::new(terms(4));
+    (0..3).for_each(|who| drop(bench.goes(Class::New, who)));
+    let (waiting, _) = bench.waits(Class::New, 3);
+    bench.now += Duration::from_secs(7);
+    let _ = bench.gate.tick(bench.now, Duration::ZERO);
+    let longest = |bench: &mut Bench| bench.gate.take_counts().classes.map(|of| of.longest_wait_ms);
+    assert_eq!(longest(&mut bench), [0, 0, 7_000, 0]);
+    bench.now += Duration::from_secs(1);
+    let _ = bench.gate.tick(bench.now, Duration::ZERO);
+    assert_eq!(longest(&mut bench), [0, 0, 8_000, 0]);
+    bench.gate.finish(bench.now, waiting, End::Cancelled, None);
+    bench.now += Duration::from_secs(1);
+    let _ = bench.gate.tick(bench.now, Duration::ZERO);
+    assert_eq!(longest(&mut bench), [0; 4]);
 }
