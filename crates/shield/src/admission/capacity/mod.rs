@@ -151,7 +151,9 @@ impl Capacity {
             window_at: now,
             window: Window::default(),
             flights: Flights::default(),
-            first_token: Baseline::new(50, 25),
+            // A lower part of loaded samples would be the quick ones of a service that
+            // thinks for times that differ, and no proof that it is quicker.
+            first_token: Baseline::new(50, 40),
             per_token: Baseline::new(TOKEN_TIME_PERCENT, TOKEN_TIME_PERCENT),
             per_whole_token: Baseline::new(50, 50),
             paced_at: None,

@@ -416,7 +416,9 @@ fn what_is_probably_cached_costs_nothing_until_the_upstream_says_otherwise() {
 #[test]
 fn the_longest_wait_counts_before_it_ends() {
     let mut bench = Bench::new(terms(4));
-    (0..3).for_each(|who| drop(bench.goes(Class::New, who)));
+    for who in 0..3 {
+        let _ = bench.goes(Class::New, who);
+    }
     let (waiting, _) = bench.waits(Class::New, 3);
     bench.now += Duration::from_secs(7);
     let _ = bench.gate.tick(bench.now, Duration::ZERO);
