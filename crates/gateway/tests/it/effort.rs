@@ -56,11 +56,11 @@ async fn a_stranger_that_is_refused_is_offered_work_and_who_is_known_is_not() {
 async fn who_worked_comes_sooner_and_who_did_not_still_comes() {
     let (double, door) = door(20, 60).await;
     let (idle, busy) = (stranger(&door, "10.1.0.1"), stranger(&door, "10.2.0.1"));
-    let first = spawn(&door.client().await, 20, &[]);
-    in_flight(&double, 1).await;
     let network = "10.2.0.1".parse().map(surgewall_core::principal::Network::of).unwrap();
     let challenge = door.door().efforts.challenge(door.door().clock.now(), network);
     let bids: Vec<_> = (0..3).map(|n| effort::bid(&challenge, 3 * EFFORT_UNIT + n)).collect();
+    let first = spawn(&door.client().await, 40, &[]);
+    in_flight(&double, 1).await;
     let mut waits = Vec::new();
     for (bid, count) in bids.iter().zip(0..) {
         for (name, client, headers) in
