@@ -48,7 +48,7 @@ pub(crate) struct Load {
     #[arg(long, default_value_t = 20, value_name = "S", value_parser = clap::value_parser!(u64).range(5..=600))]
     pub(crate) warmup: u64,
     /// The same seed, the same traffic
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 2, value_name = "N")]
     pub(crate) seed: u64,
     /// How to print the score; json has the chart's numbers too
     #[arg(long, value_enum, default_value_t = Shape::Text, value_name = "FORMAT")]

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Capacity, Why, window::Window};
 
 /// Good windows in a row, all with a limit that held back, after which its end is looked for again.
-const GOOD_WINDOWS_MAX: u32 = 8;
+const GOOD_WINDOWS_MAX: u32 = 4;
 /// The largest step, as a divisor of the limit.
 const STEP_PART: u32 = 8;
 /// The smallest such step.

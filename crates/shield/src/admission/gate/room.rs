@@ -9,7 +9,7 @@ use crate::admission::work::Work;
 const LARGEST_PART: u64 = 4;
 /// How far `established` may get ahead of its turn in the headroom: the work that
 /// the whole pool does in so many seconds.
-const LEAD_MAX_S: f64 = 3.0;
+const LEAD_MAX_S: f64 = 5.0;
 
 impl<T, R> Gate<T, R> {
     /// Whose turn it is, if there is room for its next request.

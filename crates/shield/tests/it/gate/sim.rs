@@ -79,6 +79,8 @@ pub(crate) struct Sim {
     pub(crate) honesty: Honesty,
     /// What became of those who waited.
     pub(crate) waited: Vec<Waited>,
+    /// From the arrival of each request to its first token.
+    pub(crate) first_tokens: Vec<(Class, Duration)>,
     /// What was judged, second by second.
     pub(crate) said: Vec<Judged>,
     pub(crate) events: Vec<IncidentEvent>,
@@ -143,6 +145,7 @@ impl Sim {
             gate: Gate::new(origin, terms()),
             honesty: Honesty::True,
             waited: Vec::new(),
+            first_tokens: Vec::new(),
             said: Vec::new(),
             events: Vec::new(),
             totals: Default::default(),
@@ -265,6 +268,8 @@ impl Sim {
             running.output = u64::from(output.produced);
             if output.produced == 1 {
                 self.gate.first_token(now, running.id);
+                let took = self.now.saturating_sub(running.arrival.at);
+                self.first_tokens.push((class_of(running.arrival.class), took));
             } else {
                 running.tokens += 1;
                 running.waited += self.now.saturating_sub(running.last);

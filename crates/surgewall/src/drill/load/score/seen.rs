@@ -20,6 +20,9 @@ const LEAD_MAX: Duration = Duration::from_secs(10);
 const SERVED_PERCENT: f64 = 99.9;
 /// Added to the unloaded first token, in mean service times of one place.
 const FIRST_PLACES: f64 = 4.0;
+/// What `established` is guaranteed of the capacity unless the configuration says
+/// otherwise, in percent: who asks for more waits like the others.
+const GUARANTEED_PERCENT: f64 = 45.0;
 /// After the flood's end.
 const RECOVERY_MAX: Duration = Duration::from_secs(5);
 /// Requests of so long are looked at together for the recovery.
@@ -114,14 +117,22 @@ impl<'a> Seen<'a> {
         let seen = Spread::of(&firsts);
         let bound = self.unloaded_ms.p99 + self.grace_ms();
         let unloaded = figures::millis(self.unloaded_ms.p99);
-        let tells = seen.count > 0 && self.unloaded_ms.count > 0;
+        let asked_for = self.flooded.iter().filter(|one| one.class == Class::Established);
+        let part = 100.0 * self.work_s(asked_for) / (flood.end - flood.start).as_secs_f64();
+        let is_within = part <= GUARANTEED_PERCENT;
+        let tells = seen.count > 0 && self.unloaded_ms.count > 0 && is_within;
+        let more = if is_within {
+            String::new()
+        } else {
+            format!(", but they asked for {part:.0} % of the capacity: more than their share")
+        };
         Line {
             what: "established first token, p99",
             asked: format!(
                 "at most {}: unloaded {unloaded} and {FIRST_PLACES} mean services of a place",
                 figures::millis(bound)
             ),
-            seen: format!("{} over {} requests", figures::millis(seen.p99), seen.count),
+            seen: format!("{} over {} requests{more}", figures::millis(seen.p99), seen.count),
             result: if tells { Mark::of(seen.p99 <= bound) } else { Mark::CouldNotTell },
         }
     }
