@@ -59,7 +59,7 @@ async fn who_worked_comes_sooner_and_who_did_not_still_comes() {
     let network = "10.2.0.1".parse().map(surgewall_core::principal::Network::of).unwrap();
     let challenge = door.door().efforts.challenge(door.door().clock.now(), network);
     let bids: Vec<_> = (0..3).map(|n| effort::bid(&challenge, 3 * EFFORT_UNIT + n)).collect();
-    let first = spawn(&door.client().await, 40, &[]);
+    let first = spawn(&door.client().await, 100, &[]);
     in_flight(&double, 1).await;
     let mut waits = Vec::new();
     for (bid, count) in bids.iter().zip(0..) {
