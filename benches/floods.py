@@ -23,11 +23,11 @@ import re
 import shutil
 import statistics
 import subprocess
-import tempfile
 import threading
 import time
 
-from gateways import Program, Surgewall
+import gateways
+from gateways import Surgewall
 from side_by_side import ROOT, commit, load_average, machine
 
 # What an attack may open: connections at once, and new ones a second.
@@ -73,19 +73,10 @@ class Door(Surgewall):
         return text.replace("[limits]\n", f"[limits]{LIMITS}")
 
 
-class Setup:
+class Setup(gateways.Setup):
     def __init__(self, options):
-        self.programs = pathlib.Path(options.programs).resolve()
-        self.gateway_core, self.load_core = options.cores
+        super().__init__(options, "floods")
         self.polite = ["chrt", "--fifo", str(REALTIME["attacker"])] if options.realtime else ["nice", "-n", "10"]
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="surgewall-floods-"))
-
-    def double(self):
-        folder = self.folder / "double"
-        folder.mkdir()
-        command = [self.programs / "model-double", "--records", "0"]
-        program = Program(command, self.load_core, folder)
-        return program, int(program.line().rsplit(":", 1)[1])
 
     def on_load_core(self, *command, polite=False):
         words = ["taskset", "-c", str(self.load_core), *(self.polite if polite else []), *map(str, command)]

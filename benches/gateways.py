@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 
@@ -120,6 +121,37 @@ class Program:
                 self.process.wait()
         self.process.stdout.close()
         self.log.close()
+
+
+class Setup:
+    """Where a benchmark's programs are, which cores they have, and a folder for what they write."""
+
+    def __init__(self, options, name):
+        self.programs = pathlib.Path(options.programs).resolve()
+        self.gateway_core, self.load_core = options.cores
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"surgewall-{name}-"))
+        self.count = 0
+
+    def fresh(self, name):
+        """A folder that nobody had yet; it is not made."""
+        self.count += 1
+        return self.folder / f"{self.count}-{name}"
+
+    def double(self, *words):
+        """The model-server double, and its port."""
+        folder = self.fresh("double")
+        folder.mkdir()
+        command = [self.programs / "model-double", "--records", "0", *words]
+        program = Program(command, self.load_core, folder)
+        return program, int(program.line().rpartition(":")[2])
+
+
+class PeersSetup(Setup):
+    """The same, with the peers that were loaded."""
+
+    def __init__(self, options, name):
+        super().__init__(options, name)
+        self.made = pathlib.Path(options.made).resolve()
 
 
 def cpu_between(before, after):
@@ -284,19 +316,8 @@ class LiteLlm(Gateway):
         self.version = subprocess.run(
             [python / "python", "-c", say], capture_output=True, text=True, check=True
         ).stdout.strip()
-        self.key = "sk-" + secrets.token_hex(24)
-        self.folder.joinpath("config.yaml").write_text(json.dumps({
-            "model_list": [{
-                "model_name": "double",
-                "litellm_params": {
-                    "model": "openai/double",
-                    "api_base": f"http://127.0.0.1:{self.upstream}/v1",
-                    "api_key": "unused",
-                },
-            }],
-            "general_settings": {"master_key": self.key},
-            "litellm_settings": {"telemetry": False},
-        }))
+        self.prepare()
+        self.folder.joinpath("config.yaml").write_text(json.dumps(self.configuration()))
         env = environment(
             self.folder,
             PATH=f"{python}:{os.environ['PATH']}",
@@ -311,6 +332,24 @@ class LiteLlm(Gateway):
         program = self.run(command, env=env)
         drain(program)
         return program
+
+    def prepare(self):
+        """What has to be there before its configuration."""
+        self.key = "sk-" + secrets.token_hex(24)
+
+    def configuration(self):
+        return {
+            "model_list": [{
+                "model_name": "double",
+                "litellm_params": {
+                    "model": "openai/double",
+                    "api_base": f"http://127.0.0.1:{self.upstream}/v1",
+                    "api_key": "unused",
+                },
+            }],
+            "general_settings": {"master_key": self.key},
+            "litellm_settings": {"telemetry": False},
+        }
 
 
 class Portkey(Gateway):
@@ -341,6 +380,12 @@ class Envoy(Gateway):
     name = "envoy"
     label = "Envoy"
     fast = True
+    # Requests and connections at once that its own bounds allow: far more than come.
+    at_once_max = 20000
+
+    def filters(self):
+        """HTTP filters before the router."""
+        return []
 
     def start(self):
         binary = next(self.setup.made.joinpath("envoy").rglob("_bin/envoy"))
@@ -354,10 +399,10 @@ class Envoy(Gateway):
         manager = {
             "@type": f"{kind}.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "bench",
-            "http_filters": [{
-                "name": "router",
-                "typed_config": {"@type": f"{kind}.http.router.v3.Router"},
-            }],
+            "http_filters": [
+                *self.filters(),
+                {"name": "router", "typed_config": {"@type": f"{kind}.http.router.v3.Router"}},
+            ],
             "route_config": {"virtual_hosts": [{
                 "name": "all", "domains": ["*"],
                 "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "double", "timeout": "0s"}}],
@@ -370,9 +415,9 @@ class Envoy(Gateway):
             "clusters": [{
                 "name": "double", "type": "STATIC", "connect_timeout": "2s",
                 "load_assignment": {"cluster_name": "double", "endpoints": [{"lb_endpoints": [endpoint]}]},
-                "circuit_breakers": {"thresholds": [{
-                    "max_connections": 20000, "max_requests": 20000, "max_pending_requests": 20000,
-                }]},
+                "circuit_breakers": {"thresholds": [
+                    dict.fromkeys(("max_connections", "max_requests", "max_pending_requests"), self.at_once_max)
+                ]},
             }],
         }}))
         program = self.run([binary, "-c", "envoy.json", "--concurrency", "1", "--log-level", "error"])

@@ -17,10 +17,9 @@ import pathlib
 import resource
 import shutil
 import statistics
-import tempfile
 import time
 
-from gateways import Program
+from gateways import PeersSetup, Program
 from overload_peers import CAPACITY_PER_S, LONGEST_WAIT_S, PEERS, SLOTS, Door, make_keys
 from side_by_side import ROOT, commit, load_average, machine, percentile
 
@@ -41,27 +40,12 @@ KIB_PER_QUEUED_MAX = 24
 QUEUED_BODY_BYTES = 1 << 10
 
 
-class Setup:
+class Setup(PeersSetup):
     def __init__(self, options):
-        self.made = pathlib.Path(options.made).resolve()
-        self.programs = pathlib.Path(options.programs).resolve()
-        self.gateway_core, self.load_core = options.cores
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="surgewall-overload-"))
+        super().__init__(options, "overload")
         self.keys = make_keys()
         self.keys_file = self.folder / "keys.json"
         self.keys_file.write_text(json.dumps(self.keys))
-        self.count = 0
-
-    def fresh(self, name):
-        self.count += 1
-        return self.folder / f"{self.count}-{name}"
-
-    def double(self, *words):
-        folder = self.fresh("double")
-        folder.mkdir()
-        command = [self.programs / "model-double", "--records", "0", *words]
-        program = Program(command, self.load_core, folder)
-        return program, int(program.line().rpartition(":")[2])
 
 
 def work_s(tokens_in, tokens_out):

@@ -163,6 +163,10 @@ class EnvoyAdaptive(Envoy):
     # Who passes the filter by.
     passes = "Bearer est-"
     measured = {"requests": 10, "at_least": 10, "every": "5s"}
+    at_once_max = 9000
+
+    def filters(self):
+        return [self.adaptive()]
 
     def adaptive(self):
         """The filter, passed by where the key's prefix says so."""
@@ -193,43 +197,6 @@ class EnvoyAdaptive(Envoy):
                 "prefix_match_map": {"map": {self.passes: {"action": {"name": "skip", "typed_config": skip}}}},
             }},
         }}
-
-    def start(self):
-        binary = next(self.setup.made.joinpath("envoy").rglob("_bin/envoy"))
-        said = subprocess.run([binary, "--version"], capture_output=True, text=True).stdout
-        self.version = re.search(r"/(\d+\.\d+\.\d+)", said).group(1)
-
-        def address(port):
-            return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
-
-        kind = "type.googleapis.com/envoy.extensions.filters"
-        manager = {
-            "@type": f"{kind}.network.http_connection_manager.v3.HttpConnectionManager",
-            "stat_prefix": "bench",
-            "http_filters": [
-                self.adaptive(),
-                {"name": "router", "typed_config": {"@type": f"{kind}.http.router.v3.Router"}},
-            ],
-            "route_config": {"virtual_hosts": [{
-                "name": "all", "domains": ["*"],
-                "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "double", "timeout": "0s"}}],
-            }]},
-        }
-        chain = {"filters": [{"name": "hcm", "typed_config": manager}]}
-        endpoint = {"endpoint": {"address": address(self.upstream)}}
-        self.folder.joinpath("envoy.json").write_text(json.dumps({"static_resources": {
-            "listeners": [{"name": "l", "address": address(self.port), "filter_chains": [chain]}],
-            "clusters": [{
-                "name": "double", "type": "STATIC", "connect_timeout": "2s",
-                "load_assignment": {"cluster_name": "double", "endpoints": [{"lb_endpoints": [endpoint]}]},
-                "circuit_breakers": {"thresholds": [{
-                    "max_connections": 9000, "max_requests": 9000, "max_pending_requests": 9000,
-                }]},
-            }],
-        }}))
-        program = self.run([binary, "-c", "envoy.json", "--concurrency", "1", "--log-level", "error"])
-        drain(program)
-        return program
 
 
 class EnvoyPlain(EnvoyAdaptive):
@@ -266,28 +233,8 @@ class LiteLlmLimits(LiteLlm):
     # The established have none: the deployment's own is above what they ask for.
     limited = ("verified", "new", "anonymous")
 
-    def start(self):
+    def prepare(self):
         self.folder.joinpath("custom_auth.py").write_text(self.auth())
-        python = self.setup.made / "litellm/bin"
-        say = "import importlib.metadata as m; print(m.version('litellm'))"
-        self.version = subprocess.run(
-            [python / "python", "-c", say], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        self.folder.joinpath("config.yaml").write_text(json.dumps(self.configuration()))
-        env = environment(
-            self.folder,
-            PATH=f"{python}:{os.environ['PATH']}",
-            LITELLM_LOCAL_MODEL_COST_MAP="True",
-            LITELLM_MODE="PRODUCTION",
-            LITELLM_LOG="ERROR",
-            LITELLM_TELEMETRY="False",
-            NO_PROXY="*",
-        )
-        command = [python / "litellm", "--config", "config.yaml", "--host", "127.0.0.1"]
-        command += ["--port", self.port, "--num_workers", "1"]
-        program = self.run(command, env=env)
-        drain(program)
-        return program
 
     def auth(self):
         """Who a key is: the module that `custom_auth` names."""

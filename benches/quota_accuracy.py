@@ -23,10 +23,9 @@ import resource
 import shutil
 import statistics
 import subprocess
-import tempfile
 import time
 
-from gateways import Program, Surgewall
+from gateways import PeersSetup, Surgewall
 from overload_peers import LiteLlmLimits
 from side_by_side import ROOT, commit, load_average, machine
 
@@ -94,14 +93,6 @@ class Peer(LiteLlmLimits):
         return made
 
 
-class Setup:
-    def __init__(self, options):
-        self.made = pathlib.Path(options.made).resolve()
-        self.programs = pathlib.Path(options.programs).resolve()
-        self.gateway_core, self.load_core = options.cores
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="surgewall-quota-"))
-
-
 async def ask(port, key, tokens, bounded, rate=TOKENS_PER_S):
     """One request: its status and the tokens it used, by the answer's own count."""
     asked = {"model": "double", "messages": [{
@@ -162,12 +153,9 @@ async def race(port, key, limit, count, seed, bounded):
 def measure(setup, kind, limit, count, number, bounded):
     """A fresh door each: nothing of an earlier window is left."""
     folder = setup.folder / f"{kind.name}-{limit}-{count}-{number}"
-    double_folder = setup.folder / f"double-{kind.name}-{limit}-{count}-{number}"
-    double_folder.mkdir(parents=True)
-    double = Program([setup.programs / "model-double", "--records", "0"], setup.load_core, double_folder)
+    double, port = setup.double()
     gateway = None
     try:
-        port = int(double.line().rpartition(":")[2])
         one = type(kind.__name__, (kind,), {"tokens": limit})
         gateway = one(setup, port, folder)
         said = asyncio.run(race(gateway.port, gateway.quota_key, limit, count, number, bounded))
@@ -239,7 +227,7 @@ def main():
     options = parse()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    setup = Setup(options)
+    setup = PeersSetup(options, "quota")
     os.sched_setaffinity(0, {setup.load_core})
     kinds = {"surgewall": Door, "litellm": Peer}
     result = {

@@ -18,11 +18,10 @@ import platform
 import shutil
 import statistics
 import subprocess
-import tempfile
 import time
 
 import gateways
-from gateways import PEERS, Program, cpu_between
+from gateways import PEERS, PeersSetup, Program, cpu_between
 from tables import long_tables, write_readme
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -32,19 +31,9 @@ DIRECT = "direct"
 OPTIONAL = ("portkey", "envoy")
 
 
-class Setup:
+class Setup(PeersSetup):
     def __init__(self, options):
-        self.made = pathlib.Path(options.made).resolve()
-        self.programs = pathlib.Path(options.programs).resolve()
-        self.gateway_core, self.load_core = options.cores
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="surgewall-bench-"))
-
-    def double(self, *words):
-        folder = self.folder / f"double-{len(list(self.folder.iterdir()))}"
-        folder.mkdir()
-        command = [self.programs / "model-double", "--records", "0", *words]
-        program = Program(command, self.load_core, folder)
-        return program, int(program.line().rpartition(":")[2])
+        super().__init__(options, "bench")
 
     def load(self, *words, **more):
         folder = self.folder / "load"
