@@ -134,8 +134,8 @@ fn hash(bid: &str) -> u64 {
 /// Does the work: a bid on `challenge`.
 #[must_use]
 pub fn bid(challenge: &str, effort: u32) -> String {
-    let bids = (0..u64::MAX).map(|nonce| format!("{challenge}:{effort}:{nonce}"));
-    bids.into_iter().find(|bid| read(bid).is_some()).unwrap_or_default()
+    let mut bids = (0..u64::MAX).map(|nonce| format!("{challenge}:{effort}:{nonce}"));
+    bids.find(|bid| read(bid).is_some()).unwrap_or_default()
 }
 
 #[cfg(test)]

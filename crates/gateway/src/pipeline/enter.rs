@@ -147,12 +147,9 @@ fn ask(door: &Door, arrival: &Arrival, reserved: &Reserved, hints: &Hints) -> As
     let young_days = arrival.policy.config.admission.young_days;
     let (lineage, principal) = admission::lineage(&reserved.principal, young_days, arrival.at);
     let bid = hints.bid.as_ref().filter(|_| reserved.principal.is_anonymous());
-    let lineage = match bid.and_then(|bid| bid.to_str().ok()) {
-        Some(bid) => {
-            lineage.in_parts(door.efforts.parts(arrival.at, reserved.principal.network, bid))
-        }
-        None => lineage,
-    };
+    let bid = bid.and_then(|bid| bid.to_str().ok());
+    let parts = |bid| door.efforts.parts(arrival.at, reserved.principal.network, bid);
+    let lineage = lineage.in_parts(bid.map_or(1, parts));
     let body = u64::try_from(reserved.asked.body.len()).unwrap_or(u64::MAX);
     let sketch = admission::sketch(principal, &reserved.asked.body);
     let seen = lock(&door.repeats).seen(arrival.started, sketch);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use surgewall_core::config::admission::Classes;
 use surgewall_testkit::load::{Row, Spread};
 use surgewall_testkit::traffic::{Arrival, Class, Traffic};
 
@@ -20,9 +21,6 @@ const LEAD_MAX: Duration = Duration::from_secs(10);
 const SERVED_PERCENT: f64 = 99.9;
 /// Added to the unloaded first token, in mean service times of one place.
 const FIRST_PLACES: f64 = 4.0;
-/// What `established` is guaranteed of the capacity unless the configuration says
-/// otherwise, in percent: who asks for more waits like the others.
-const GUARANTEED_PERCENT: f64 = 45.0;
 /// After the flood's end.
 const RECOVERY_MAX: Duration = Duration::from_secs(5);
 /// Requests of so long are looked at together for the recovery.
@@ -119,7 +117,8 @@ impl<'a> Seen<'a> {
         let unloaded = figures::millis(self.unloaded_ms.p99);
         let asked_for = self.flooded.iter().filter(|one| one.class == Class::Established);
         let part = 100.0 * self.work_s(asked_for) / (flood.end - flood.start).as_secs_f64();
-        let is_within = part <= GUARANTEED_PERCENT;
+        // The drill's door has the default shares; who asks for more waits like the others.
+        let is_within = part <= 100.0 * Classes::default().established.share;
         let tells = seen.count > 0 && self.unloaded_ms.count > 0 && is_within;
         let more = if is_within {
             String::new()
