@@ -21,4 +21,5 @@ pub mod quota;
 pub mod random;
 pub mod refusal;
 pub mod secret;
+pub mod subject;
 pub mod usage;
