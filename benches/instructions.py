@@ -17,6 +17,7 @@ ROOM = 1.10
 COUNTS = {
     "key_verify": (["instr_key"], 2_000, "one key found by its text"),
     "quota_decision": (["instr_quota"], 10_000, "reserved on two limits and settled, at a million keys"),
+    "admission_decision": (["instr_admission"], 10_000, "queued, told its place and taken, at a million principals and 50,000 queued"),
     "stream_openai_to_openai": (["instr_wire", "openai-openai"], 50, "a stream of 200 events, as it is"),
     "stream_openai_to_anthropic": (["instr_wire", "openai-anthropic"], 50, "a stream of 200 events, translated"),
     "stream_anthropic_to_openai": (["instr_wire", "anthropic-openai"], 50, "a stream of 200 events, translated"),

@@ -46,6 +46,9 @@ models = ["gpt-double"]
 
 # A crash settles a request at its last checkpoint: at most a second or so many tokens old.
 CHECKPOINT_TOKENS = 256
+CHECKPOINT_S = 1
+# What a busy machine may add to that second.
+LATE_S = 0.5
 # Requests that are refused while the disk is full: their log lines fill more than one of its pages.
 REFUSALS = 60
 
@@ -215,6 +218,29 @@ def pays_for_what_it_gave(settled, delivered, seen):
     return most
 
 
+def crash_second(stand):
+    """A stream too slow for the checkpoint by tokens is checkpointed by the second."""
+    rate, most = 100, 0
+    for number in range(4):
+        stream = stand.stream(f"say 900\n!double rate={rate}")
+        delivered, until_s = 0, time.monotonic() + 1.6 + 0.3 * number
+        for _ in stream.texts():
+            delivered += 1
+            if time.monotonic() > until_s:
+                break
+        stand.door.kill()
+        stream.close()
+        stand.door.start()
+        _, settled = stand.reconciled()
+        (one,) = [one for one in settled if one["request_id"] == stream.request_id]
+        assert one["outcome"] == "crash" and one["source"] != "upstream", one
+        missing = delivered - one["settled"]["output"]
+        assert missing <= rate * (CHECKPOINT_S + LATE_S), (delivered, one)
+        assert one["settled"]["output"] > 0, one
+        most = max(most, missing)
+    return f"4 kills of a stream of {rate} tokens a second: at most {most} tokens after the last checkpoint"
+
+
 # -- a full disk
 
 
@@ -382,6 +408,7 @@ def main():
             f"faults.kill-9 (seed {arguments.seed})",
             lambda: with_stand(lambda stand: kill_rounds(stand, arguments.kills, arguments.seed)),
         ),
+        ("faults.kill-9-second", lambda: with_stand(crash_second)),
         ("faults.full-disk", full_disk),
         ("faults.drain", lambda: with_stand(drain)),
         ("faults.drain-over", lambda: with_stand(drain_too_long, more="[limits]\ndrain_s = 1\n")),

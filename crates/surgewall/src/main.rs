@@ -8,6 +8,7 @@ mod commands;
 mod drill;
 mod fault;
 mod logs;
+mod memory;
 mod place;
 mod show;
 
@@ -18,6 +19,7 @@ use clap::Parser as _;
 use crate::cli::Cli;
 
 fn main() -> ExitCode {
+    memory::keep();
     match commands::run(Cli::parse()) {
         Ok(verdict) => verdict.into(),
         Err(fault) => {

@@ -10,10 +10,6 @@ use super::file::SegmentFile;
 /// How long writes gather before they are made safe; with the sync itself it
 /// stays below the 50 ms that the configuration promises.
 const SYNC_AFTER: Duration = Duration::from_millis(30);
-/// How many such times with nothing written the thread looks again by itself.
-/// Whoever writes meanwhile need not wake it: that would cost the request that
-/// writes, and on a busy processor the thread would run before the request goes on.
-const LOOKS_IDLE_MAX: u32 = 8;
 
 /// Makes written data safe from its own thread.
 #[derive(Default)]
@@ -62,20 +58,20 @@ impl Syncer {
 
     /// The thread.
     pub(super) fn run(&self) {
-        let (mut state, mut idle) = (self.lock(), LOOKS_IDLE_MAX);
+        let mut state = self.lock();
         while !state.closing {
-            if idle == LOOKS_IDLE_MAX {
-                idle = 0;
+            if state.dirty.is_none() {
+                // Under load something is dirty again by now. Else it is woken: looking by
+                // itself meanwhile costs an idle machine more than the few wakes that it saves.
                 state = self.sleep(state);
                 continue;
             }
             let waited = self.wake.wait_timeout_while(state, SYNC_AFTER, |state| !state.closing);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            idle += 1;
             if let Some(file) = state.dirty.take() {
                 drop(state);
                 self.sync(&*file);
-                (state, idle) = (self.lock(), 0);
+                state = self.lock();
             }
         }
     }

@@ -25,6 +25,17 @@ fn it_starts_answers_and_drains() {
 }
 
 #[test]
+fn its_crash_leaves_no_dump() {
+    let site = Site::with(ANY_PORTS);
+    let mut door = site.serve(&[]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", door.pid())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    door.signal("ABRT");
+    assert_eq!(door.ended(), None, "a signal ended it");
+}
+
+#[test]
 fn without_a_configuration_it_serves_the_handbook() {
     let site = Site::new();
     site.write("other.toml", ANY_PORTS);
