@@ -8,6 +8,7 @@ pub mod apikey;
 mod class;
 pub mod clock;
 pub mod config;
+pub mod data;
 pub mod decision;
 pub mod digest;
 pub mod files;
