@@ -47,6 +47,8 @@ pub enum Record {
     Incident(Box<IncidentEvent>),
     /// The learnt capacity of a pool moved.
     Capacity(CapacityChanged),
+    /// The keys of one subject's content were destroyed: a signed receipt.
+    Erased(Erased),
 }
 
 /// Sums in tokens since the ledger began.
@@ -265,6 +267,31 @@ pub struct Changed {
     /// More, in configured words only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+/// A receipt: the keys of all content of one subject were destroyed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Erased {
+    /// When.
+    pub at: Timestamp,
+    /// Whose: a public id, the keyed hash of an end user, or `strangers`.
+    pub subject: String,
+    /// Keys destroyed; 0 where none was left.
+    pub keys: u32,
+    /// The store's Ed25519 signature over [`Erased::signed_text`], in hex.
+    pub signature: String,
+}
+
+impl Erased {
+    /// The first line of what is signed.
+    pub const PURPOSE: &'static str = "surgewall erasure 1";
+
+    /// What is signed after the line [`Erased::PURPOSE`], for the store named `store`.
+    #[must_use]
+    pub fn signed_text(&self, store: &str) -> String {
+        let Self { at, subject, keys, signature: _ } = self;
+        format!("store {store}\nat {at}\nsubject {subject}\nkeys {keys}\n")
+    }
 }
 
 impl Amounts {

@@ -55,7 +55,7 @@ impl<K> Id<K> {
 
     /// The id with these 128 bits, as stored.
     #[must_use]
-    pub fn from_u128(bits: u128) -> Self {
+    pub const fn from_u128(bits: u128) -> Self {
         Self { uuid: Uuid::from_u128(bits), kind: PhantomData }
     }
 
@@ -113,7 +113,7 @@ impl RequestId {
 
     /// The id with these bits.
     #[must_use]
-    pub fn from_u128(bits: u128) -> Self {
+    pub const fn from_u128(bits: u128) -> Self {
         Self(bits)
     }
 

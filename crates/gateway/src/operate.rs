@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use surgewall_core::config::Config;
-use surgewall_core::decision::{Changed, Record};
+use surgewall_core::decision::Record;
 use surgewall_core::id::AccountId;
 use surgewall_core::principal::{AccountRecord, Class};
 use surgewall_store::admin::{
@@ -22,8 +22,8 @@ use crate::jwt::Bearer;
 pub struct LedgerAudit<'a>(pub &'a Ledger);
 
 impl Audit for LedgerAudit<'_> {
-    async fn record(&self, changed: Changed) -> Result<(), AuditError> {
-        let written = self.0.append(Record::Changed(changed)).await;
+    async fn record(&self, record: Record) -> Result<(), AuditError> {
+        let written = self.0.append(record).await;
         written.map(|_| ()).map_err(|error| AuditError(error.to_string()))
     }
 }

@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use surgewall_core::clock::Clock;
 use surgewall_core::config::Config;
-use surgewall_core::decision::Changed;
+use surgewall_core::decision::Record;
 use surgewall_core::refusal::CredentialFault;
 use surgewall_store::admin::{Audit, AuditError, KeyCreate, Office, Reply, Request, execute};
 use surgewall_store::datadir::DataDir;
@@ -18,7 +18,7 @@ use surgewall_store::vault::Vault;
 struct Nowhere;
 
 impl Audit for Nowhere {
-    async fn record(&self, _changed: Changed) -> Result<(), AuditError> {
+    async fn record(&self, _record: Record) -> Result<(), AuditError> {
         Ok(())
     }
 }

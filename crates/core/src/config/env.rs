@@ -30,6 +30,11 @@ pub const XDG_CONFIG_HOME: Variable = Variable {
 /// `HOME`: the base of `XDG_CONFIG_HOME`'s default.
 pub const HOME: Variable =
     Variable { name: "HOME", does: "The base of XDG_CONFIG_HOME's default, `$HOME/.config`." };
+/// `CREDENTIALS_DIRECTORY`: what systemd hands over.
+pub const CREDENTIALS_DIRECTORY: Variable = Variable {
+    name: "CREDENTIALS_DIRECTORY",
+    does: "Set by systemd with `LoadCredential=`: where it holds `surgewall.key`, that is the master key unless `vault.key_file` names one.",
+};
 /// `LISTEN_FDS`: inherited listeners.
 pub const LISTEN_FDS: Variable = Variable {
     name: "LISTEN_FDS",
@@ -42,7 +47,8 @@ pub const LISTEN_PID: Variable = Variable {
 };
 
 /// All of them.
-pub const VARIABLES: [Variable; 6] = [LOG, NO_COLOR, XDG_CONFIG_HOME, HOME, LISTEN_FDS, LISTEN_PID];
+pub const VARIABLES: [Variable; 7] =
+    [LOG, NO_COLOR, XDG_CONFIG_HOME, HOME, CREDENTIALS_DIRECTORY, LISTEN_FDS, LISTEN_PID];
 
 /// The variable's value, if it is set to text.
 #[must_use]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::people::StoreError;
+use crate::vault::VaultError;
 
 /// What kind of no it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -60,6 +61,10 @@ impl AdminError {
         Self::new(ErrorKind::Conflict, message)
     }
 
+    pub(super) fn failed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Failed, message)
+    }
+
     pub(super) fn full(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Full, message)
     }
@@ -75,6 +80,17 @@ impl AdminError {
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl From<VaultError> for AdminError {
+    fn from(error: VaultError) -> Self {
+        let kind = match error {
+            VaultError::AccountsBusy { .. } => ErrorKind::Conflict,
+            VaultError::AccountsFull { .. } => ErrorKind::Full,
+            _ => ErrorKind::Failed,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

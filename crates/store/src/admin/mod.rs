@@ -16,19 +16,20 @@ mod reply;
 mod request;
 mod standing;
 mod users;
+mod vault;
 mod view;
 mod words;
 
 pub use error::{AdminError, ErrorKind};
 pub use office::{Audit, AuditError, Office, execute};
 pub use reply::{
-    DelegatedView, External, GroupView, KeyState, KeyView, LimitedUser, NewKey, Page, Reply,
-    UserView,
+    DelegatedView, ErasureView, External, GroupView, KeyState, KeyView, LimitedUser, NewKey, Page,
+    Reply, RotationView, UserView, VaultView,
 };
 pub use request::{
     AccountEnsure, Assign, Brought, EndUser, Foreign, GroupCreate, GroupSet, IMPORT_KEYS_MAX,
     KeyCreate, KeyImport, KeyList, KeySet, LIST_ROWS_MAX, List, Named, Request, UserCreate,
-    UserLimit, UserSet,
+    UserLimit, UserSet, VaultErase, Whose,
 };
 pub use standing::{Judged, judge_accounts};
 pub use users::given;

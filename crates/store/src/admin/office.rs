@@ -10,12 +10,12 @@ use std::future::Future;
 
 use surgewall_core::clock::{Clock, Timestamp};
 use surgewall_core::config::Config;
-use surgewall_core::decision::Changed;
+use surgewall_core::decision::{Changed, Record};
 
 use super::error::AdminError;
 use super::reply::Reply;
 use super::request::Request;
-use super::{delegated, groups, keys, users};
+use super::{delegated, groups, keys, users, vault};
 use crate::directory::Directory;
 use crate::people::{Change, People};
 use crate::vault::Vault;
@@ -43,11 +43,11 @@ impl<P> Office<'_, P> {
 
 /// Where changes are recorded: the ledger, or a test's list.
 pub trait Audit: Send + Sync {
-    /// Records `changed`, durable when it returns.
+    /// Writes `record`, durable when it returns.
     ///
     /// # Errors
     /// It cannot be recorded; the change is then not made.
-    fn record(&self, changed: Changed) -> impl Future<Output = Result<(), AuditError>> + Send;
+    fn record(&self, record: Record) -> impl Future<Output = Result<(), AuditError>> + Send;
 }
 
 /// A change cannot be recorded.
@@ -101,6 +101,11 @@ pub async fn execute<P: People, A: Audit>(
         _turn = Some(office.directory.lock_changes().await);
         office.directory.settle(office.people).await?;
     }
+    let request = match request {
+        Request::VaultErase(asked) => return vault::erase(office, audit, &asked).await,
+        Request::VaultRotate => return vault::rotate(office, audit).await,
+        request => request,
+    };
     match plan(office, request).await? {
         Step::Answer(reply) => Ok(*reply),
         Step::Change(plan) => carry_out(office, audit, action, *plan).await,
@@ -125,6 +130,11 @@ async fn plan<P: People>(office: &Office<'_, P>, request: Request) -> Result<Ste
         Request::KeyRevoke(asked) => keys::revoke(office, &asked).await,
         Request::KeySet(asked) => keys::set(office, asked).await,
         Request::UserLimit(asked) => delegated::limit(office, asked).await,
+        Request::VaultStatus => vault::status(office).await,
+        // They change no rows: `execute` carries them out.
+        Request::VaultErase(_) | Request::VaultRotate => {
+            Err(AdminError::invalid("no change of rows"))
+        }
     }
 }
 
@@ -141,7 +151,7 @@ pub(super) async fn carry_out<P: People, A: Audit>(
         subject: plan.subject.clone(),
         detail: plan.detail,
     };
-    audit.record(begun).await.map_err(AdminError::not_recorded)?;
+    audit.record(Record::Changed(begun)).await.map_err(AdminError::not_recorded)?;
     let attempt = office.directory.attempt(&plan.changes);
     let written = office.people.write(&plan.changes).await;
     if written.is_ok() {
@@ -156,7 +166,7 @@ pub(super) async fn carry_out<P: People, A: Audit>(
         detail: None,
     };
     // The effect is there and its beginning is recorded: the operator gets the answer.
-    if let Err(error) = audit.record(ended).await {
+    if let Err(error) = audit.record(Record::Changed(ended)).await {
         tracing::error!(%error, action, "the end of a change could not be recorded");
     }
     written?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use surgewall_core::clock::Timestamp;
+use surgewall_core::decision::Erased;
 use surgewall_core::id::PublicId;
 use surgewall_core::principal::{Class, ClassReason, DelegatedUser, Scopes};
 use surgewall_core::secret::SecretString;
@@ -43,6 +44,12 @@ pub enum Reply {
     Keys(Page<KeyView>),
     /// One end user of a delegating key.
     Delegated(DelegatedView),
+    /// How the vault is.
+    Vault(VaultView),
+    /// The receipt of an erasure.
+    Erased(ErasureView),
+    /// The master key was replaced.
+    Rotated(RotationView),
 }
 
 impl fmt::Debug for Reply {
@@ -59,6 +66,9 @@ impl fmt::Debug for Reply {
             Self::Key(_) => "Key",
             Self::Keys(_) => "Keys",
             Self::Delegated(_) => "Delegated",
+            Self::Vault(_) => "Vault",
+            Self::Erased(_) => "Erased",
+            Self::Rotated(_) => "Rotated",
         })
     }
 }
@@ -236,4 +246,51 @@ pub struct KeyView {
     /// When it was last used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
+}
+
+/// How the vault is, as an operator sees it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultView {
+    /// The master key's file.
+    pub key_file: String,
+    /// The file of the subjects' keys.
+    pub accounts_file: String,
+    /// Data keys.
+    pub keys: usize,
+    /// Whose data keys.
+    pub subjects: usize,
+    /// Subjects that were erased.
+    pub erased: usize,
+    /// Slots of the accounts file that are torn or damaged.
+    pub unreadable: usize,
+    /// When the master key was last replaced; `None` is never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<Timestamp>,
+    /// Whether a rotation was cut off and is to be gone on with.
+    pub rotating: bool,
+    /// The public half of the store's signing key, in hex.
+    pub verifying_key: String,
+}
+
+/// The receipt of an erasure, and what is needed to verify it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureView {
+    /// The id of the store.
+    pub store: String,
+    /// The receipt, as it stands in the ledger.
+    #[serde(flatten)]
+    pub receipt: Erased,
+    /// The public half of the store's signing key, in hex.
+    pub verifying_key: String,
+}
+
+/// What a rotation did.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationView {
+    /// The master key's file.
+    pub key_file: String,
+    /// Data keys that the new master key wraps.
+    pub keys: u32,
+    /// Slots that could not be read any more, and are gone with the old key.
+    pub lost: u32,
 }

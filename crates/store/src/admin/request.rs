@@ -53,6 +53,12 @@ pub enum Request {
     /// Shows or changes the limits of one end user of a delegating key. Answers
     /// [`super::Reply::Delegated`].
     UserLimit(UserLimit),
+    /// Tells how the vault is. Answers [`super::Reply::Vault`].
+    VaultStatus,
+    /// Destroys the keys of one subject's content. Answers [`super::Reply::Erased`].
+    VaultErase(VaultErase),
+    /// Makes a new master key. Answers [`super::Reply::Rotated`].
+    VaultRotate,
 }
 
 impl Request {
@@ -76,6 +82,9 @@ impl Request {
             Self::KeyRevoke(_) => "key.revoke",
             Self::KeySet(_) => "key.set",
             Self::UserLimit(_) => "user.limit",
+            Self::VaultStatus => "vault.status",
+            Self::VaultErase(_) => "vault.erase",
+            Self::VaultRotate => "vault.rotate",
         }
     }
 }
@@ -91,7 +100,8 @@ impl Request {
             | Self::GroupList(_)
             | Self::GroupShow(_)
             | Self::KeyList(_)
-            | Self::KeyShow(_) => false,
+            | Self::KeyShow(_)
+            | Self::VaultStatus => false,
             _ => true,
         }
     }
@@ -303,6 +313,33 @@ pub enum EndUser {
     Name(String),
     /// By that hash, as the ledger shows it: 32 hex digits.
     Hash(String),
+}
+
+/// What [`Request::VaultErase`] asks for.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VaultErase {
+    /// Whose content.
+    pub whose: Whose,
+}
+
+/// Whose content is meant.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// This account's.
+    Account(String),
+    /// That of a key of the operator's.
+    Key(String),
+    /// That of an end user of a delegating key.
+    User {
+        /// The key.
+        key: String,
+        /// Which of its end users.
+        user: EndUser,
+    },
+    /// That of all callers without a credential.
+    Strangers,
 }
 
 /// A page of a listing.

@@ -45,8 +45,11 @@ impl Fold {
                 requests.into_iter().for_each(|progress| self.progress(progress));
             }
             Record::Settled(settled) => self.settle(&settled),
-            Record::Refused(_) | Record::Changed(_) | Record::Incident(_) | Record::Capacity(_) => {
-            }
+            Record::Refused(_)
+            | Record::Changed(_)
+            | Record::Incident(_)
+            | Record::Capacity(_)
+            | Record::Erased(_) => {}
         }
     }
 

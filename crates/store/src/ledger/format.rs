@@ -70,6 +70,8 @@ pub(crate) enum Kind {
     Incident = 9,
     /// A move of a learnt capacity; since version 2.
     Capacity = 10,
+    /// A receipt of an erasure; since version 3.
+    Erased = 12,
 }
 
 impl Kind {
@@ -86,6 +88,7 @@ impl Kind {
             Record::Changed(_) => Self::Changed,
             Record::Incident(_) => Self::Incident,
             Record::Capacity(_) => Self::Capacity,
+            Record::Erased(_) => Self::Erased,
         }
     }
 
@@ -107,6 +110,7 @@ impl Kind {
             8 => Self::Changed,
             9 => Self::Incident,
             10 => Self::Capacity,
+            12 => Self::Erased,
             _ => return None,
         })
     }

@@ -2,107 +2,55 @@
 //!
 //! ```text
 //! master key (a file outside the data directory)
-//!   wraps  column key   -> Vault::seal, Vault::open_sealed
-//!   wraps  pepper       -> Vault::keyed_hash
-//!   wraps  a data key for each ledger segment (Vault::wrap_key)
+//!   wraps, in the file `keys` of the data directory
+//!     column key   -> Vault::seal, Vault::open_sealed
+//!     pepper       -> Vault::keyed_hash
+//!     ledger key   -> a data key for each ledger segment (Vault::wrap_key)
+//!     signing seed -> Vault::sign
+//!   wraps, in the accounts file beside the master key
+//!     a data key for each content, subject and epoch -> Vault::seal_for, Vault::open_for
 //! ```
 //! Every seal is AES-256-GCM; what it is for stands in the additional data, so
-//! a sealed value moved to another place does not open there.
+//! a sealed value moved to another place does not open there. No key is derived
+//! from another: a destroyed one cannot be made again.
 
+mod accounts;
+mod cache;
+mod data;
+mod error;
+mod index;
 mod keyfile;
 mod keyring;
+mod rotate;
 mod seal;
+mod sign;
+mod slot;
+mod slotfile;
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use surgewall_core::clock::Timestamp;
 use surgewall_core::random;
 use surgewall_core::secret::Secret;
+use uuid::Uuid;
 
+use accounts::{Accounts, Masters};
+use cache::Cache;
+pub use data::{Content, EPOCH_DAYS, Epoch, Erased};
+pub use error::VaultError;
+use keyfile::Places;
 pub use keyfile::default_key_file;
+use keyring::Keyring;
+pub use rotate::Rotated;
 use seal::SealKey;
+pub use sign::is_signed;
+use slotfile::Header;
 
 use crate::datadir::DataDir;
-
-/// Why the vault does not open, or a value in it does not.
-#[derive(Debug, thiserror::Error)]
-pub enum VaultError {
-    /// Neither variable says where keys live.
-    #[error(
-        "where the master key is kept is unknown: set XDG_CONFIG_HOME or HOME, or vault.key_file in the configuration"
-    )]
-    NoPlace,
-    /// The store exists, its key does not.
-    #[error(
-        "the master key {path} is missing, but its data directory holds sealed data; restore the key from your backup, or name it with vault.key_file (a new one could not open anything, so none is made)"
-    )]
-    KeyMissing {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// Others can read the key.
-    #[error("the master key {path} can be read by others (mode {mode:04o}); run: chmod 600 {path}")]
-    KeyExposed {
-        /// The key file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The key lies beside what it locks.
-    #[error(
-        "the master key {path} lies inside the data directory {directory}: a stolen directory would open itself; move it out and name it with vault.key_file"
-    )]
-    KeyInside {
-        /// The key file, canonical.
-        path: PathBuf,
-        /// The data directory, canonical.
-        directory: PathBuf,
-    },
-    /// The file is no key.
-    #[error("{path} is no master key of Surgewall, or it is damaged; restore it from your backup")]
-    KeyMalformed {
-        /// The key file.
-        path: PathBuf,
-    },
-    /// A later Surgewall wrote it.
-    #[error("{path} was written by a newer Surgewall (format {found}); run the newer one")]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: u16,
-    },
-    /// The key is another store's.
-    #[error(
-        "the master key {path} does not open this data directory: it belongs to another store; name the right one with vault.key_file"
-    )]
-    WrongKey {
-        /// The key file.
-        path: PathBuf,
-    },
-    /// The wrapped keys are gone or damaged.
-    #[error(
-        "{path} is missing or damaged: it holds the wrapped keys, and nothing opens without it; restore it from a backup of this data directory"
-    )]
-    KeysDamaged {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A sealed value was changed, or sealed elsewhere.
-    #[error("a sealed value does not open: it was changed, or sealed for another place or store")]
-    Sealed,
-    /// The file system said no.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What it said.
-        source: io::Error,
-    },
-}
 
 /// The opened vault of one store. Cheap to clone.
 #[derive(Clone)]
@@ -111,10 +59,36 @@ pub struct Vault {
 }
 
 struct Inner {
-    master: SealKey,
-    column: SealKey,
-    pepper: hmac::Key,
+    directory: DataDir,
+    places: Places,
     store: [u8; 16],
+    column: SealKey,
+    ledger: SealKey,
+    pepper: hmac::Key,
+    signing: Ed25519KeyPair,
+    accounts: Mutex<Accounts>,
+    cache: Mutex<Cache>,
+}
+
+/// How a vault is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VaultStatus {
+    /// The master key's file.
+    pub key_file: PathBuf,
+    /// The accounts file.
+    pub accounts_file: PathBuf,
+    /// Data keys.
+    pub keys: usize,
+    /// Whose data keys.
+    pub subjects: usize,
+    /// Subjects that were erased.
+    pub erased: usize,
+    /// Slots of the accounts file that are torn or damaged.
+    pub unreadable: usize,
+    /// When the master key was last replaced; `None` is never.
+    pub rotated_at: Option<Timestamp>,
+    /// Whether a rotation was cut off and is to be gone on with.
+    pub is_rotating: bool,
 }
 
 impl fmt::Debug for Vault {
@@ -129,49 +103,95 @@ impl Vault {
     /// place ([`default_key_file`]).
     ///
     /// # Errors
-    /// As [`Vault::open`]; a second master key is never made.
+    /// As [`Vault::open`], and the accounts file is missing or another store's;
+    /// a second master key or accounts file is never made.
     pub fn open_or_create(
         directory: &DataDir,
         key_file: Option<&Path>,
     ) -> Result<Self, VaultError> {
-        let path = keyfile::locate(directory, key_file)?;
+        let places = keyfile::locate(directory, key_file)?;
         if is_unsealed(directory) {
-            let master = if keyfile::exists(&path) {
-                keyfile::read(&path, directory.store_id())?
-            } else {
-                keyfile::create(&path, directory.store_id())?
-            };
-            let master = seal_key(&master);
-            keyring::create(directory, &master)?;
+            let store = directory.store_id();
+            if !keyfile::exists(&places.key) {
+                keyfile::create(&places.key, store)?;
+            }
+            let keys = keyfile::read(&places, store)?;
+            let accounts = make_accounts(&places, store.into_bytes())?;
+            // Last: from here on the accounts file is missed where it is not there.
+            if let Some(master) = keys.first() {
+                Keyring::random(accounts).write(directory, &seal_key(master))?;
+            }
         }
-        Self::open(directory, Some(&path))
+        let vault = Self::open_at(directory, places)?;
+        vault.accounts().check()?;
+        Ok(vault)
     }
 
-    /// The vault of `directory`, whose keys must exist.
+    /// The vault of `directory`, whose keys must exist. A missing accounts file
+    /// shows where it is needed: what is no content opens without it.
     ///
     /// # Errors
     /// The key is missing, readable by others, inside the data directory, no
     /// key, or another store's; or the wrapped keys are damaged.
     pub fn open(directory: &DataDir, key_file: Option<&Path>) -> Result<Self, VaultError> {
-        let path = keyfile::locate(directory, key_file)?;
-        if !keyfile::exists(&path) {
-            return Err(VaultError::KeyMissing { path });
+        Self::open_at(directory, keyfile::locate(directory, key_file)?)
+    }
+
+    fn open_at(directory: &DataDir, places: Places) -> Result<Self, VaultError> {
+        if !keyfile::exists(&places.key) {
+            return Err(VaultError::KeyMissing { path: places.key });
         }
-        let master = seal_key(&keyfile::read(&path, directory.store_id())?);
-        let ring = keyring::open(directory, &master, &path)?;
+        let masters = masters(&keyfile::read(&places, directory.store_id())?);
+        let ring = Keyring::open(directory, &masters, &places.key)?;
+        let store = directory.store_id().into_bytes();
+        let header = Header { store, id: ring.accounts };
         let inner = Inner {
-            master,
+            accounts: Mutex::new(Accounts::new(places.accounts.clone(), header, masters)),
+            cache: Mutex::default(),
+            directory: directory.clone(),
+            places,
+            store,
             column: seal_key(&ring.column),
+            ledger: seal_key(&ring.ledger),
             pepper: hmac::Key::new(hmac::HMAC_SHA256, ring.pepper.expose()),
-            store: directory.store_id().into_bytes(),
+            signing: sign::key_pair(&ring.signing),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// `key` under the master key. `purpose` must be the same to open it again.
+    /// The id of the store.
+    #[must_use]
+    pub fn store_id(&self) -> Uuid {
+        self.inner.directory.store_id()
+    }
+
+    /// How the vault is.
+    ///
+    /// # Errors
+    /// A file of it cannot be read.
+    pub fn status(&self) -> Result<VaultStatus, VaultError> {
+        let Inner { directory, places, .. } = &*self.inner;
+        // A rotation replaces what is read here: one at a time.
+        let mut accounts = self.accounts();
+        let keys = keyfile::read(places, directory.store_id())?;
+        let ring = Keyring::open(directory, &masters(&keys), &places.key)?;
+        let census = accounts.census()?;
+        Ok(VaultStatus {
+            key_file: places.key.clone(),
+            accounts_file: places.accounts.clone(),
+            keys: census.keys,
+            subjects: census.subjects,
+            erased: census.erased,
+            unreadable: census.unreadable,
+            rotated_at: ring.rotated_at,
+            is_rotating: keys.len() > 1,
+        })
+    }
+
+    /// `key` under the ledger key. `purpose` must be the same to open it again.
     #[must_use]
     pub fn wrap_key(&self, purpose: &str, key: &[u8; 32]) -> Vec<u8> {
-        self.inner.master.seal(&aad("wrap", &self.inner.store, purpose), key)
+        self.inner.ledger.seal(&aad("wrap", &self.inner.store, purpose), key)
     }
 
     /// The key that [`Vault::wrap_key`] wrapped.
@@ -183,7 +203,7 @@ impl Vault {
         purpose: &str,
         wrapped: &[u8],
     ) -> Result<Secret<[u8; 32]>, VaultError> {
-        unwrap_with(&self.inner.master, &self.inner.store, purpose, wrapped)
+        unwrap_with(&self.inner.ledger, &self.inner.store, purpose, wrapped)
     }
 
     /// `plain`, sealed for `context` (table, column and row, say). The nonce is
@@ -220,6 +240,24 @@ impl Vault {
 /// Whether nothing can have been sealed in `directory` yet.
 fn is_unsealed(directory: &DataDir) -> bool {
     !directory.keys().exists() && !directory.database().exists() && !directory.ledger().exists()
+}
+
+/// The id of the accounts file, which is made if it is not there.
+fn make_accounts(places: &Places, store: [u8; 16]) -> Result<[u8; 16], VaultError> {
+    match slotfile::header(&places.accounts)? {
+        // A death came before the file `keys` was written.
+        Some(header) if header.store == store => Ok(header.id),
+        Some(_) => Err(VaultError::AccountsForeign { path: places.accounts.clone() }),
+        None => {
+            let header = Header { store, id: random::bytes() };
+            slotfile::create(&places.accounts, &header)?;
+            Ok(header.id)
+        }
+    }
+}
+
+fn masters(keys: &[Secret<[u8; 32]>]) -> Masters {
+    keys.iter().map(seal_key).collect()
 }
 
 fn seal_key(key: &Secret<[u8; 32]>) -> SealKey {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use surgewall_core::clock::{Clock, ManualClock, Timestamp};
 use surgewall_core::config::{Config, parse};
-use surgewall_core::decision::Changed;
+use surgewall_core::decision::{Changed, Erased, Record};
 use surgewall_core::principal::KeyRecord;
 use surgewall_core::refusal::CredentialFault;
 use surgewall_store::admin::{
@@ -23,15 +23,20 @@ use tempfile::TempDir;
 #[derive(Default)]
 pub(crate) struct Book {
     pub(crate) records: Mutex<Vec<Changed>>,
+    pub(crate) receipts: Mutex<Vec<Erased>>,
     pub(crate) full: Mutex<bool>,
 }
 
 impl Audit for Book {
-    async fn record(&self, changed: Changed) -> Result<(), AuditError> {
+    async fn record(&self, record: Record) -> Result<(), AuditError> {
         if *self.full.lock().unwrap() {
             return Err(AuditError("no space left on device".to_owned()));
         }
-        self.records.lock().unwrap().push(changed);
+        match record {
+            Record::Changed(changed) => self.records.lock().unwrap().push(changed),
+            Record::Erased(receipt) => self.receipts.lock().unwrap().push(receipt),
+            other => panic!("an operator's request recorded {other:?}"),
+        }
         Ok(())
     }
 }

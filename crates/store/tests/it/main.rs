@@ -29,3 +29,7 @@ mod ledger_schedules;
 mod ledger_store;
 #[cfg(test)]
 mod vault;
+#[cfg(test)]
+mod vault_admin;
+#[cfg(test)]
+mod vault_content;

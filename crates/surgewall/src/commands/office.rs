@@ -2,6 +2,7 @@
 //! directory itself where none runs.
 
 use surgewall_core::clock::Clock;
+use surgewall_core::decision::Record;
 use surgewall_gateway::control::{self, Answer, Question};
 use surgewall_gateway::operate::LedgerAudit;
 use surgewall_store::admin::{self, Office, Reply, Request};
@@ -82,11 +83,8 @@ async fn operate_offline(place: &Place, data: &DataDir, request: Request) -> Res
 pub(crate) struct NoAudit;
 
 impl admin::Audit for NoAudit {
-    async fn record(
-        &self,
-        changed: surgewall_core::decision::Changed,
-    ) -> Result<(), admin::AuditError> {
-        Err(admin::AuditError(format!("{} is no reading", changed.action)))
+    async fn record(&self, _: Record) -> Result<(), admin::AuditError> {
+        Err(admin::AuditError("what only reads is not recorded".to_owned()))
     }
 }
 

@@ -53,7 +53,7 @@ fn site() -> Site {
     let site = Site::with(ANY_PORTS);
     site.stdout(&["admin", "group", "create", "--name", "course"], 0);
     let data = DataDir::open(&site.path("surgewall-data")).unwrap();
-    let vault = Vault::open(&data, Some(&site.only_file("config/surgewall"))).unwrap();
+    let vault = Vault::open(&data, Some(&site.master_key())).unwrap();
     let options = LedgerOptions {
         durability: Durability::Process,
         bytes_max: 1 << 30,
@@ -124,7 +124,7 @@ fn a_copy_is_read_and_without_the_master_key_nothing_is_told() {
     assert!(Command::new("cp").arg("-r").args([&from, &to]).status().unwrap().success());
     let told = site.stdout(&["--data-dir", "copy", "report", "incident", "last"], 0);
     assert!(told.contains("Incident inc_second"), "{told}");
-    std::fs::remove_file(site.only_file("config/surgewall")).unwrap();
+    std::fs::remove_file(site.master_key()).unwrap();
     insta::assert_snapshot!("incident_without_key", site.shown(&["report", "incident", "last"]));
 }
 

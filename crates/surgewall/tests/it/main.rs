@@ -9,3 +9,4 @@ mod refusals;
 mod serving;
 mod site;
 mod tidy;
+mod vault;

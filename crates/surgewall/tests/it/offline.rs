@@ -14,7 +14,7 @@ fn a_new_key_stands_alone_on_stdout() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("shown only this once") && !said.contains(key.trim_end()), "{said}");
     assert_eq!(mode(&site.path("surgewall-data")), 0o700);
-    assert_eq!(mode(&site.only_file("config/surgewall")), 0o600);
+    assert_eq!(mode(&site.master_key()), 0o600);
     let listed = site.stdout(&["admin", "key", "list"], 0);
     assert!(
         listed.contains("laptop") && listed.contains(&key[40..44]) && !listed.contains(&key[..20])

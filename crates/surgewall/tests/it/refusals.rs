@@ -63,7 +63,7 @@ fn a_config_that_is_named_must_be_there() {
 fn master_keys() {
     let site = Site::with(ANY_PORTS);
     site.stdout(&["admin", "group", "create", "--name", "g"], 0);
-    let key = site.only_file("config/surgewall");
+    let key = site.master_key();
     chmod(&key, 0o644);
     insta::assert_snapshot!("refused_key_exposed", refused(&site));
     chmod(&key, 0o600);

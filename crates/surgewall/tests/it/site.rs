@@ -53,6 +53,13 @@ impl Site {
         files.next().expect("it holds a file").expect("which can be listed").path()
     }
 
+    /// The master key of the only store here.
+    pub(crate) fn master_key(&self) -> PathBuf {
+        let files = fs::read_dir(self.path("config/surgewall")).expect("the folder is there");
+        let mut files = files.map(|file| file.expect("it can be listed").path());
+        files.find(|file| file.extension() == Some("key".as_ref())).expect("it holds the key")
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_surgewall"));
         command
@@ -67,6 +74,11 @@ impl Site {
 
     pub(crate) fn run(&self, words: &[&str]) -> Output {
         self.command(words).output().expect("the program runs")
+    }
+
+    /// As [`Site::run`], with one more variable.
+    pub(crate) fn run_with(&self, words: &[&str], (name, value): (&str, &Path)) -> Output {
+        self.command(words).env(name, value).output().expect("the program runs")
     }
 
     /// What `words` print on stdout; they must end with `status`.

@@ -71,7 +71,8 @@ impl Tally {
             | Record::Refused(_)
             | Record::Changed(_)
             | Record::Incident(_)
-            | Record::Capacity(_) => Ok(()),
+            | Record::Capacity(_)
+            | Record::Erased(_) => Ok(()),
         }
     }
 

@@ -3,6 +3,7 @@
 mod import;
 mod ledger;
 mod show;
+mod vault;
 
 use surgewall_core::id::PublicId;
 use surgewall_store::admin::{
@@ -26,6 +27,7 @@ pub(crate) async fn admin(place: &Place, asked: typed::Admin) -> Result<Verdict,
         typed::Admin::User(asked) => user(place, asked).await?,
         typed::Admin::Group(asked) => group(place, asked).await?,
         typed::Admin::Key(asked) => key(place, asked).await?,
+        typed::Admin::Vault(asked) => vault::vault(place, asked).await?,
         typed::Admin::Ledger(asked) => return ledger::ledger(place, &asked).await,
     }
     Ok(Verdict::Clean)

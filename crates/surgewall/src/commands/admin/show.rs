@@ -211,7 +211,7 @@ fn class(class: Class, since: Timestamp, why: ClassReason) -> String {
     format!("{class} since {}: {why}", minute(since))
 }
 
-fn sheet(lines: &[(&str, String)]) {
+pub(super) fn sheet(lines: &[(&str, String)]) {
     let lines = lines.iter().map(|(name, value)| format!("{name:<10}  {}\n", plain(value)));
     out(&lines.collect::<String>());
 }
@@ -220,7 +220,7 @@ fn or_none(text: Option<&String>) -> String {
     text.cloned().unwrap_or_else(|| "-".to_owned())
 }
 
-fn or_never(at: Option<Timestamp>) -> String {
+pub(super) fn or_never(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "never".to_owned(), minute)
 }
 

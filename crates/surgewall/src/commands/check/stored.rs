@@ -42,6 +42,9 @@ pub(super) async fn read(place: &Place, config: &Config, said: &mut Said) {
         Err(_) if !data.keys().exists() && !data.database().exists() => return,
         Err(fault) => return said.findings.push(problem(&fault)),
     };
+    if let Err(error) = vault.status() {
+        said.findings.push(problem(&Fault::from(error)));
+    }
     match unpriced(&data, &vault, config).await {
         Ok(None) => {}
         Ok(Some(fault)) | Err(fault) => said.findings.push(problem(&fault)),

@@ -1,0 +1,111 @@
+//! `surgewall admin vault`: how the keys are, erasing, a new master key.
+
+use surgewall_store::admin::{
+    EndUser, ErasureView, Reply, Request, RotationView, VaultErase, VaultView, Whose,
+};
+
+use super::show::{or_never, sheet};
+use crate::cli::{Shape, admin as typed};
+use crate::commands::office::{operate, unexpected};
+use crate::fault::Fault;
+use crate::place::Place;
+use crate::show::{count, err, json};
+
+/// Carries out an operation on the vault.
+///
+/// # Errors
+/// Why it was not carried out.
+pub(super) async fn vault(place: &Place, asked: typed::Vault) -> Result<(), Fault> {
+    let (request, format) = match asked {
+        typed::Vault::Status(asked) => (Request::VaultStatus, asked.format),
+        typed::Vault::Rotate(asked) => (Request::VaultRotate, asked.format),
+        typed::Vault::Erase(asked) => {
+            let format = asked.format;
+            (Request::VaultErase(VaultErase { whose: whose(asked) }), format)
+        }
+    };
+    match (operate(place, request).await?, format) {
+        (Reply::Vault(view), Shape::Json) => json(&view)?,
+        (Reply::Vault(view), Shape::Text) => status(&view),
+        (Reply::Erased(view), Shape::Json) => json(&view)?,
+        (Reply::Erased(view), Shape::Text) => receipt(&view),
+        (Reply::Rotated(view), Shape::Json) => json(&view)?,
+        (Reply::Rotated(view), Shape::Text) => rotated(&view),
+        _ => return Err(unexpected()),
+    }
+    Ok(())
+}
+
+fn whose(asked: typed::Erase) -> Whose {
+    let typed::Erase { account, key, user, hash, .. } = asked;
+    let user = hash.map(EndUser::Hash).or(user.map(EndUser::Name));
+    match (account, key, user) {
+        (Some(account), ..) => Whose::Account(account),
+        (None, Some(key), Some(user)) => Whose::User { key, user },
+        (None, Some(key), None) => Whose::Key(key),
+        (None, None, _) => Whose::Strangers,
+    }
+}
+
+fn status(view: &VaultView) {
+    let keys = format!(
+        "{} of {}",
+        count(view.keys as u64, "data key"),
+        count(view.subjects as u64, "subject")
+    );
+    sheet(&[
+        ("master key", view.key_file.clone()),
+        ("keys in", view.accounts_file.clone()),
+        ("keys", keys),
+        ("erased", count(view.erased as u64, "subject")),
+        ("rotated", or_never(view.rotated_at)),
+        ("signs as", view.verifying_key.clone()),
+    ]);
+    if view.unreadable > 0 {
+        err(&format!(
+            "{} cannot be read: what they opened is closed, unless a backup of the file is put in its place\n",
+            count(view.unreadable as u64, "slot")
+        ));
+    }
+    if view.rotating {
+        err(
+            "a rotation was cut off: everything opens, and `surgewall admin vault rotate` goes on with it\n",
+        );
+    }
+}
+
+fn receipt(view: &ErasureView) {
+    let receipt = &view.receipt;
+    sheet(&[
+        ("subject", receipt.subject.clone()),
+        ("keys", format!("{} destroyed", receipt.keys)),
+        ("at", receipt.at.to_string()),
+        ("store", view.store.clone()),
+        ("signature", receipt.signature.clone()),
+        ("signed by", view.verifying_key.clone()),
+    ]);
+    err(if receipt.keys == 0 {
+        "nothing was left to destroy; the receipt is in the ledger\n"
+    } else {
+        "what was sealed under these keys cannot be opened any more; the receipt is in the ledger\n\
+         the account itself, its API keys and the records of its requests are not deleted by this\n\
+         a backup of the key files from before still opens it: replace those backups too\n"
+    });
+}
+
+fn rotated(view: &RotationView) {
+    sheet(&[
+        ("master key", view.key_file.clone()),
+        ("keys", format!("{} wrapped anew", view.keys)),
+    ]);
+    if view.lost > 0 {
+        err(&format!(
+            "{} could not be read before and went with the old master key\n",
+            count(view.lost.into(), "slot")
+        ));
+    }
+    err(
+        "the old master key is destroyed: make a new backup of the data directory and of both key files,\n\
+         a copy of the data directory from before needs the key files from before\n",
+    );
+}
