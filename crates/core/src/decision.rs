@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::finding::FindingChanged;
 use crate::id::{AccountId, GroupId, KeyId, RequestId};
 use crate::incident::{CapacityChanged, IncidentEvent};
 use crate::principal::{Class, DelegatedUser, Network, Principal};
@@ -49,6 +50,8 @@ pub enum Record {
     Capacity(CapacityChanged),
     /// The keys of one subject's content were destroyed: a signed receipt.
     Erased(Erased),
+    /// A finding of the inbox changed its state.
+    Finding(FindingChanged),
 }
 
 /// Sums in tokens since the ledger began.

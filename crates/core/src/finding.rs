@@ -1,9 +1,14 @@
 //! What any guard, scanner or check concluded. One type, one inbox.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
+use crate::id::PublicId;
+
 /// How bad it is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing; no action is needed.
@@ -15,6 +20,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, the mildest first.
+    pub const ALL: [Self; 3] = [Self::Note, Self::Warning, Self::Critical];
+
     /// The word shown to people.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -38,8 +46,23 @@ pub enum Confidence {
     Possible,
 }
 
+impl Confidence {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Certain, Self::Likely, Self::Possible];
+
+    /// The word shown to people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Certain => "certain",
+            Self::Likely => "likely",
+            Self::Possible => "possible",
+        }
+    }
+}
+
 /// What became of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Nobody looked yet.
@@ -51,6 +74,77 @@ pub enum State {
     Rule,
     /// It is gone.
     Fixed,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Acknowledged, Self::Rule, Self::Fixed];
+
+    /// The word shown to people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Acknowledged => "acknowledged",
+            Self::Rule => "rule",
+            Self::Fixed => "fixed",
+        }
+    }
+}
+
+/// The text is no state.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("one of open, acknowledged, rule, fixed")]
+pub struct StateError;
+
+impl FromStr for State {
+    type Err = StateError;
+
+    fn from_str(text: &str) -> Result<Self, StateError> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(StateError)
+    }
+}
+
+/// Who changed what became of a finding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangedBy {
+    /// Whoever found it: it is there, or it is gone.
+    Producer,
+    /// An operator.
+    Operator,
+}
+
+impl ChangedBy {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Producer, Self::Operator];
+
+    /// The word shown to people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Producer => "producer",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// A finding of the inbox has another state than before: what the ledger says of
+/// it. What was seen, and where, is in the inbox only.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FindingChanged {
+    /// When.
+    pub at: Timestamp,
+    /// The finding.
+    pub id: PublicId,
+    /// The rule that found it.
+    pub rule: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What became of it.
+    pub state: State,
+    /// Who says so.
+    pub by: ChangedBy,
 }
 
 /// One conclusion: about what, by which rule, with which evidence, and what to do.
@@ -106,5 +200,25 @@ impl Finding {
     #[must_use]
     pub fn counts(&self) -> bool {
         self.severity > Severity::Note && self.state == State::Open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_as_it_is_written_and_stored() {
+        for state in State::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
+        assert_eq!("Open".parse::<State>(), Err(StateError));
+        for severity in Severity::ALL {
+            assert_eq!(serde_json::to_value(severity).unwrap(), severity.as_str());
+        }
+        for confidence in Confidence::ALL {
+            assert_eq!(serde_json::to_value(confidence).unwrap(), confidence.as_str());
+        }
     }
 }

@@ -33,6 +33,9 @@ pub mod kind {
     /// An API key.
     #[derive(Debug)]
     pub enum Key {}
+    /// A finding of the inbox.
+    #[derive(Debug)]
+    pub enum Finding {}
 }
 
 /// The id of an account.
@@ -41,6 +44,8 @@ pub type AccountId = Id<kind::Account>;
 pub type GroupId = Id<kind::Group>;
 /// The id of a key.
 pub type KeyId = Id<kind::Key>;
+/// The id of a finding.
+pub type FindingId = Id<kind::Finding>;
 
 impl<K> Id<K> {
     /// A new id for something made at `now`.

@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use surgewall_core::clock::Clock;
 use surgewall_core::config::limits::Limits;
 use surgewall_core::decision::{Changed, Record, Refused};
+use surgewall_core::finding::Finding;
 use surgewall_core::principal::Network;
 use surgewall_core::refusal::Level;
 use surgewall_shield::networks::{NetworkLimits, NetworkTable};
@@ -14,7 +15,9 @@ use surgewall_shield::quota::QuotaTable;
 use surgewall_shield::refusals::{Note, RefusalCounter};
 use surgewall_shield::repeats::Repeats;
 use surgewall_store::directory::Directory;
+use surgewall_store::findings::{Inbox, InboxError, Report, Reported};
 use surgewall_store::ledger::{AppendError, Ledger};
+use surgewall_store::ocsf::Export;
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
 
@@ -45,6 +48,10 @@ pub struct Door {
     pub vault: Vault,
     /// Decisions.
     pub ledger: Ledger,
+    /// What checks concluded, and what became of it.
+    pub findings: Inbox<Sqlite>,
+    /// Where decisions and findings go as events, if they go anywhere.
+    pub events: OnceLock<Export>,
     /// Quotas' counters.
     pub quota: Mutex<QuotaTable>,
     /// Connections and anonymous requests by network.
@@ -108,6 +115,8 @@ impl Door {
             clock: parts.clock,
             policy: ArcSwap::from_pointee(parts.policy),
             directory: parts.directory,
+            findings: Inbox::new(parts.people.clone(), parts.vault.clone()),
+            events: OnceLock::new(),
             people: parts.people,
             vault: parts.vault,
             ledger: parts.ledger,
@@ -196,6 +205,25 @@ impl Door {
         let at = self.clock.now();
         let changed = Changed { at, action: action.to_owned(), subject, detail: None };
         self.ledger.append(Record::Changed(changed)).await
+    }
+
+    /// Puts what one producer sees into the inbox: see [`Inbox::report`]. The log
+    /// says which findings changed, not what was seen.
+    ///
+    /// # Errors
+    /// The store failed, or the ledger cannot record it: nothing was changed.
+    pub async fn report(&self, report: Report) -> Result<Reported, InboxError> {
+        let producer = report.producer;
+        let reported = self.findings.report(&self.ledger, report, self.clock.now()).await?;
+        for view in &reported.changes {
+            let Finding { rule, severity, state, .. } = &view.finding;
+            let (severity, state) = (severity.as_str(), state.as_str());
+            tracing::info!(producer, id = %view.id, rule, severity, state, "a finding changed");
+        }
+        if reported.left_out > 0 {
+            tracing::warn!(producer, left_out = reported.left_out, "the inbox of findings is full");
+        }
+        Ok(reported)
     }
 
     /// Counts, logs and records one refusal. Beyond a few per second of one

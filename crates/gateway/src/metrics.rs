@@ -1,7 +1,7 @@
 //! Prometheus metrics with typed labels. Every label's values come from tables
 //! in the code or from the configuration, so their number is bounded.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use http::StatusCode;
@@ -13,8 +13,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use surgewall_core::decision::Outcome;
+use surgewall_core::finding::Severity;
 use surgewall_core::refusal::UpstreamFault;
 use surgewall_core::usage::Usage;
+use surgewall_store::findings::OpenFindings;
+use surgewall_store::ocsf::Fates;
 
 use crate::admission::AdmissionMetrics;
 use crate::door::Door;
@@ -54,6 +57,11 @@ struct ListenerLabel {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct FateLabel {
     fate: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SeverityLabel {
+    severity: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -105,6 +113,8 @@ pub struct Metrics {
     shadow_hits: Counter,
     implausible: Counter,
     spans: Family<FateLabel, Counter>,
+    findings: Family<SeverityLabel, Gauge<u64, AtomicU64>>,
+    events: Family<FateLabel, Counter>,
     /// The servers' caches.
     pub caches: CacheMetrics,
     /// Admission's own.
@@ -141,6 +151,8 @@ impl Metrics {
             shadow_hits: Counter::default(),
             implausible: Counter::default(),
             spans: Family::default(),
+            findings: Family::default(),
+            events: Family::default(),
             caches: CacheMetrics::default(),
             admission: AdmissionMetrics::default(),
             open: Gauge::default(),
@@ -231,6 +243,16 @@ impl Metrics {
             self.ledger_sequence.clone(),
         );
         registry.register("ledger_bytes", "Bytes of all segments", self.ledger_bytes.clone());
+        registry.register(
+            "findings_open",
+            "Findings of the inbox that are open, by severity",
+            self.findings.clone(),
+        );
+        registry.register(
+            "ocsf_events",
+            "Decisions and findings as events, by what became of them",
+            self.events.clone(),
+        );
     }
 
     /// An answer was sent.
@@ -311,6 +333,22 @@ impl Metrics {
         self.spans.get_or_create(&FateLabel { fate }).clone()
     }
 
+    /// Findings that are open.
+    fn findings_open(&self, open: OpenFindings) {
+        for severity in Severity::ALL {
+            let label = SeverityLabel { severity: severity.as_str() };
+            self.findings.get_or_create(&label).set(open.of(severity));
+        }
+    }
+
+    /// What became of events.
+    fn events(&self, fates: Fates) {
+        for (fate, events) in [("written", fates.written), ("lost", fates.lost)] {
+            let counter = self.events.get_or_create(&FateLabel { fate });
+            counter.inner().store(events, Ordering::Relaxed);
+        }
+    }
+
     /// An upstream's usage could not be true.
     pub fn usage_implausible(&self) {
         self.implausible.inc();
@@ -326,6 +364,10 @@ pub fn render(door: &Door) -> String {
     metrics.ledger_writable.set(i64::from(health.writable));
     metrics.ledger_sequence.set(health.sequence);
     metrics.ledger_bytes.set(health.bytes);
+    metrics.findings_open(door.findings.counts().open);
+    if let Some(events) = door.events.get() {
+        metrics.events(events.fates());
+    }
     // One that the configuration no longer names goes.
     metrics.available.clear();
     let now = door.clock.now();

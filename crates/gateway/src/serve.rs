@@ -153,6 +153,10 @@ impl Listening {
         if let Err(error) = door.ledger.clone().shutdown().await {
             tracing::error!(%error, "the ledger could not be closed cleanly");
         }
+        // After the ledger's last record.
+        if let Some(events) = door.events.get() {
+            events.close().await;
+        }
     }
 }
 

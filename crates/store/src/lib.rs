@@ -3,8 +3,10 @@
 pub mod admin;
 pub mod datadir;
 pub mod directory;
+pub mod findings;
 pub mod kept;
 pub mod ledger;
+pub mod ocsf;
 pub mod people;
 pub mod sqlite;
 pub mod vault;

@@ -368,10 +368,19 @@ pub struct Telemetry {
     pub otlp_endpoint: Option<String>,
     /// The share of requests that are traced, 0 to 1.
     pub sample_ratio: f64,
+    /// The file that decisions and findings are written to as OCSF events,
+    /// outside the data directory; none are written if absent.
+    pub ocsf_file: Option<PathBuf>,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { log: LogFormat::Text, metrics: true, otlp_endpoint: None, sample_ratio: 1.0 }
+        Self {
+            log: LogFormat::Text,
+            metrics: true,
+            otlp_endpoint: None,
+            sample_ratio: 1.0,
+            ocsf_file: None,
+        }
     }
 }

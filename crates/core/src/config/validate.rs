@@ -261,6 +261,10 @@ fn telemetry(telemetry: &Telemetry) -> Result<(), Fault> {
             "the share of requests that are traced is between 0 and 1",
         ));
     }
+    if telemetry.ocsf_file.as_ref().is_some_and(|file| file.file_name().is_none()) {
+        return Err(fault(["telemetry".into(), "ocsf_file".into()], "not the path of a file")
+            .hint("name a file outside the data directory, or leave it out: then no events are written"));
+    }
     Ok(())
 }
 
@@ -361,6 +365,8 @@ mod tests {
             ("[telemetry]\notlp_endpoint=\"http://k@x\"".to_owned(), "ends up in logs"),
             ("[telemetry]\nsample_ratio=1.01".to_owned(), "between 0 and 1"),
             ("[telemetry]\nsample_ratio=nan".to_owned(), "between 0 and 1"),
+            ("[telemetry]\nocsf_file=\"\"".to_owned(), "not the path of a file"),
+            ("[telemetry]\nocsf_file=\"..\"".to_owned(), "not the path of a file"),
             (
                 "[limits]\nbody_bytes_max=5000\nbodies_bytes_max=4999".to_owned(),
                 "less than one body",

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use surgewall_core::limits::CONTROL_BYTES_MAX;
 use surgewall_store::admin::{Reply, Request};
+use surgewall_store::findings::{InboxReply, InboxRequest};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -29,6 +30,8 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum Question {
     /// An operation on people and keys.
     Admin(Box<Request>),
+    /// An operation on the inbox of findings.
+    Finding(InboxRequest),
     /// How the door does.
     Status,
 }
@@ -39,6 +42,8 @@ pub enum Question {
 pub enum Answer {
     /// The operation was carried out.
     Admin(Box<Reply>),
+    /// The operation on the inbox was carried out.
+    Finding(InboxReply),
     /// How the door does.
     Status(Box<Status>),
     /// It was not carried out.
@@ -112,6 +117,12 @@ async fn converse(door: &Door, stream: UnixStream) -> std::io::Result<()> {
 async fn answer(door: &Door, question: Question) -> Answer {
     match question {
         Question::Status => Answer::Status(Box::new(status::of(door))),
+        Question::Finding(request) => {
+            match door.findings.ask(Some(&door.ledger), request, door.clock.now()).await {
+                Ok(reply) => Answer::Finding(reply),
+                Err(error) => Answer::Error { message: error.to_string() },
+            }
+        }
         Question::Admin(request) => match crate::operate::operate(door, *request).await {
             Ok(reply) => Answer::Admin(Box::new(reply)),
             Err(error) => Answer::Error { message: error.to_string() },

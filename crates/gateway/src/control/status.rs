@@ -13,6 +13,7 @@ use surgewall_core::incident::{CapacityChanged, Counterfactual, Numbers, Reason,
 use surgewall_core::principal::Class;
 use surgewall_shield::admission::gate::View;
 use surgewall_shield::verdict::{ClassTick, Flow};
+use surgewall_store::findings::OpenFindings;
 
 use crate::admission::Recent;
 use crate::door::Door;
@@ -45,6 +46,8 @@ pub struct Status {
     pub keys: usize,
     /// Accounts.
     pub accounts: usize,
+    /// Findings that are open.
+    pub findings: OpenFindings,
     /// What is going on.
     pub judgement: Judgement,
     /// Each upstream.
@@ -170,6 +173,7 @@ pub(super) fn of(door: &Door) -> Status {
         ledger_bytes: health.bytes,
         keys: sizes.keys,
         accounts: sizes.accounts,
+        findings: door.findings.counts().open,
         judgement: judgement(&recent),
         upstreams: upstreams.collect(),
     }

@@ -40,6 +40,8 @@ fn full() -> Metrics {
     metrics.shadow_hits(1);
     metrics.spans("delivered").inc();
     metrics.usage_implausible();
+    metrics.findings_open(OpenFindings::default());
+    metrics.events(Fates::default());
     let view = View {
         sequences: 4,
         tokens: Some(1),

@@ -49,15 +49,15 @@ impl AdminError {
         Self { kind, message: message.into(), hint: None }
     }
 
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
     }
 
-    pub(super) fn not_found(message: impl Into<String>) -> Self {
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotFound, message)
     }
 
-    pub(super) fn conflict(message: impl Into<String>) -> Self {
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Conflict, message)
     }
 
@@ -69,7 +69,7 @@ impl AdminError {
         Self::new(ErrorKind::Full, message)
     }
 
-    pub(super) fn not_recorded(why: impl fmt::Display) -> Self {
+    pub(crate) fn not_recorded(why: impl fmt::Display) -> Self {
         Self::new(
             ErrorKind::NotRecorded,
             format!("nothing was changed: the ledger cannot record it: {why}"),
@@ -77,7 +77,7 @@ impl AdminError {
         .hint("free disk space or repair the ledger, then try again")
     }
 
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }

@@ -99,6 +99,9 @@ impl Core {
                 Record::Admitted(admitted) => Some(admitted.request_id),
                 _ => None,
             };
+            if let Some(tap) = &self.options.tap {
+                tap.written(sequence, &record, self.fold.admission(&record));
+            }
             self.fold.apply(record);
             let Some(Waits { ack, .. }) = waits else { continue };
             let heard = ack.send(answer.clone().map(|()| sequence)).is_ok();

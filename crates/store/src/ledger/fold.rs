@@ -49,13 +49,20 @@ impl Fold {
             | Record::Changed(_)
             | Record::Incident(_)
             | Record::Capacity(_)
-            | Record::Erased(_) => {}
+            | Record::Erased(_)
+            | Record::Finding(_) => {}
         }
     }
 
     /// Whether the request is open.
     pub(super) fn is_open(&self, id: RequestId) -> bool {
         self.open.contains_key(&id)
+    }
+
+    /// The admission of the request that `record` ends.
+    pub(super) fn admission(&self, record: &Record) -> Option<&Admitted> {
+        let Record::Settled(settled) = record else { return None };
+        self.open.get(&settled.request_id).map(|open| &open.admitted)
     }
 
     /// The sums, stamped with `now`.

@@ -72,6 +72,8 @@ pub(crate) enum Kind {
     Capacity = 10,
     /// A receipt of an erasure; since version 3.
     Erased = 12,
+    /// A finding's new state; since version 3.
+    Finding = 13,
 }
 
 impl Kind {
@@ -89,6 +91,7 @@ impl Kind {
             Record::Incident(_) => Self::Incident,
             Record::Capacity(_) => Self::Capacity,
             Record::Erased(_) => Self::Erased,
+            Record::Finding(_) => Self::Finding,
         }
     }
 
@@ -111,6 +114,7 @@ impl Kind {
             9 => Self::Incident,
             10 => Self::Capacity,
             12 => Self::Erased,
+            13 => Self::Finding,
             _ => return None,
         })
     }

@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use surgewall_core::clock::Clock;
 use surgewall_core::config::schema::{self, Durability};
-use surgewall_core::decision::{Outcome, Record, Reservation, Totals};
+use surgewall_core::decision::{Admitted, Outcome, Record, Reservation, Totals};
 use surgewall_core::id::RequestId;
 use surgewall_core::limits::LEDGER_SEGMENT_BYTES_MAX;
 use surgewall_core::quota::CounterState;
@@ -43,6 +43,13 @@ use self::queue::{Job, Outcomes, Waiting};
 use self::writer::{Thread, Writer};
 use crate::datadir::DataDir;
 use crate::vault::Vault;
+
+/// Hears of every record that was written, in order, besides those that open a
+/// segment. It is called between a write and its answer: it must not wait.
+pub trait Tap: std::fmt::Debug + Send + Sync {
+    /// `record` was written; with the end of a request comes its admission.
+    fn written(&self, sequence: u64, record: &Record, admitted: Option<&Admitted>);
+}
 
 /// How the ledger is kept.
 #[derive(Clone, Debug)]
@@ -57,6 +64,8 @@ pub struct LedgerOptions {
     pub segment_bytes_max: u64,
     /// What dates the records that the ledger itself writes.
     pub clock: Clock,
+    /// Who else hears of what is written.
+    pub tap: Option<Arc<dyn Tap>>,
 }
 
 impl LedgerOptions {
@@ -69,6 +78,7 @@ impl LedgerOptions {
             retention_days: config.retention_days,
             segment_bytes_max: LEDGER_SEGMENT_BYTES_MAX,
             clock,
+            tap: None,
         }
     }
 }

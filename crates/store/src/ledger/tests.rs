@@ -90,6 +90,7 @@ impl Store {
             retention_days: 400,
             segment_bytes_max: 1 << 20,
             clock,
+            tap: None,
         };
         let files = Arc::new(self.disk.clone());
         Ledger::open_on(&self.directory.ledger(), &self.vault, options, files).unwrap()

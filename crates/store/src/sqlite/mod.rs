@@ -4,6 +4,7 @@
 //! change, one batch of last uses a minute) and a revocation that a power cut
 //! takes back would let a stolen key in again. Requests never write here.
 
+mod findings;
 mod migrate;
 mod read;
 mod rows;
@@ -105,6 +106,7 @@ fn duplicate(error: &sqlx::Error) -> Option<&'static str> {
         ("accounts.external_hash", "token subject"),
         ("keys_name", "key name"),
         ("keys.credential_hash", "credential"),
+        ("findings.finding_hash", "finding"),
     ];
     let message = error.message();
     let known = columns.into_iter().find(|(column, _)| message.contains(column));

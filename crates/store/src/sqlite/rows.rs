@@ -22,14 +22,14 @@ pub(super) fn to_blob(id: u128) -> Vec<u8> {
     id.to_be_bytes().to_vec()
 }
 
-fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
+pub(super) fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
 where
     T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {
     row.try_get(name).map_err(engine("reading a row"))
 }
 
-fn instant(row: &SqliteRow, name: &'static str) -> Result<Timestamp, StoreError> {
+pub(super) fn instant(row: &SqliteRow, name: &'static str) -> Result<Timestamp, StoreError> {
     optional_instant(row, name)?.ok_or(StoreError::Damaged { column: name })
 }
 
@@ -39,7 +39,10 @@ fn optional_instant(row: &SqliteRow, name: &'static str) -> Result<Option<Timest
     millis.map(stamp).transpose().map_err(|_| StoreError::Damaged { column: name })
 }
 
-fn bytes<const N: usize>(row: &SqliteRow, name: &'static str) -> Result<[u8; N], StoreError> {
+pub(super) fn bytes<const N: usize>(
+    row: &SqliteRow,
+    name: &'static str,
+) -> Result<[u8; N], StoreError> {
     optional_bytes(row, name)?.ok_or(StoreError::Damaged { column: name })
 }
 
@@ -51,7 +54,7 @@ fn optional_bytes<const N: usize>(
     bytes.map(<[u8; N]>::try_from).transpose().map_err(|_| StoreError::Damaged { column: name })
 }
 
-fn id<K>(row: &SqliteRow, name: &'static str) -> Result<Id<K>, StoreError> {
+pub(super) fn id<K>(row: &SqliteRow, name: &'static str) -> Result<Id<K>, StoreError> {
     Ok(Id::from_u128(u128::from_be_bytes(bytes(row, name)?)))
 }
 
@@ -76,7 +79,7 @@ fn hidden(row: &SqliteRow, hash: &'static str, sealed: &'static str) -> Result<H
     optional_hidden(row, hash, sealed)?.ok_or(StoreError::Damaged { column: sealed })
 }
 
-fn public_id(row: &SqliteRow) -> Result<PublicId, StoreError> {
+pub(super) fn public_id(row: &SqliteRow) -> Result<PublicId, StoreError> {
     column(row, "public_id").map(PublicId::from_stored)
 }
 

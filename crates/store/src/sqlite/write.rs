@@ -130,7 +130,7 @@ impl People for Sqlite {
 }
 
 /// Takes the write lock at once: a deferred transaction could fail half-way.
-async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, Db>, sqlx::Error> {
+pub(super) async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, Db>, sqlx::Error> {
     writer.begin_with("BEGIN IMMEDIATE").await
 }
 

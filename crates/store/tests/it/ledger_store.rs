@@ -42,6 +42,7 @@ impl Store {
             retention_days: 400,
             segment_bytes_max: 64 << 20,
             clock: Clock::Manual(clock.clone()),
+            tap: None,
         };
         Self { base, directory, vault, options, clock }
     }

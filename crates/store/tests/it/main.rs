@@ -18,6 +18,10 @@ mod accounts_standing;
 #[cfg(test)]
 mod accounts_store;
 #[cfg(test)]
+mod findings;
+#[cfg(test)]
+mod findings_model;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod ledger_damage;

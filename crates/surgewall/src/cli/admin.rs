@@ -1,5 +1,7 @@
 //! `surgewall admin`.
 
+pub(crate) mod finding;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
@@ -29,6 +31,9 @@ pub(crate) enum Admin {
     /// The keys of what people wrote: how they are, erasing, a new master key
     #[command(subcommand)]
     Vault(Vault),
+    /// What checks concluded, and what became of it
+    #[command(subcommand)]
+    Finding(finding::Finding),
 }
 
 /// `admin user`.

@@ -1,6 +1,8 @@
 //! Operations on people and keys: through the running door, or on the data
 //! directory itself where none runs.
 
+use std::sync::Arc;
+
 use surgewall_core::clock::Clock;
 use surgewall_core::decision::Record;
 use surgewall_gateway::control::{self, Answer, Question};
@@ -8,6 +10,7 @@ use surgewall_gateway::operate::LedgerAudit;
 use surgewall_store::admin::{self, Office, Reply, Request};
 use surgewall_store::datadir::DataDir;
 use surgewall_store::directory::Directory;
+use surgewall_store::findings::{Inbox, InboxReply, InboxRequest};
 use surgewall_store::ledger::{Ledger, LedgerOptions};
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
@@ -27,7 +30,7 @@ pub(crate) async fn operate(place: &Place, request: Request) -> Result<Reply, Fa
         return match answer {
             Answer::Admin(reply) => Ok(*reply),
             Answer::Error { message } => Err(Fault::new(message)),
-            Answer::Status(_) => Err(unexpected()),
+            Answer::Status(_) | Answer::Finding(_) => Err(unexpected()),
         };
     }
     let Question::Admin(request) = question else { return Err(unexpected()) };
@@ -76,6 +79,42 @@ async fn operate_offline(place: &Place, data: &DataDir, request: Request) -> Res
         admin::execute(&office, &NoAudit, request).await?
     };
     people.close().await;
+    Ok(reply)
+}
+
+/// Carries out `request` on the inbox of findings, by the running door if there is one.
+///
+/// # Errors
+/// Why it was not carried out.
+pub(crate) async fn inbox(place: &Place, request: InboxRequest) -> Result<InboxReply, Fault> {
+    let data = place.data()?;
+    let question = Question::Finding(request);
+    if let Some(answer) = control::ask(&data.control_socket(), &question).await.map_err(broken)? {
+        return match answer {
+            Answer::Finding(reply) => Ok(reply),
+            Answer::Error { message } => Err(Fault::new(message)),
+            Answer::Status(_) | Answer::Admin(_) => Err(unexpected()),
+        };
+    }
+    let Question::Finding(request) = question else { return Err(unexpected()) };
+    let config = place.load()?.config;
+    let _lock = lock(&data, "admin finding")?;
+    let vault = Vault::open_or_create(&data, key_file(&config))?;
+    let store = Arc::new(Sqlite::open(&data.database()).await?);
+    let inbox = Inbox::new(store.clone(), vault.clone());
+    let now = Clock::System.now();
+    let reply = if request.changes() {
+        let options = LedgerOptions::new(&config.ledger, Clock::System);
+        let (ledger, _) = Ledger::open(&data, &vault, options)?;
+        let reply = inbox.ask(Some(&ledger), request, now).await;
+        let closed = ledger.shutdown().await;
+        let reply = reply?;
+        closed?;
+        reply
+    } else {
+        inbox.ask(None, request, now).await?
+    };
+    store.close().await;
     Ok(reply)
 }
 

@@ -3,13 +3,39 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use surgewall_core::finding::{Finding, Severity};
+use surgewall_core::finding::{Finding, Severity, State};
+use surgewall_store::findings::FindingView;
 
 /// One run with all `findings`.
 pub(crate) fn document(findings: &[Finding]) -> Value {
-    let rules: BTreeSet<_> = findings.iter().map(|finding| finding.rule.as_str()).collect();
+    run(findings.iter().map(|finding| finding.rule.as_str()), findings.iter().map(result).collect())
+}
+
+/// One run with findings of the inbox, under their ids. What an operator lives
+/// with is suppressed, and says why; what is fixed is absent.
+pub(crate) fn inbox(views: &[FindingView]) -> Value {
+    let results = views.iter().map(|view| {
+        let mut result = result(&view.finding);
+        result["fingerprints"] = json!({ "surgewall/id": view.id });
+        result["occurrenceCount"] = json!(view.seen);
+        result["properties"]["state"] = json!(view.finding.state);
+        match view.finding.state {
+            State::Open => {}
+            State::Fixed => result["baselineState"] = json!("absent"),
+            State::Acknowledged | State::Rule => {
+                let why = view.note.clone().unwrap_or_default();
+                result["suppressions"] =
+                    json!([{ "kind": "external", "status": "accepted", "justification": why }]);
+            }
+        }
+        result
+    });
+    run(views.iter().map(|view| view.finding.rule.as_str()), results.collect())
+}
+
+fn run<'a>(rules: impl Iterator<Item = &'a str>, results: Vec<Value>) -> Value {
+    let rules: BTreeSet<_> = rules.collect();
     let rules: Vec<_> = rules.into_iter().map(|id| json!({ "id": id })).collect();
-    let results: Vec<_> = findings.iter().map(result).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

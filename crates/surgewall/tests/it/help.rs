@@ -15,6 +15,9 @@ fn help_is_the_same_as_it_was() {
         &["admin", "user", "limit", "--help"],
         &["admin", "key", "create", "--help"],
         &["admin", "key", "import", "--help"],
+        &["admin", "finding", "--help"],
+        &["admin", "finding", "list", "--help"],
+        &["admin", "finding", "acknowledge", "--help"],
         &["check", "--help"],
         &["check", "ledger", "--help"],
         &["drill", "--help"],
@@ -38,6 +41,7 @@ fn bad_usage_is_status_2() {
         ("usage_no_name", &["admin", "key", "create"]),
         ("usage_bad_class", &["admin", "user", "create", "--email", "a@b.c", "--class", "old"]),
         ("usage_bad_network", &["admin", "key", "create", "--name", "a", "--networks", "here"]),
+        ("usage_bad_state", &["admin", "finding", "list", "--state", "old"]),
         ("usage_no_end_user", &["admin", "user", "limit", "--key", "a"]),
         (
             "usage_two_hashes",

@@ -60,6 +60,7 @@ fn site() -> Site {
         retention_days: 400,
         segment_bytes_max: 64 << 20,
         clock: Clock::System,
+        tap: None,
     };
     let held = vec![(Verdict::UnknownDemand, 300)];
     let records = [

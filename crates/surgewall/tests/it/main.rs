@@ -1,9 +1,11 @@
 //! Integration tests of the binary, and the rules of the repository.
 
 mod drill;
+mod findings;
 mod help;
 mod incidents;
 mod init;
+mod ocsf;
 mod offline;
 mod refusals;
 mod serving;

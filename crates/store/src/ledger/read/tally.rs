@@ -72,7 +72,8 @@ impl Tally {
             | Record::Changed(_)
             | Record::Incident(_)
             | Record::Capacity(_)
-            | Record::Erased(_) => Ok(()),
+            | Record::Erased(_)
+            | Record::Finding(_) => Ok(()),
         }
     }
 

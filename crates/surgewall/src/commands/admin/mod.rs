@@ -1,5 +1,6 @@
 //! `surgewall admin`: what was typed becomes a request, the reply becomes text.
 
+mod finding;
 mod import;
 mod ledger;
 mod show;
@@ -18,7 +19,7 @@ use crate::fault::{Fault, Verdict};
 use crate::place::Place;
 use crate::show::{err, out};
 
-/// Carries out an operation on people, keys or the ledger.
+/// Carries out an operation on people, keys, the ledger or findings.
 ///
 /// # Errors
 /// Why it was not carried out.
@@ -29,6 +30,7 @@ pub(crate) async fn admin(place: &Place, asked: typed::Admin) -> Result<Verdict,
         typed::Admin::Key(asked) => key(place, asked).await?,
         typed::Admin::Vault(asked) => vault::vault(place, asked).await?,
         typed::Admin::Ledger(asked) => return ledger::ledger(place, &asked).await,
+        typed::Admin::Finding(asked) => return finding::finding(place, asked).await,
     }
     Ok(Verdict::Clean)
 }

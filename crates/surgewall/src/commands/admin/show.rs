@@ -234,7 +234,7 @@ fn day(at: Timestamp) -> String {
 }
 
 /// `2026-11-22 15:04Z`.
-fn minute(at: Timestamp) -> String {
+pub(super) fn minute(at: Timestamp) -> String {
     let text = at.to_string();
     format!("{} {}Z", text.get(..10).unwrap_or(&text), text.get(11..16).unwrap_or(""))
 }

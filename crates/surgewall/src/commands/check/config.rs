@@ -40,6 +40,14 @@ pub(super) async fn check(place: &Place, format: Format) -> Result<Verdict, Faul
 /// As [`check`].
 pub(super) async fn read(place: &Place) -> Result<Said, Fault> {
     let loaded = place.load()?;
+    let mut said = say(&loaded);
+    startable(&loaded, &mut said);
+    stored::read(place, &loaded.config, &mut said).await;
+    Ok(said)
+}
+
+/// What there is to say about a configuration by itself.
+pub(super) fn say(loaded: &Loaded) -> Said {
     let mut said = Said::default();
     said.statements.push(match &loaded.file {
         Some(file) => format!("The configuration is {}.", file.display()),
@@ -55,9 +63,7 @@ pub(super) async fn read(place: &Place) -> Result<Said, Fault> {
             .push("No upstream: prompts to the handbook never leave this process.".to_owned());
     }
     traces(&loaded.config, &mut said);
-    startable(&loaded, &mut said);
-    stored::read(place, &loaded.config, &mut said).await;
-    Ok(said)
+    said
 }
 
 fn listeners(config: &Config, said: &mut Said) {

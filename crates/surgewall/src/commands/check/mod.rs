@@ -10,7 +10,7 @@ use surgewall_core::finding::Finding;
 
 use crate::cli::check::{Check, Format, What};
 use crate::fault::{Fault, Verdict};
-use crate::place::Place;
+use crate::place::{Loaded, Place};
 use crate::show;
 
 /// Runs one check, or all that apply here.
@@ -23,6 +23,13 @@ pub(crate) async fn check(place: &Place, asked: &Check) -> Result<Verdict, Fault
         Some(What::Ledger { dir }) => ledger::check(place, dir.as_deref(), asked.format),
         None => rows::check(place, asked.format).await,
     }
+}
+
+/// What a door that runs finds in its own configuration and about its data directory.
+pub(super) fn of_door(place: &Place, loaded: &Loaded) -> Vec<Finding> {
+    let mut findings = config::say(loaded).findings;
+    findings.extend(place.data().ok().and_then(|data| stored::exposed(&data)));
+    findings
 }
 
 /// Prints findings under what was said before them, in text.

@@ -52,7 +52,7 @@ pub(super) async fn read(place: &Place, config: &Config, said: &mut Said) {
 }
 
 /// A data directory that other users can enter.
-fn exposed(data: &DataDir) -> Option<Finding> {
+pub(super) fn exposed(data: &DataDir) -> Option<Finding> {
     let mode = std::fs::metadata(data.path()).ok()?.permissions().mode() & 0o777;
     (mode & 0o077 != 0).then(|| {
         Finding::new(Severity::Warning, "config.data.mode", data.path().display().to_string())

@@ -1,5 +1,6 @@
 //! `surgewall serve`: the door from its start to its end.
 
+mod inbox;
 mod reload;
 mod start;
 mod watch;
@@ -11,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::start::Started;
 use self::watch::Watch;
+use crate::commands::check::of_door;
 use crate::fault::{Fault, Verdict};
 use crate::place::Place;
 use crate::{logs, show};
@@ -29,7 +31,9 @@ pub(crate) fn serve(place: &Place) -> Result<Verdict, Fault> {
     let served = runtime.block_on(async {
         // Before anything that a signal would leave half done.
         let mut signals = Signals::new()?;
+        let findings = of_door(place, &loaded);
         let started = start::start(place, loaded).await?;
+        inbox::begin(started.listening.door(), findings).await;
         show::out(&ready(&started.listening));
         attend(place, &started.listening, &mut signals).await;
         Ok(stop(started, &mut signals).await)

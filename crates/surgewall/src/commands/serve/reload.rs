@@ -1,12 +1,15 @@
 //! SIGHUP: the configuration is read again, or the old one stays.
 
 use surgewall_core::clock::Clock;
+use surgewall_core::finding::Finding;
 use surgewall_gateway::door::Door;
 use surgewall_gateway::policy::Policy;
 use surgewall_gateway::serve;
 use surgewall_store::admin::Office;
 use surgewall_store::people::sealed::keep_config;
 
+use super::inbox;
+use crate::commands::check::of_door;
 use crate::commands::stored::first_unpriced;
 use crate::fault::Fault;
 use crate::place::{Loaded, Place};
@@ -14,17 +17,25 @@ use crate::place::{Loaded, Place};
 /// Puts the configuration on disk in force, if it can be meant.
 pub(super) async fn reload(place: &Place, door: &Door) {
     match load(place, door).await {
-        Ok(hash) => tracing::info!(config = %hash, "the configuration was read again"),
-        Err(fault) => tracing::error!(
-            "the configuration was refused and the old one stays\n{}",
-            fault.to_string().trim_end()
-        ),
+        Ok((hash, findings)) => {
+            inbox::reloaded(door, findings).await;
+            tracing::info!(config = %hash, "the configuration was read again");
+        }
+        Err(fault) => {
+            inbox::refused(door).await;
+            tracing::error!(
+                "the configuration was refused and the old one stays\n{}",
+                fault.to_string().trim_end()
+            );
+        }
     }
 }
 
-/// The hash of the configuration that is in force now.
-async fn load(place: &Place, door: &Door) -> Result<String, Fault> {
-    let Loaded { config, text, .. } = place.load()?;
+/// The hash of the configuration that is in force now, and what is found in it.
+async fn load(place: &Place, door: &Door) -> Result<(String, Vec<Finding>), Fault> {
+    let loaded = place.load()?;
+    let findings = of_door(place, &loaded);
+    let Loaded { config, text, .. } = loaded;
     let office = Office {
         people: door.people.as_ref(),
         directory: &door.directory,
@@ -42,5 +53,5 @@ async fn load(place: &Place, door: &Door) -> Result<String, Fault> {
     keep_config(door.people.as_ref(), &door.vault, &hash, &text, door.clock.now()).await?;
     door.record_change("config.reload", Some(hash.clone())).await?;
     serve::replace(door, policy)?;
-    Ok(hash)
+    Ok((hash, findings))
 }

@@ -18,10 +18,12 @@ use surgewall_store::admin::Office;
 use surgewall_store::datadir::{DataDir, DirLock};
 use surgewall_store::directory::Directory;
 use surgewall_store::kept::KeptFile;
-use surgewall_store::ledger::{Ledger, LedgerOptions, Recovered};
+use surgewall_store::ledger::{Ledger, LedgerOptions, Recovered, Tap};
+use surgewall_store::ocsf::{Export, StoredNames};
 use surgewall_store::people::sealed::keep_config;
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
+use tokio::runtime::Handle;
 
 use crate::commands::stored::first_unpriced;
 use crate::fault::Fault;
@@ -66,8 +68,10 @@ pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Faul
     let people = Arc::new(Sqlite::open(&data.database()).await?);
     let directory = Directory::load(people.as_ref(), vault.clone()).await?;
     refuse_unpriced(&people, &directory, &vault, &config).await?;
-    let (ledger, recovered) =
-        Ledger::open(&data, &vault, LedgerOptions::new(&config.ledger, Clock::System))?;
+    let events = events(&config, &data, &people)?;
+    let mut options = LedgerOptions::new(&config.ledger, Clock::System);
+    options.tap = events.clone().map(|events| Arc::new(events) as Arc<dyn Tap>);
+    let (ledger, recovered) = Ledger::open(&data, &vault, options)?;
     say_recovered(&recovered);
     let mut quota = QuotaTable::new(COUNTERS_MAX);
     quota.restore(&recovered.counters);
@@ -83,6 +87,11 @@ pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Faul
         quota,
         connections_max,
     });
+    if let Some(events) = events {
+        door.findings.export_to(events.clone());
+        // A new door has none yet.
+        let _ = door.events.set(events);
+    }
     begin_with_kept(&door, KeptFile::new(&data, vault));
     door.record_change("door.start", None).await?;
     let listening = Listening::start(door.clone(), sockets).await?;
@@ -108,6 +117,14 @@ fn connections(config: &Config) -> u32 {
     }
     tracing::info!(descriptors, connections_max, from, "connection limit");
     connections_max
+}
+
+/// Where decisions and findings are written as events, if they are.
+fn events(config: &Config, data: &DataDir, people: &Arc<Sqlite>) -> Result<Option<Export>, Fault> {
+    let Some(path) = &config.telemetry.ocsf_file else { return Ok(None) };
+    let names = Box::new(StoredNames::new(people.clone(), Handle::current()));
+    let export = Export::start(path, data, names, Clock::System);
+    export.map(Some).map_err(|error| Fault::from(error).during("telemetry.ocsf_file"))
 }
 
 /// Refuses money limits that nothing could count.

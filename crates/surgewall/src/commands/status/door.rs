@@ -1,6 +1,7 @@
 //! The door itself.
 
 use surgewall_gateway::control::Status as Door;
+use surgewall_store::findings::OpenFindings;
 
 use super::page::{Page, Tone};
 use crate::show;
@@ -41,6 +42,25 @@ pub(super) fn write(page: &mut Page, door: &Door) {
     let (keys, accounts) = (door.keys as u64, door.accounts as u64);
     let people = format!("{}, {}", show::count(keys, "key"), show::count(accounts, "account"));
     page.line("people", Tone::Plain, &people);
+    findings(page, &door.findings);
+}
+
+/// Writes how many findings are open, if any is.
+fn findings(page: &mut Page, open: &OpenFindings) {
+    if open.all() == 0 {
+        return;
+    }
+    let tone = match (open.critical, open.warning) {
+        (0, 0) => Tone::Plain,
+        (0, _) => Tone::Warning,
+        _ => Tone::Bad,
+    };
+    let OpenFindings { critical, warning, note } = open;
+    page.line(
+        "findings",
+        tone,
+        &format!("{} open: {critical} critical, {warning} warning, {note} note", open.all()),
+    );
 }
 
 /// A size in words.

@@ -9,6 +9,7 @@ use surgewall_core::principal::Class;
 use surgewall_gateway::control::{
     ClassStatus, GateStatus, Judgement, Servers, Status as Door, UpstreamStatus,
 };
+use surgewall_store::findings::OpenFindings;
 
 const NOW: u64 = 1_700_000_000_000;
 
@@ -100,6 +101,7 @@ pub(super) fn alone() -> Door {
         ledger_bytes: 2_048,
         keys: 3,
         accounts: 4,
+        findings: OpenFindings::default(),
         judgement: Judgement::default(),
         upstreams: [("handbook".to_owned(), built_in)].into(),
     }

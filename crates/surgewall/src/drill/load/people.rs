@@ -50,7 +50,9 @@ async fn operate(stage: &Stage, request: Request) -> Result<Reply, Fault> {
     match stage.ask(&Question::Admin(Box::new(request))).await? {
         Answer::Admin(reply) => Ok(*reply),
         Answer::Error { message } => Err(Fault::new(message)),
-        Answer::Status(_) => Err(Fault::new("the door answers another question")),
+        Answer::Status(_) | Answer::Finding(_) => {
+            Err(Fault::new("the door answers another question"))
+        }
     }
 }
 
