@@ -58,7 +58,7 @@ async fn play(size: Size) -> Result<Card, Fault> {
     note(Act::Burst, acts::burst(&mut stage, size).await);
     note(Act::Kill, acts::kill(&mut stage, size).await);
     note(Act::Credentials, acts::credentials(&mut stage).await);
-    note(Act::Leak, leak::leak(&mut stage).await);
+    note(Act::Leak, leak::leak().await);
     let flood = overload::strangers(size).await?;
     note(Act::Flood, overload::held(&flood));
     let crowd = overload::crowd(size).await?;

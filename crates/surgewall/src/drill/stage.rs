@@ -1,12 +1,16 @@
 //! The stage: a door of its own as a child process, before a double of a
 //! model server, on loopback, in a directory that is gone afterwards.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use surgewall_core::decision::Record;
+use surgewall_core::random;
 use surgewall_gateway::control::{self, Answer, Question};
 use surgewall_store::datadir::DataDir;
 use surgewall_store::ledger::read::{Story, Verification, export, incident, incidents, verify};
@@ -23,8 +27,10 @@ use crate::fault::Fault;
 
 /// For the door to say that it is ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
-/// The upstream's name in the drill's configuration: a leaked directory must not tell it.
+/// The upstream's name in the drill's configuration.
 pub(crate) const UPSTREAM: &str = "planted-upstream-kestrel";
+/// In `[listen]`: who connects may say for whom.
+const BEHIND_PROXY: &str = "behind_proxy = [\"127.0.0.1/32\"]\n";
 
 /// A door, the double behind it, and where both keep their things.
 pub(crate) struct Stage {
@@ -33,6 +39,8 @@ pub(crate) struct Stage {
     pub(crate) double: Double,
     door: Option<Child>,
     url: String,
+    admin: String,
+    metrics_token: String,
 }
 
 impl Stage {
@@ -46,21 +54,38 @@ impl Stage {
     pub(crate) async fn before(engine: Settings, more: &str) -> Result<Self, Fault> {
         let options = Options { engine: Some(engine), records_max: 0, ..Options::default() };
         let double = Double::start_with(options, Behaviour::default())?;
-        let listen = "behind_proxy = [\"127.0.0.1/32\"]\n";
-        Self::with(double, listen, &format!("[accounts]\nanonymous = true\n{more}")).await
+        Self::with(double, BEHIND_PROXY, &format!("[accounts]\nanonymous = true\n{more}")).await
+    }
+
+    /// The same with a door that keeps records of all traffic and has these further
+    /// upstreams; networks are told in `x-forwarded-for`.
+    pub(crate) async fn recording(upstreams: &[String]) -> Result<Self, Fault> {
+        let double = Double::start(Behaviour::default());
+        let url = double.url().to_owned();
+        let upstreams = upstreams.iter().map(|name| {
+            format!("[[upstream]]\nname = \"{name}\"\nurl = \"{url}/v1\"\nmodels = [\"double\"]\n")
+        });
+        let more: String = upstreams.collect();
+        Self::with(double, BEHIND_PROXY, &more).await
     }
 
     async fn with(double: Double, listen: &str, more: &str) -> Result<Self, Fault> {
         let dir = tempfile::tempdir()?;
+        let (token, token_file) = (random::base62(32), dir.path().join("metrics.token"));
+        let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
+        options.open(&token_file)?.write_all(token.as_bytes())?;
         let config = format!(
-            "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nstatus = \"127.0.0.1:0\"\n{listen}\
+            "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nstatus = \"127.0.0.1:0\"\n\
+             metrics_token = {{ file = \"{}\" }}\n{listen}\
              [[upstream]]\nname = \"{UPSTREAM}\"\nurl = \"{}/v1\"\nmodels = [\"double\"]\n\
              [vault]\nkey_file = \"{}\"\n{more}",
+            token_file.display(),
             double.url(),
             dir.path().join("master.key").display(),
         );
         std::fs::write(dir.path().join("surgewall.toml"), config)?;
-        let mut stage = Self { dir, double, door: None, url: String::new() };
+        let (url, admin) = (String::new(), String::new());
+        let mut stage = Self { dir, double, door: None, url, admin, metrics_token: token };
         stage.start().await?;
         Ok(stage)
     }
@@ -85,7 +110,7 @@ impl Stage {
 
     /// Starts the door and waits until it is ready.
     pub(crate) async fn start(&mut self) -> Result<(), Fault> {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file())?;
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file())?;
         let mut child = self.command()?.arg("serve").stdout(Stdio::piped()).stderr(log).spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| Fault::new("the door has no stdout"))?;
         let mut lines = BufReader::new(stdout).lines();
@@ -94,10 +119,8 @@ impl Stage {
             return Err(Fault::new("the drill's door did not start")
                 .hint(format!("see {}", self.log_file().display())));
         };
-        let public = line.split_whitespace().find_map(|word| word.strip_prefix("public="));
-        public
-            .ok_or_else(|| Fault::new("the door's ready line names no public listener"))?
-            .clone_into(&mut self.url);
+        self.url = listener(&line, "public=")?;
+        self.admin = listener(&line, "admin=")?;
         self.door = Some(child);
         Ok(())
     }
@@ -139,6 +162,14 @@ impl Stage {
     /// A client without a credential.
     pub(crate) fn stranger(&self) -> Client {
         Client::new(&self.url)
+    }
+
+    /// What `/metrics` says.
+    pub(crate) async fn metrics(&self) -> Result<String, Fault> {
+        let client = Client::new(&self.admin).with_key(&self.metrics_token);
+        let answer = client.get("/metrics").await?;
+        let told = answer.text();
+        if answer.status == 200 { Ok(told) } else { Err(Fault::new(format!("/metrics: {told}"))) }
     }
 
     /// Where the door listens.
@@ -190,4 +221,10 @@ impl Stage {
         })?;
         Ok(ids)
     }
+}
+
+/// The address of a listener in the line that says that the door is ready.
+fn listener(line: &str, name: &str) -> Result<String, Fault> {
+    let found = line.split_whitespace().find_map(|word| word.strip_prefix(name));
+    found.map(str::to_owned).ok_or_else(|| Fault::new(format!("the ready line has no `{name}`")))
 }
