@@ -1,6 +1,7 @@
-//! What the door keeps: its data directory, the vault, and the ledger.
+//! What the door keeps: its data directory, the vault, the ledger, people and conversations.
 
 pub mod admin;
+pub mod conversations;
 pub mod datadir;
 pub mod directory;
 pub mod findings;

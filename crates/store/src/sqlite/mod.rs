@@ -4,6 +4,7 @@
 //! change, one batch of last uses a minute) and a revocation that a power cut
 //! takes back would let a stolen key in again. Requests never write here.
 
+mod conversations;
 mod findings;
 mod migrate;
 mod read;

@@ -18,6 +18,13 @@ mod accounts_standing;
 #[cfg(test)]
 mod accounts_store;
 #[cfg(test)]
+mod conversations;
+#[cfg(test)]
+mod conversations_limits;
+#[cfg(test)]
+mod conversations_search;
+#[cfg(test)]
+mod conversations_tenants;
 mod findings;
 #[cfg(test)]
 mod findings_model;
@@ -31,6 +38,8 @@ mod ledger_incidents;
 mod ledger_schedules;
 #[cfg(test)]
 mod ledger_store;
+#[cfg(test)]
+mod sealed;
 #[cfg(test)]
 mod vault;
 #[cfg(test)]
