@@ -113,3 +113,33 @@ fn duplicate(error: &sqlx::Error) -> Option<&'static str> {
     let known = columns.into_iter().find(|(column, _)| message.contains(column));
     Some(known.map_or("id", |(_, what)| what))
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the test's own file, read whole")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_bytes_of_a_deleted_row_leave_the_file() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("t.db");
+        let is_there = |marker: &str| {
+            let bytes = std::fs::read(&path).unwrap();
+            bytes.windows(marker.len()).any(|window| window == marker.as_bytes())
+        };
+        let store = Sqlite::open(&path).await.unwrap();
+        // Short values lie in the row's page, long ones in pages of their own.
+        let markers = ["a-short-marker-4711", &"a-long-marker-0815".repeat(1_000)];
+        for marker in markers {
+            let insert = "INSERT INTO configs (org_id, id, hash, text_sealed, kept_at) \
+                 VALUES (1, zeroblob(16), 'h', ?, 1)";
+            sqlx::query(insert).bind(marker.as_bytes()).execute(&store.writer).await.unwrap();
+            let fold = "PRAGMA wal_checkpoint(TRUNCATE)";
+            sqlx::raw_sql(fold).execute(&store.writer).await.unwrap();
+            assert!(is_there(&marker[..18]), "it was there");
+            sqlx::raw_sql("DELETE FROM configs").execute(&store.writer).await.unwrap();
+            sqlx::raw_sql(fold).execute(&store.writer).await.unwrap();
+            assert!(!is_there(&marker[..18]));
+        }
+    }
+}

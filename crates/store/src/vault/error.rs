@@ -77,7 +77,7 @@ pub enum VaultError {
     },
     /// The store has an accounts file, and it is not there.
     #[error(
-        "{path} is missing: it holds the keys of what people wrote, and a new one could not open any of it, so none is made; restore it from your backup of the master key's directory"
+        "{path} is missing: it holds the keys of what people wrote, and a new one could not open any of it, so none is made; put it back beside the master key, or restore it from your backup"
     )]
     AccountsMissing {
         /// Where it was looked for.
@@ -85,7 +85,7 @@ pub enum VaultError {
     },
     /// The accounts file cannot be read as one.
     #[error(
-        "{path} is damaged: it holds the keys of what people wrote; restore it from your backup of the master key's directory"
+        "{path} is damaged: it holds the keys of what people wrote; restore it from your backup"
     )]
     AccountsDamaged {
         /// The file.

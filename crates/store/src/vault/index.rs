@@ -37,25 +37,25 @@ pub(super) struct Index {
 
 impl Index {
     /// Adds the next slot of the file.
-    pub(super) fn push(&mut self, slot: Option<Slot>) {
+    pub(super) fn push(&mut self, slot: Option<&Slot>) {
         let number = self.len;
         self.len += 1;
         match slot {
             None => self.unreadable.push(number),
             Some(Slot::Free) => self.free.push(number),
-            Some(Slot::Key { id, generation, .. }) => {
+            Some(&Slot::Key { id, generation, .. }) => {
                 let place = Place { slot: number, generation };
                 if let Some(old) = newer(&mut self.keys, id, place) {
                     self.void.push(old);
                 }
             }
-            Some(Slot::Erased { subject, generation }) => {
+            Some(&Slot::Erased { subject, generation }) => {
                 let place = Place { slot: number, generation };
                 if let Some(old) = newer(&mut self.erased, subject, place) {
                     self.void.push(old);
                 }
             }
-            Some(Slot::Expired { content, epoch }) => match self.expired.get(&content) {
+            Some(&Slot::Expired { content, epoch }) => match self.expired.get(&content) {
                 Some((later, _)) if *later >= epoch => self.void.push(number),
                 _ => {
                     let before = self.expired.insert(content, (epoch, number));

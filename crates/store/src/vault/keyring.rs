@@ -141,10 +141,10 @@ impl<'a> Fields<'a> {
         if found > VERSION {
             return Err(VaultError::Newer { path: path.to_owned(), found });
         }
-        Self::fields(rest).filter(|_| found == VERSION).ok_or_else(damaged)
+        Self::of(rest).filter(|_| found == VERSION).ok_or_else(damaged)
     }
 
-    fn fields(rest: &'a [u8]) -> Option<Self> {
+    fn of(rest: &'a [u8]) -> Option<Self> {
         let (accounts, rest) = rest.split_first_chunk::<16>()?;
         let (rotated_at, rest) = rest.split_first_chunk::<8>()?;
         let (count, mut rest) = rest.split_first()?;

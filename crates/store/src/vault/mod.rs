@@ -26,6 +26,7 @@ mod seal;
 mod sign;
 mod slot;
 mod slotfile;
+mod slots;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ use surgewall_core::random;
 use surgewall_core::secret::Secret;
 use uuid::Uuid;
 
-use accounts::{Accounts, Masters};
+use accounts::Accounts;
 use cache::Cache;
 pub use data::{Content, EPOCH_DAYS, Epoch, Erased};
 pub use error::VaultError;
@@ -49,6 +50,7 @@ pub use rotate::Rotated;
 use seal::SealKey;
 pub use sign::is_signed;
 use slotfile::Header;
+use slots::Masters;
 
 use crate::datadir::DataDir;
 

@@ -101,6 +101,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use surgewall_core::files::read_text;
     use surgewall_core::id::AccountId;
     use surgewall_core::subject::Subject;
 
@@ -159,12 +160,12 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let vault_before = vault(base.path());
         let before = Before::new(&vault_before);
-        let old = fs::read_to_string(base.path().join("k")).unwrap();
+        let old = read_text(&base.path().join("k"), 1 << 10).unwrap();
         let kept = fs::File::open(base.path().join("k")).unwrap();
         assert_eq!(vault_before.rotate(NOW).unwrap(), Rotated { keys: 1, lost: 0 });
         before.check(&vault_before);
         before.check(&vault(base.path()));
-        let new = fs::read_to_string(base.path().join("k")).unwrap();
+        let new = read_text(&base.path().join("k"), 1 << 10).unwrap();
         assert!(new.lines().count() == 2 && new.lines().last() != old.lines().last());
         let overwritten = std::io::read_to_string(kept).unwrap();
         assert!(overwritten.len() == old.len() && overwritten.bytes().all(|byte| byte == 0));

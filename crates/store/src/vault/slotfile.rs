@@ -148,7 +148,7 @@ impl SlotFile {
     pub(super) fn scan(&self, slots_max: u32) -> Result<Index, VaultError> {
         let mut index = Index::default();
         self.each(slots_max, |slot| {
-            index.push(slot);
+            index.push(slot.as_ref());
             Ok(())
         })?;
         index.settle();

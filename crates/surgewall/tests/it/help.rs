@@ -18,6 +18,7 @@ fn help_is_the_same_as_it_was() {
         &["admin", "finding", "--help"],
         &["admin", "finding", "list", "--help"],
         &["admin", "finding", "acknowledge", "--help"],
+        &["admin", "vault", "erase", "--help"],
         &["check", "--help"],
         &["check", "ledger", "--help"],
         &["drill", "--help"],

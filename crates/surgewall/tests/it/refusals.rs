@@ -69,6 +69,7 @@ fn master_keys() {
     chmod(&key, 0o600);
     let kept = site.path("kept");
     std::fs::rename(&key, &kept).unwrap();
+    std::fs::rename(key.with_extension("accounts"), site.path("kept.accounts")).unwrap();
     insta::assert_snapshot!("refused_key_missing", refused(&site));
     std::fs::copy(&kept, site.path("surgewall-data/master.key")).unwrap();
     site.write(
