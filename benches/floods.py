@@ -76,7 +76,7 @@ class Door(Surgewall):
 class Setup(gateways.Setup):
     def __init__(self, options):
         super().__init__(options, "floods")
-        self.polite = ["chrt", "--fifo", str(REALTIME["attacker"])] if options.realtime else ["nice", "-n", "10"]
+        self.polite = ["chrt", "--fifo", str(REALTIME["attacker"])] if options.realtime else ["chrt", "--idle", "0"]
 
     def on_load_core(self, *command, polite=False):
         words = ["taskset", "-c", str(self.load_core), *(self.polite if polite else []), *map(str, command)]
