@@ -111,7 +111,7 @@ pub(super) fn plan(
         };
         standing += u64::from(row.state == State::Fixed);
         let before = row.state;
-        plan.push(vault, again(vault, row, known.producer, sight, now)?, Some(before))?;
+        plan.push(vault, again(vault, row, known.producer, &sight, now)?, Some(before))?;
     }
     // In the order in which they came, so that one report always means the same.
     let mut gone: Vec<_> = rows.into_values().collect();
@@ -125,7 +125,7 @@ pub(super) fn plan(
     let room = u64::from(FINDINGS_MAX).saturating_sub(standing);
     let room = usize::try_from(room).unwrap_or(usize::MAX).min(new.len());
     plan.left_out = new.len() - room;
-    for sight in new.into_iter().take(room) {
+    for sight in new.iter().take(room) {
         plan.push(vault, first(vault, known.producer, sight, now)?, None)?;
     }
     plan.changes.sort_by_key(|(_, view)| std::cmp::Reverse(view.finding.severity));
@@ -146,7 +146,7 @@ fn again(
     vault: &Vault,
     row: FindingRow,
     producer: [u8; 32],
-    sight: Sight,
+    sight: &Sight,
     now: Timestamp,
 ) -> Result<FindingRow, StoreError> {
     let event = if sight.severity > row.severity { Event::Worse } else { Event::Seen };
@@ -167,7 +167,7 @@ fn again(
 fn first(
     vault: &Vault,
     producer: [u8; 32],
-    sight: Sight,
+    sight: &Sight,
     now: Timestamp,
 ) -> Result<FindingRow, StoreError> {
     let id = FindingId::new(now);

@@ -48,7 +48,7 @@ fn managed(sequence: u64, record: &Changed, action: &str, done: Option<bool>) ->
         Some(sequence),
     );
     let status = done.map(status);
-    head.with(json!({
+    let mut fields = json!({
         "status_id": status.map(|(id, _)| id),
         "status": status.map(|(_, caption)| caption),
         "entity": {
@@ -59,7 +59,12 @@ fn managed(sequence: u64, record: &Changed, action: &str, done: Option<bool>) ->
         },
         "comment": record.detail,
         "unmapped": { "action": record.action },
-    }))
+    });
+    if known.is_none() {
+        // Of what the schema has no number for, it wants the source's own word.
+        fields["activity_name"] = json!(verb);
+    }
+    head.with(fields)
 }
 
 fn lifecycle(sequence: u64, record: &Changed, activity: Activity) -> Value {
