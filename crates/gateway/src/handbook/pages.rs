@@ -21,7 +21,7 @@ macro_rules! page {
 
 /// All pages, in the order in which docs/index.md lists them. A test holds
 /// this list against the directory.
-pub(super) const PAGES: [Page; 20] = [
+pub(super) const PAGES: [Page; 21] = [
     page!("index.md"),
     page!("quickstart.md"),
     page!("configuration.md"),
@@ -35,6 +35,7 @@ pub(super) const PAGES: [Page; 20] = [
     page!("operations.md"),
     page!("traces.md"),
     page!("ledger.md"),
+    page!("findings.md"),
     page!("vault.md"),
     page!("errors.md"),
     page!("limits.md"),
