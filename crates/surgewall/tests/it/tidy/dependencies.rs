@@ -25,6 +25,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
         "surgewall-gateway",
         &["surgewall-shield", "surgewall-wire", "surgewall-store", "surgewall-core"],
     ),
+    ("surgewall-guard", &["surgewall-core"]),
     ("surgewall-shield", &["surgewall-core"]),
     ("surgewall-wire", &["surgewall-core"]),
     ("surgewall-store", &["surgewall-core"]),
