@@ -4,6 +4,7 @@ pub mod admin;
 pub mod conversations;
 pub mod datadir;
 pub mod directory;
+pub mod export;
 pub mod findings;
 pub mod kept;
 pub mod ledger;

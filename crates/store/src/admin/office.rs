@@ -15,7 +15,7 @@ use surgewall_core::decision::{Changed, Record};
 use super::error::AdminError;
 use super::reply::Reply;
 use super::request::Request;
-use super::{delegated, groups, keys, users, vault};
+use super::{delegated, export, groups, keys, users, vault};
 use crate::directory::Directory;
 use crate::people::{Change, People};
 use crate::vault::Vault;
@@ -104,6 +104,7 @@ pub async fn execute<P: People, A: Audit>(
     let request = match request {
         Request::VaultErase(asked) => return vault::erase(office, audit, &asked).await,
         Request::VaultRotate => return vault::rotate(office, audit).await,
+        Request::UserExport(whose) => return export::record(office, audit, &whose).await,
         request => request,
     };
     match plan(office, request).await? {
@@ -132,7 +133,7 @@ async fn plan<P: People>(office: &Office<'_, P>, request: Request) -> Result<Ste
         Request::UserLimit(asked) => delegated::limit(office, asked).await,
         Request::VaultStatus => vault::status(office).await,
         // They change no rows: `execute` carries them out.
-        Request::VaultErase(_) | Request::VaultRotate => {
+        Request::VaultErase(_) | Request::VaultRotate | Request::UserExport(_) => {
             Err(AdminError::invalid("no change of rows"))
         }
     }

@@ -44,6 +44,11 @@ pub enum Reply {
     Keys(Page<KeyView>),
     /// One end user of a delegating key.
     Delegated(DelegatedView),
+    /// An export was recorded and may be read.
+    Exported {
+        /// Who it is about: a public id, or the keyed hash of an end user.
+        subject: String,
+    },
     /// How the vault is.
     Vault(VaultView),
     /// The receipt of an erasure.
@@ -66,6 +71,7 @@ impl fmt::Debug for Reply {
             Self::Key(_) => "Key",
             Self::Keys(_) => "Keys",
             Self::Delegated(_) => "Delegated",
+            Self::Exported { .. } => "Exported",
             Self::Vault(_) => "Vault",
             Self::Erased(_) => "Erased",
             Self::Rotated(_) => "Rotated",

@@ -53,6 +53,9 @@ pub enum Request {
     /// Shows or changes the limits of one end user of a delegating key. Answers
     /// [`super::Reply::Delegated`].
     UserLimit(UserLimit),
+    /// Records that what is held about a person is about to be exported. Answers
+    /// [`super::Reply::Exported`].
+    UserExport(Whose),
     /// Tells how the vault is. Answers [`super::Reply::Vault`].
     VaultStatus,
     /// Destroys the keys of one subject's content. Answers [`super::Reply::Erased`].
@@ -82,6 +85,7 @@ impl Request {
             Self::KeyRevoke(_) => "key.revoke",
             Self::KeySet(_) => "key.set",
             Self::UserLimit(_) => "user.limit",
+            Self::UserExport(_) => "user.export",
             Self::VaultStatus => "vault.status",
             Self::VaultErase(_) => "vault.erase",
             Self::VaultRotate => "vault.rotate",

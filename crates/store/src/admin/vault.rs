@@ -89,7 +89,7 @@ pub(super) async fn rotate<P: People, A: Audit>(
 }
 
 /// Whose keys are meant, and how that is written down.
-async fn subject<P: People>(
+pub(crate) async fn subject<P: People>(
     office: &Office<'_, P>,
     whose: &Whose,
 ) -> Result<(Subject, String), AdminError> {
@@ -106,7 +106,7 @@ async fn subject<P: People>(
                     "the key `{}` belongs to an account, and what it writes is the account's",
                     name.trim()
                 ))
-                .hint("erase it with --account; `surgewall admin key show` says whose it is")),
+                .hint("name the account instead; `surgewall admin key show` says whose it is")),
             }
         }
         Whose::User { key, user } => {
@@ -137,7 +137,7 @@ async fn note_end<P: People, A: Audit>(
 }
 
 /// Records a step.
-async fn note<P: People, A: Audit>(
+pub(super) async fn note<P: People, A: Audit>(
     office: &Office<'_, P>,
     audit: &A,
     action: &str,

@@ -25,6 +25,9 @@ mod conversations_limits;
 mod conversations_search;
 #[cfg(test)]
 mod conversations_tenants;
+#[cfg(test)]
+mod export;
+#[cfg(test)]
 mod findings;
 #[cfg(test)]
 mod findings_model;

@@ -27,6 +27,54 @@ Examples:
   surgewall report incident last
   surgewall report incident inc_7Qd0Yw3mXk1bVtR5a --format json")]
     Incident(Incident),
+    /// Everything that is held about one person
+    #[command(after_help = "\
+For the person it is about: account, keys, conversations, records, every decision of the ledger that
+names them, and who accessed it. The export is an access itself and is recorded in the ledger before
+anything is read, by the running door if there is one. The text form is short; json and html are
+whole.
+
+Examples:
+  surgewall report user ada@example.org
+  surgewall report user ada@example.org --format html --out ada.html
+  surgewall report user --key app --user alice --format json")]
+    User(User),
+}
+
+/// `report user`.
+#[derive(clap::Args, Debug)]
+#[command(group(clap::ArgGroup::new("person").required(true).args(["account", "key"])))]
+#[command(group(clap::ArgGroup::new("end_user").args(["user", "hash"]).requires("key")))]
+pub(crate) struct User {
+    /// The account, by e-mail or id
+    #[arg(value_name = "EMAIL|ID")]
+    pub(crate) account: Option<String>,
+    /// A key of the operator's; with --user or --hash, one of its end users
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// The end user, as the key's requests name it
+    #[arg(long, value_name = "NAME", conflicts_with = "account")]
+    pub(crate) user: Option<String>,
+    /// The end user, by the hash that the ledger shows
+    #[arg(long, value_name = "HASH", conflicts_with = "account")]
+    pub(crate) hash: Option<String>,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = Paper::Text, value_name = "FORMAT")]
+    pub(crate) format: Paper,
+    /// Write to this new file, which only you can read, and not to stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<std::path::PathBuf>,
+}
+
+/// How an export is written.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paper {
+    /// In short, for people
+    Text,
+    /// All of it, as one JSON object
+    Json,
+    /// All of it, as a page to read
+    Html,
 }
 
 /// `report incident`.

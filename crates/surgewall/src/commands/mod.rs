@@ -5,6 +5,7 @@ mod check;
 mod incident;
 mod init;
 mod office;
+mod person;
 mod report;
 mod serve;
 mod status;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Fault> {
         Command::Drill(Drill::Deepseek(asked)) => block_on(crate::drill::deepseek(&asked)),
         Command::Drill(Drill::Load(asked)) => block_on(crate::drill::load(&asked)),
         Command::Report(Report::Usage(asked)) => block_on(report::usage(&place, &asked)),
+        Command::Report(Report::User(asked)) => block_on(person::person(&place, &asked)),
         Command::Report(Report::Incident(asked)) => incident::incident(&place, &asked),
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod csv;
 pub(crate) mod figures;
 pub(crate) mod findings;
 pub(crate) mod incident;
+pub(crate) mod person;
 pub(crate) mod progress;
 pub(crate) mod rows;
 pub(crate) mod sarif;

@@ -26,6 +26,7 @@ fn help_is_the_same_as_it_was() {
         &["drill", "load", "--help"],
         &["report", "usage", "--help"],
         &["report", "incident", "--help"],
+        &["report", "user", "--help"],
     ] {
         let name = format!("help_{}", words[..words.len() - 1].join("_"));
         insta::assert_snapshot!(name, site.shown(words));
@@ -53,6 +54,8 @@ fn bad_usage_is_status_2() {
         ),
         ("usage_bad_public_name", &["init", "--public-name", "https://x"]),
         ("usage_bad_multiple", &["drill", "load", "--multiple", "21"]),
+        ("usage_nobody", &["report", "user"]),
+        ("usage_two_people", &["report", "user", "a@b.c", "--user", "d"]),
         ("usage_bad_since", &["report", "usage", "--by", "key", "--since", "then"]),
     ] {
         let output = site.run(words);

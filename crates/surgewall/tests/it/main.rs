@@ -7,6 +7,7 @@ mod incidents;
 mod init;
 mod ocsf;
 mod offline;
+mod person;
 mod refusals;
 mod serving;
 mod site;

@@ -6,6 +6,7 @@
 mod export;
 mod incidents;
 pub(super) mod scan;
+mod shown;
 mod tally;
 mod torn;
 mod usage;
@@ -19,6 +20,7 @@ pub use export::{export, export_watched};
 pub use incidents::{
     INCIDENT_LINES_MAX, INCIDENTS_MAX, Incident, Standing, Story, incident, incidents,
 };
+pub use shown::{Names, shown};
 pub use usage::{USAGE_ROWS_MAX, UsageBy, UsageReport, UsageRow, UsageSubject, usage};
 pub use verify::{Verification, verify, verify_watched};
 pub use walk::Reading;
