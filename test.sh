@@ -38,7 +38,11 @@ stage_lint() {
 
 # Unit, property, golden and integration tests, and the tidy rules (links of the handbook among them).
 # The last line is for what only a build with traces has.
+# Probes are tried on real servers too.
 stage_test() {
+  need "redis-server --version" --no-install-recommends redis-server
+  need "ls /usr/lib/postgresql/*/bin/initdb" --no-install-recommends postgresql
+  need "prometheus --version" --no-install-recommends prometheus
   cargo test --workspace --locked --quiet --no-fail-fast
   cargo test --package surgewall-gateway --features otel --locked --quiet -- trace
 }

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod env;
+pub mod exposure;
 pub mod limits;
 pub mod schema;
 pub mod source;

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::admission::{Admission, Classes, Queue};
+use super::exposure::Exposure;
 use super::limits::Limits;
 use crate::principal::Class;
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// The vault.
     pub vault: Vault,
+    /// Looking for open services.
+    pub exposure: Exposure,
     /// Logs and metrics.
     pub telemetry: Telemetry,
 }

@@ -37,6 +37,7 @@ pub(super) const PAGES: [Page; 21] = [
     page!("ledger.md"),
     page!("findings.md"),
     page!("vault.md"),
+    page!("exposure.md"),
     page!("errors.md"),
     page!("limits.md"),
     page!("life-of-a-request.md"),

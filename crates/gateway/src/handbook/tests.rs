@@ -179,6 +179,7 @@ mod pages_are_true {
     const SCHEMA: &str = include_str!("../../../core/src/config/schema.rs");
     const LIMITS: &str = include_str!("../../../core/src/config/limits.rs");
     const ADMISSION: &str = include_str!("../../../core/src/config/admission.rs");
+    const EXPOSURE: &str = include_str!("../../../core/src/config/exposure.rs");
     const ENV: &str = include_str!("../../../core/src/config/env.rs");
     const REFUSAL: &str = include_str!("../../../core/src/refusal.rs");
 
@@ -226,15 +227,20 @@ mod pages_are_true {
     #[test]
     fn every_configuration_key_and_variable_is_documented() {
         let configuration = page("configuration.md");
-        let fields =
-            SCHEMA.lines().chain(LIMITS.lines()).chain(ADMISSION.lines()).filter_map(|line| {
+        let fields = SCHEMA
+            .lines()
+            .chain(LIMITS.lines())
+            .chain(ADMISSION.lines())
+            .chain(EXPOSURE.lines())
+            .filter_map(|line| {
                 let (name, _) = line.strip_prefix("    pub ")?.split_once(": ")?;
                 (!name.contains(' ')).then_some(name)
             });
         for name in fields {
             let section = ["upstream", "accounts", "limits", "prices", "ledger", "vault"]
                 .contains(&name)
-                || ["listen", "telemetry", "admission", "classes", "queue"].contains(&name);
+                || ["listen", "telemetry", "admission", "classes", "queue", "exposure"]
+                    .contains(&name);
             let documented = configuration.contains(&format!("`{name}`"))
                 || configuration.contains(&format!("{name} = "));
             assert!(section || documented, "{name}");

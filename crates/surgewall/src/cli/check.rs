@@ -12,6 +12,8 @@ Without a name all checks run that apply here, and fourteen rows say for what th
 Examples:
   surgewall check
   surgewall check config --format sarif
+  surgewall check exposure
+  surgewall check exposure 10.0.0.5 redis://db.example.org:6379
   surgewall check ledger /backup/surgewall-data --format json
 
 Exit status: 0 clean, 1 findings, 2 could not tell or bad usage.")]
@@ -29,6 +31,21 @@ pub(crate) struct Check {
 pub(crate) enum What {
     /// Say what is reachable by whom, and what is risky about it
     Config,
+    /// Ask services as a stranger: open, auth required or unknown
+    #[command(after_help = "\
+Asks at most two questions of each port, only reads, tries no password and keeps no name of what is
+stored there. Without a target: this machine's own listeners on known ports, and the configured
+upstreams that have no api_key.
+
+A target is HOST (its known ports), HOST:PORT, or SERVICE://HOST:PORT. Name only what is yours.
+
+Exit status: 0 everything asks for a login or nothing listens, 1 something is open, 2 it could not
+be told.")]
+    Exposure {
+        /// HOST, HOST:PORT, or SERVICE://HOST:PORT
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+    },
     /// Verify the ledger: only reads, and works beside a running door and on a copy
     Ledger {
         /// A data directory, or a copy of one [default: --data-dir]

@@ -2,6 +2,7 @@
 
 mod admin;
 mod check;
+mod exposure;
 mod incident;
 mod init;
 mod office;

@@ -20,6 +20,7 @@ fn help_is_the_same_as_it_was() {
         &["admin", "finding", "acknowledge", "--help"],
         &["admin", "vault", "erase", "--help"],
         &["check", "--help"],
+        &["check", "exposure", "--help"],
         &["check", "ledger", "--help"],
         &["drill", "--help"],
         &["drill", "deepseek", "--help"],
@@ -56,6 +57,7 @@ fn bad_usage_is_status_2() {
         ("usage_bad_multiple", &["drill", "load", "--multiple", "21"]),
         ("usage_nobody", &["report", "user"]),
         ("usage_two_people", &["report", "user", "a@b.c", "--user", "d"]),
+        ("usage_bad_target", &["check", "exposure", "h", "redis://user:secret@db.example.org"]),
         ("usage_bad_since", &["report", "usage", "--by", "key", "--since", "then"]),
     ] {
         let output = site.run(words);

@@ -1,6 +1,7 @@
 //! Integration tests of the binary, and the rules of the repository.
 
 mod drill;
+mod exposure;
 mod findings;
 mod help;
 mod incidents;

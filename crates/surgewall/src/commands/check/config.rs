@@ -8,8 +8,8 @@ use surgewall_core::config::schema::{Credential, Upstream};
 use surgewall_core::finding::{Finding, Severity};
 use surgewall_gateway::listen::tls::acceptor;
 use surgewall_gateway::policy::Policy;
+use surgewall_scan::reach::{Reach, who};
 
-use super::reach::{Reach, who};
 use super::{print, stored};
 use crate::cli::check::Format;
 use crate::fault::{Fault, Verdict};

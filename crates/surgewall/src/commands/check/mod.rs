@@ -1,8 +1,8 @@
 //! `surgewall check`: what should be changed.
 
 mod config;
+mod exposure;
 mod ledger;
-mod reach;
 mod rows;
 mod stored;
 
@@ -20,6 +20,7 @@ use crate::show;
 pub(crate) async fn check(place: &Place, asked: &Check) -> Result<Verdict, Fault> {
     match &asked.what {
         Some(What::Config) => config::check(place, asked.format).await,
+        Some(What::Exposure { targets }) => exposure::check(place, targets, asked.format).await,
         Some(What::Ledger { dir }) => ledger::check(place, dir.as_deref(), asked.format),
         None => rows::check(place, asked.format).await,
     }

@@ -1,5 +1,6 @@
 //! `surgewall serve`: the door from its start to its end.
 
+mod exposure;
 mod inbox;
 mod reload;
 mod start;
@@ -35,6 +36,7 @@ pub(crate) fn serve(place: &Place) -> Result<Verdict, Fault> {
         let started = start::start(place, loaded).await?;
         inbox::begin(started.listening.door(), findings).await;
         show::out(&ready(&started.listening));
+        exposure::watch(&started.listening, exposure::log);
         attend(place, &started.listening, &mut signals).await;
         Ok(stop(started, &mut signals).await)
     });

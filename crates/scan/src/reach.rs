@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// How far an address reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub enum Reach {
     /// This machine.
     Loopback,
     /// A private network.
@@ -19,7 +19,8 @@ pub(super) enum Reach {
 
 impl Reach {
     /// The reach of an address.
-    pub(super) fn of(ip: IpAddr) -> Self {
+    #[must_use]
+    pub fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             ip if ip.is_loopback() => Self::Loopback,
             ip if ip.is_unspecified() => Self::Any,
@@ -31,7 +32,8 @@ impl Reach {
     }
 
     /// The reach of a server's base address, such as `http://127.0.0.1:9000/v1`.
-    pub(super) fn of_url(url: &str) -> Self {
+    #[must_use]
+    pub fn of_url(url: &str) -> Self {
         let host = host(url);
         match host.parse::<IpAddr>() {
             Ok(ip) => Self::of(ip),
@@ -41,7 +43,8 @@ impl Reach {
     }
 
     /// Who can reach a listener there.
-    pub(super) const fn who(self) -> &'static str {
+    #[must_use]
+    pub const fn who(self) -> &'static str {
         match self {
             Self::Loopback => "programs on this machine only",
             Self::Private => "every machine in that private network",
@@ -51,7 +54,8 @@ impl Reach {
     }
 
     /// Where a server there is.
-    pub(super) const fn place(self) -> &'static str {
+    #[must_use]
+    pub const fn place(self) -> &'static str {
         match self {
             Self::Loopback | Self::Any => "on this machine",
             Self::Private => "in a private network",
@@ -72,7 +76,8 @@ fn host(url: &str) -> &str {
 }
 
 /// Who can reach a listener at `address`.
-pub(super) fn who(address: SocketAddr) -> &'static str {
+#[must_use]
+pub fn who(address: SocketAddr) -> &'static str {
     Reach::of(address.ip()).who()
 }
 

@@ -1,0 +1,240 @@
+//! One port during one run: the only place that connects and sends.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::judge::{Ask, End, Heard, Judged, Probe};
+use super::limits::{ANSWER_BYTES_MAX, CONNECTIONS_PER_PORT_MAX, Patience, REQUESTS_PER_PORT_MAX};
+use super::tls;
+
+/// Where something may listen.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    /// Tried in this order until one takes a connection.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The host, as HTTP and TLS want it: `example.org`, `10.0.0.5`, `::1`.
+    pub(crate) host: String,
+    /// The port.
+    pub(crate) port: u16,
+    /// Whether TLS is spoken.
+    pub(crate) tls: bool,
+    /// Where an upstream lists its models; nothing elsewhere.
+    pub(crate) list: String,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreached {
+    /// Nobody listens.
+    Refused,
+    /// Nothing answers at all, or the way is closed.
+    Silent,
+}
+
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+/// An endpoint, and how much was asked of it.
+pub(crate) struct Port<'a> {
+    endpoint: &'a Endpoint,
+    patience: Patience,
+    /// Counted in [`Port::send`], the only function that sends a request.
+    requests: u8,
+    connections: u8,
+    wire: Option<Box<dyn Wire>>,
+    /// The address that took the first connection.
+    answered: Option<SocketAddr>,
+}
+
+impl<'a> Port<'a> {
+    /// A port of which nothing was asked yet.
+    pub(crate) fn new(endpoint: &'a Endpoint, patience: Patience) -> Self {
+        Self { endpoint, patience, requests: 0, connections: 0, wire: None, answered: None }
+    }
+
+    /// Requests that may still be sent.
+    pub(crate) fn requests_left(&self) -> u8 {
+        REQUESTS_PER_PORT_MAX - self.requests
+    }
+
+    /// The address that took the first connection.
+    pub(crate) fn answered(&self) -> Option<SocketAddr> {
+        self.answered
+    }
+
+    /// Asks, and judges what is answered.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub(crate) async fn ask(&mut self, probe: Probe) -> Result<Judged, Unreached> {
+        if probe.ask.is_request() && self.requests_left() == 0 {
+            return Ok(Judged::Unclear(None, "It would take a further request to tell."));
+        }
+        if !matches!(probe.ask, Ask::Reply(_)) {
+            self.connect().await?;
+        }
+        if self.wire.is_none() {
+            return Ok(Judged::Unclear(None, "It does not speak TLS as it was asked."));
+        }
+        let Some(request) = self.request(&probe.ask) else {
+            return Ok(self.listen(probe).await);
+        };
+        if self.send(&request).await.is_err() {
+            return Ok(Judged::Unclear(None, "It closed the connection at once."));
+        }
+        let judged = self.listen(probe).await;
+        if let Ask::Say { goodbye, .. } = probe.ask
+            && !goodbye.is_empty()
+        {
+            self.part(goodbye).await;
+        }
+        Ok(judged)
+    }
+
+    /// The bytes of a request; none where the server speaks first.
+    fn request(&self, ask: &Ask) -> Option<Vec<u8>> {
+        let Endpoint { list, .. } = self.endpoint;
+        let head = |line: String| {
+            format!(
+                "{line} HTTP/1.1\r\nhost: {}\r\nuser-agent: surgewall-check-exposure\r\naccept: */*\r\nconnection: close\r\n",
+                self.endpoint.authority()
+            )
+        };
+        match ask {
+            Ask::Get(path) => Some(format!("{}\r\n", head(format!("GET {path}"))).into()),
+            Ask::List => Some(format!("{}\r\n", head(format!("GET {list}"))).into()),
+            Ask::Question { path, json } => {
+                let head = head(format!("POST {path}"));
+                let length = json.len();
+                Some(format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{json}").into())
+            }
+            Ask::Say { request, .. } | Ask::Reply(request) => Some(request.to_vec()),
+            Ask::Hear | Ask::Await => None,
+        }
+    }
+
+    /// Opens a connection, if there may be one more.
+    async fn connect(&mut self) -> Result<(), Unreached> {
+        self.wire = None;
+        if self.connections == CONNECTIONS_PER_PORT_MAX {
+            return Err(Unreached::Silent);
+        }
+        self.connections += 1;
+        let mut unreached = Unreached::Silent;
+        let addresses = match self.answered {
+            Some(address) => vec![address],
+            None => self.endpoint.addresses.clone(),
+        };
+        for address in addresses {
+            match timeout(self.patience.connect, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    self.answered = Some(address);
+                    self.wire = self.endpoint.dress(stream, self.patience.answer).await;
+                    return Ok(());
+                }
+                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    unreached = Unreached::Refused;
+                }
+                _ => {}
+            }
+        }
+        Err(unreached)
+    }
+
+    /// Sends a request and counts it.
+    async fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        if self.requests >= REQUESTS_PER_PORT_MAX {
+            return Err(io::Error::other("a third request"));
+        }
+        self.requests += 1;
+        let wire = self.wire.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        let sent = async {
+            wire.write_all(request).await?;
+            wire.flush().await
+        };
+        within(self.patience.answer, sent).await
+    }
+
+    /// Ends a session; whether it is heard does not matter.
+    async fn part(&mut self, goodbye: &[u8]) {
+        if let Some(wire) = self.wire.as_mut() {
+            let _ = within(self.patience.connect, wire.write_all(goodbye)).await;
+        }
+    }
+
+    /// Reads until the judge knows, or there is no more.
+    async fn listen(&mut self, probe: Probe) -> Judged {
+        let patience = match probe.ask {
+            Ask::Hear => self.patience.greeting,
+            _ => self.patience.answer,
+        };
+        let mut bytes = Vec::new();
+        let Some(wire) = self.wire.as_mut() else { return Judged::Other };
+        let mut judged = Judged::More;
+        let reading = async {
+            loop {
+                let mut chunk = [0; 8 << 10];
+                let room = chunk.len().min(ANSWER_BYTES_MAX - bytes.len());
+                if room == 0 {
+                    return Some(End::Full);
+                }
+                match wire.read(&mut chunk[..room]).await {
+                    Ok(0) | Err(_) => return Some(End::Closed),
+                    Ok(read) => bytes.extend_from_slice(&chunk[..read]),
+                }
+                judged = (probe.judge)(&Heard { bytes: &bytes, end: None });
+                if !matches!(judged, Judged::More) {
+                    return None;
+                }
+            }
+        };
+        let end = timeout(patience, reading).await.unwrap_or(Some(End::TimeOver));
+        if end.is_some() {
+            judged = (probe.judge)(&Heard { bytes: &bytes, end });
+        }
+        match (judged, end) {
+            // A judge that wants more than all there is knows nothing.
+            (Judged::Other | Judged::More, Some(end)) if bytes.is_empty() => silence(end),
+            (Judged::More, _) => Judged::Other,
+            (judged, _) => judged,
+        }
+    }
+}
+
+/// What it means that not a byte came.
+fn silence(end: End) -> Judged {
+    let why = match end {
+        End::TimeOver => "It took the connection and said nothing.",
+        End::Closed | End::Full => "It closed the connection without an answer.",
+    };
+    Judged::Unclear(None, why)
+}
+
+async fn within<T>(patience: Duration, done: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(patience, done).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+impl Endpoint {
+    /// A connection with TLS around it, where it is spoken; nothing where it is not.
+    async fn dress(&self, stream: TcpStream, patience: Duration) -> Option<Box<dyn Wire>> {
+        if !self.tls {
+            return Some(Box::new(stream));
+        }
+        let name = ServerName::try_from(self.host.clone()).ok()?;
+        let shaken = tls::connector().ok()?.connect(name, stream);
+        let wire = timeout(patience, shaken).await.ok()?.ok()?;
+        Some(Box::new(wire))
+    }
+
+    /// `HOST:PORT`, with brackets around an IPv6 address.
+    pub(crate) fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}

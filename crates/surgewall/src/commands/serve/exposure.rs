@@ -1,0 +1,81 @@
+//! Looking for open services while the door runs: at its start and then at
+//! intervals, in the background. What changed since the last look is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use surgewall_core::finding::{Finding, Severity, State};
+use surgewall_gateway::door::Door;
+use surgewall_gateway::serve::Listening;
+use surgewall_scan::exposure::Changes;
+use tokio::time::sleep;
+
+use crate::commands::exposure::own;
+
+/// Between two looks at whether it is time: a reload may have changed the interval.
+const TICK: Duration = Duration::from_secs(60);
+
+/// Looks as long as the door runs, and tells `told` what changed.
+pub(super) fn watch(listening: &Listening, told: impl Fn(Vec<Finding>) + Send + Sync + 'static) {
+    let door = listening.door().clone();
+    let ports = [listening.public, listening.admin, listening.status].map(|at| at.port());
+    door.tasks.clone().background(async move { look(&door, &ports, told).await });
+}
+
+async fn look(door: &Arc<Door>, ports: &[u16], told: impl Fn(Vec<Finding>)) {
+    let mut changes = Changes::new();
+    let mut last = None;
+    loop {
+        let policy = door.policy();
+        let now = door.clock.monotonic();
+        if is_due(policy.config.exposure.interval_h, last.map(|last| now - last)) {
+            last = Some(now);
+            let report = own(&policy.config, ports).await;
+            let changed = changes.take(&report);
+            if !changed.is_empty() {
+                told(changed);
+            }
+        }
+        drop(policy);
+        sleep(TICK).await;
+    }
+}
+
+/// Whether it is time for a look, `since` the last one.
+fn is_due(interval_h: u32, since: Option<Duration>) -> bool {
+    let interval = Duration::from_secs(u64::from(interval_h) * 3_600);
+    interval_h > 0 && since.is_none_or(|since| since >= interval)
+}
+
+/// Writes what changed to the log.
+pub(super) fn log(changed: Vec<Finding>) {
+    for Finding { subject, rule, severity, evidence, advice, state, .. } in changed {
+        if state == State::Fixed {
+            tracing::info!(rule, subject, "no longer open");
+        } else if severity == Severity::Note {
+            tracing::info!(rule, subject, evidence, "a service answers strangers");
+        } else {
+            tracing::warn!(rule, subject, evidence, advice, "a service answers strangers");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_due_at_the_start_and_after_each_interval() {
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 3_600));
+        for (interval_h, since, due) in [
+            (24, None, true),
+            (24, hours(23), false),
+            (24, hours(24), true),
+            (1, hours(2), true),
+            (0, None, false),
+            (0, hours(1_000), false),
+        ] {
+            assert_eq!(is_due(interval_h, since), due, "{interval_h} {since:?}");
+        }
+    }
+}
