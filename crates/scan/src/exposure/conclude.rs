@@ -16,8 +16,8 @@ pub(crate) enum Origin {
     Named,
     /// It listens on this machine, bound to this address.
     Own(SocketAddr),
-    /// It is a server of this upstream.
-    Upstream(String),
+    /// It is a server of a configured upstream.
+    Upstream,
 }
 
 /// Adds what was judged of `target`, which took a connection at `address`.
@@ -56,15 +56,19 @@ fn finding(
 ) -> Finding {
     let reach = match origin {
         Origin::Own(bound) => Reach::of(bound.ip()),
-        Origin::Named | Origin::Upstream(_) => {
+        Origin::Named | Origin::Upstream => {
             address.map_or(Reach::Name, |address| Reach::of(address.ip()))
         }
     };
-    if let Origin::Upstream(name) = origin {
-        return upstream(name, target, reach, evidence);
+    if *origin == Origin::Upstream {
+        return upstream(target, reach, evidence);
     }
-    Finding::new(severity(origin, reach, kind), &kind.rule(), format!("{} at {target}", kind.name))
-        .evidence(format!("{evidence} It can be reached by {}.", reach.who()))
+    Finding::new(severity(origin, reach, kind), &kind.rule(), target)
+        .evidence(format!(
+            "This is {}. {evidence} It can be reached by {}.",
+            kind.name,
+            reach.who()
+        ))
         .advice(kind.advice)
 }
 
@@ -82,13 +86,13 @@ fn severity(origin: &Origin, reach: Reach, kind: &Kind) -> Severity {
 
 /// A configured upstream that lists its models to strangers can be used around
 /// the door by whoever reaches it.
-fn upstream(name: &str, target: &str, reach: Reach, evidence: &str) -> Finding {
+fn upstream(target: &str, reach: Reach, evidence: &str) -> Finding {
     let (severity, confidence) = match reach {
         Reach::Loopback => (Severity::Note, Confidence::Certain),
         Reach::Private | Reach::Any => (Severity::Warning, Confidence::Likely),
         Reach::Public | Reach::Name => (Severity::Critical, Confidence::Likely),
     };
-    let mut finding = Finding::new(severity, "exposure.upstream", format!("upstream `{name}` at {target}"))
+    let mut finding = Finding::new(severity, "exposure.upstream", target)
         .evidence(format!(
             "{evidence} It can be reached by {}, who can use it without the door.",
             reach.who()
@@ -111,7 +115,6 @@ mod tests {
     #[test]
     fn how_bad_it_is_depends_on_who_reaches_it() {
         let own = |bound: &str| Origin::Own(bound.parse().unwrap());
-        let up = || Origin::Upstream("u".into());
         for (origin, address, kind, severity) in [
             (Origin::Named, "127.0.0.1:1", &STORE, Severity::Warning),
             (Origin::Named, "[::1]:1", &MODEL, Severity::Warning),
@@ -121,9 +124,9 @@ mod tests {
             (own("127.0.0.1:1"), "127.0.0.1:1", &MODEL, Severity::Note),
             (own("0.0.0.0:1"), "127.0.0.1:1", &MODEL, Severity::Critical),
             (own("[::]:1"), "10.0.0.5:1", &STORE, Severity::Critical),
-            (up(), "127.0.0.1:1", &MODEL, Severity::Note),
-            (up(), "10.0.0.5:1", &MODEL, Severity::Warning),
-            (up(), "203.0.113.9:1", &MODEL, Severity::Critical),
+            (Origin::Upstream, "127.0.0.1:1", &MODEL, Severity::Note),
+            (Origin::Upstream, "10.0.0.5:1", &MODEL, Severity::Warning),
+            (Origin::Upstream, "203.0.113.9:1", &MODEL, Severity::Critical),
         ] {
             let mut report = Report::default();
             let judged = Judged::Open(kind, "It answered.");

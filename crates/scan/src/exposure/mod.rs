@@ -6,7 +6,6 @@
 //! and `open` needs an answer that only somebody with access gets, never a
 //! banner. Three outcomes: open, auth required, unknown.
 
-mod changes;
 mod conclude;
 mod judge;
 mod kind;
@@ -23,7 +22,6 @@ mod target;
 mod tests;
 mod tls;
 
-pub use changes::Changes;
 pub use kind::{Holds, Kind};
 pub use report::{Outcome, Report, Seen};
 pub use scan::{Upstream, named, own};

@@ -34,7 +34,7 @@ impl Outcome {
 /// One port that took a connection, or should have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Seen {
-    /// What was looked at: `HOST:PORT`, or an upstream's name.
+    /// What was looked at: `HOST:PORT`, or an upstream by its name and address.
     pub target: String,
     /// What it is, as far as that was told.
     pub service: Option<&'static Kind>,
@@ -56,9 +56,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of what it could not be told: the subjects that findings about it would have.
+    pub fn unsure(&self) -> impl Iterator<Item = &str> {
+        let unknown = self.seen.iter().filter(|seen| seen.outcome == Outcome::Unknown);
+        unknown.map(|seen| seen.target.as_str())
+    }
+
     /// Whether something could not be told.
     #[must_use]
     pub fn is_unsure(&self) -> bool {
-        self.seen.iter().any(|seen| seen.outcome == Outcome::Unknown)
+        self.unsure().next().is_some()
     }
 }

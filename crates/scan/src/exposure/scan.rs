@@ -62,7 +62,7 @@ pub async fn named(targets: &[Target], patience: Patience) -> Report {
         let queries = ports.into_iter().map(|port| query(target, port, &addresses)).collect();
         let looked = look_at(queries, patience).await;
         if target.port.is_some() {
-            port_closed(&mut report, &looked);
+            looked.iter().for_each(|looked| port_closed(&mut report, looked));
         } else {
             host_closed(&mut report, &target.host, &looked);
         }
@@ -96,13 +96,9 @@ pub async fn own(except: Option<&[u16]>, upstreams: &[Upstream], patience: Patie
         }
     }
     let looked = look_at(queries, patience).await;
-    for Looked { query, judged, .. } in &looked {
-        if let (Origin::Upstream(name), Err(_)) = (&query.origin, judged) {
-            report
-                .notes
-                .push(format!("The upstream `{name}` at {} takes no connection.", query.shown));
-        }
-    }
+    // A listener of this machine that is gone by now needs no word.
+    let upstreams = looked.iter().filter(|looked| looked.query.origin == Origin::Upstream);
+    upstreams.for_each(|looked| port_closed(&mut report, looked));
     connected(&mut report, looked);
     report
 }
@@ -184,18 +180,16 @@ fn host_closed(report: &mut Report, host: &str, looked: &[Looked]) {
     }
 }
 
-/// What is to be said of a port that was named and took no connection.
-fn port_closed(report: &mut Report, looked: &[Looked]) {
-    for Looked { query, judged, .. } in looked {
-        match judged {
-            Ok(_) => {}
-            Err(Unreached::Refused) => {
-                report.notes.push(format!("Nothing listens on {}.", query.shown));
-            }
-            Err(Unreached::Silent) => {
-                let evidence = "It takes no connection: it may be down, or the way to it closed.";
-                report.seen.push(unknown(query.shown.clone(), evidence));
-            }
+/// What is to be said of a port that should take a connection and took none.
+fn port_closed(report: &mut Report, Looked { query, judged, .. }: &Looked) {
+    match judged {
+        Ok(_) => {}
+        Err(Unreached::Refused) => {
+            report.notes.push(format!("Nothing listens on {}.", query.shown));
+        }
+        Err(Unreached::Silent) => {
+            let evidence = "It takes no connection: it may be down, or the way to it closed.";
+            report.seen.push(unknown(query.shown.clone(), evidence));
         }
     }
 }
@@ -276,6 +270,6 @@ async fn of_upstream(upstream: &Upstream) -> Result<Query, &'static str> {
         list: format!("/{path}"),
     };
     let probe = if upstream.is_ollama { ollama::UPSTREAM } else { vllm::UPSTREAM };
-    let (origin, shown) = (Origin::Upstream(upstream.name.clone()), endpoint.authority());
-    Ok(Query { origin, shown, endpoint, how: How::Ask(probe) })
+    let shown = format!("upstream `{}` at {}", upstream.name, endpoint.authority());
+    Ok(Query { origin: Origin::Upstream, shown, endpoint, how: How::Ask(probe) })
 }

@@ -78,13 +78,19 @@ fn without_a_target_the_configured_upstreams_are_asked() {
 }
 
 #[test]
-fn a_running_door_looks_by_itself() {
+fn a_running_door_looks_by_itself_and_tells_its_inbox() {
     let upstream = answering(MODELS);
     let site = Site::with(&format!(
         "{ANY_PORTS}[[upstream]]\nname = \"near\"\nurl = \"http://{upstream}/v1\"\n"
     ));
     let door = site.serve(&[]);
-    let log = door.await_log("a service answers strangers");
-    assert!(log.contains("exposure.upstream") && log.contains(&upstream.to_string()), "{log}");
+    let log = door.await_log("producer=\"exposure\"");
     assert!(!log.contains("planted-model"), "{log}");
+    let listed = site.stdout(&["admin", "finding", "list", "--format", "json"], 0);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let found = listed.as_array().unwrap().iter().find(|found| found["producer"] == "exposure");
+    let found = found.expect("the upstream answers strangers");
+    assert_eq!(found["rule"], "exposure.upstream");
+    assert_eq!(found["subject"], format!("upstream `near` at {upstream}"));
+    assert_eq!(found["severity"], "note", "it is on loopback");
 }

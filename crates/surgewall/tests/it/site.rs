@@ -13,9 +13,9 @@ use tempfile::TempDir;
 
 /// The longest wait for a door to start or stop.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Three listeners on ports that the system chooses.
-pub(crate) const ANY_PORTS: &str =
-    "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nstatus = \"127.0.0.1:0\"\n";
+/// Three listeners on ports that the system chooses; what else listens on the
+/// machine of a test is not looked at.
+pub(crate) const ANY_PORTS: &str = "[exposure]\nlisteners = false\n[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nstatus = \"127.0.0.1:0\"\n";
 
 /// A folder of its own, removed at the end.
 pub(crate) struct Site {

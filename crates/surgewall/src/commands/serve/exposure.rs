@@ -1,40 +1,39 @@
 //! Looking for open services while the door runs: at its start and then at
-//! intervals, in the background. What changed since the last look is told.
+//! intervals, in the background, for its inbox.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use surgewall_core::finding::{Finding, Severity, State};
 use surgewall_gateway::door::Door;
 use surgewall_gateway::serve::Listening;
-use surgewall_scan::exposure::Changes;
+use surgewall_store::findings::Report;
 use tokio::time::sleep;
 
+use super::inbox;
 use crate::commands::exposure::own;
 
+/// Who looks.
+const EXPOSURE: &str = "exposure";
 /// Between two looks at whether it is time: a reload may have changed the interval.
 const TICK: Duration = Duration::from_secs(60);
 
-/// Looks as long as the door runs, and tells `told` what changed.
-pub(super) fn watch(listening: &Listening, told: impl Fn(Vec<Finding>) + Send + Sync + 'static) {
+/// Looks as long as the door runs.
+pub(super) fn watch(listening: &Listening) {
     let door = listening.door().clone();
     let ports = [listening.public, listening.admin, listening.status].map(|at| at.port());
-    door.tasks.clone().background(async move { look(&door, &ports, told).await });
+    door.tasks.clone().background(async move { look(&door, &ports).await });
 }
 
-async fn look(door: &Arc<Door>, ports: &[u16], told: impl Fn(Vec<Finding>)) {
-    let mut changes = Changes::new();
+async fn look(door: &Arc<Door>, ports: &[u16]) {
     let mut last = None;
     loop {
         let policy = door.policy();
         let now = door.clock.monotonic();
         if is_due(policy.config.exposure.interval_h, last.map(|last| now - last)) {
             last = Some(now);
-            let report = own(&policy.config, ports).await;
-            let changed = changes.take(&report);
-            if !changed.is_empty() {
-                told(changed);
-            }
+            let seen = own(&policy.config, ports).await;
+            let unsure = seen.unsure().map(str::to_owned).collect();
+            inbox::report(door, Report::new(EXPOSURE, seen.findings).unsure(unsure)).await;
         }
         drop(policy);
         sleep(TICK).await;
@@ -45,19 +44,6 @@ async fn look(door: &Arc<Door>, ports: &[u16], told: impl Fn(Vec<Finding>)) {
 fn is_due(interval_h: u32, since: Option<Duration>) -> bool {
     let interval = Duration::from_secs(u64::from(interval_h) * 3_600);
     interval_h > 0 && since.is_none_or(|since| since >= interval)
-}
-
-/// Writes what changed to the log.
-pub(super) fn log(changed: Vec<Finding>) {
-    for Finding { subject, rule, severity, evidence, advice, state, .. } in changed {
-        if state == State::Fixed {
-            tracing::info!(rule, subject, "no longer open");
-        } else if severity == Severity::Note {
-            tracing::info!(rule, subject, evidence, "a service answers strangers");
-        } else {
-            tracing::warn!(rule, subject, evidence, advice, "a service answers strangers");
-        }
-    }
 }
 
 #[cfg(test)]

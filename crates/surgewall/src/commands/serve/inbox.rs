@@ -35,7 +35,7 @@ pub(super) async fn refused(door: &Door) {
 }
 
 /// The door goes on also where its inbox does not.
-async fn report(door: &Door, report: Report) {
+pub(super) async fn report(door: &Door, report: Report) {
     let producer = report.producer;
     if let Err(error) = door.report(report).await {
         tracing::error!(%error, producer, "findings could not be put into the inbox");

@@ -36,7 +36,7 @@ pub(crate) fn serve(place: &Place) -> Result<Verdict, Fault> {
         let started = start::start(place, loaded).await?;
         inbox::begin(started.listening.door(), findings).await;
         show::out(&ready(&started.listening));
-        exposure::watch(&started.listening, exposure::log);
+        exposure::watch(&started.listening);
         attend(place, &started.listening, &mut signals).await;
         Ok(stop(started, &mut signals).await)
     });
