@@ -21,7 +21,7 @@ macro_rules! page {
 
 /// All pages, in the order in which docs/index.md lists them. A test holds
 /// this list against the directory.
-pub(super) const PAGES: [Page; 21] = [
+pub(super) const PAGES: [Page; 22] = [
     page!("index.md"),
     page!("quickstart.md"),
     page!("configuration.md"),
