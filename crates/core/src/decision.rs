@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::finding::FindingChanged;
+use crate::flow::{Carried, Went};
 use crate::id::{AccountId, GroupId, KeyId, RequestId};
 use crate::incident::{CapacityChanged, IncidentEvent};
 use crate::principal::{Class, DelegatedUser, Network, Principal};
@@ -123,6 +124,9 @@ pub struct Admitted {
     /// The counters that were charged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charges: Vec<Charge>,
+    /// What it carried.
+    #[serde(default, skip_serializing_if = "Carried::is_nothing")]
+    pub carried: Carried,
     /// The configuration it ran under (the first 16 hex digits of its SHA-256).
     pub config: String,
 }
@@ -226,6 +230,9 @@ pub struct Settled {
     /// The upstream that answered, as configured; the last one tried otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
+    /// Who was given it, and where that is.
+    #[serde(default, skip_serializing_if = "Went::is_nothing")]
+    pub went: Went,
     /// Calls made to upstreams for it.
     pub attempts: u32,
     /// The HTTP status sent to the client.
@@ -253,6 +260,9 @@ pub struct Refused {
     pub network: Option<Network>,
     /// The refusal's stable code.
     pub code: String,
+    /// The configured rule that refused it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// How many requests this record stands for.
     pub count: u64,
 }

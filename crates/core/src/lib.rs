@@ -13,6 +13,7 @@ pub mod decision;
 pub mod digest;
 pub mod files;
 pub mod finding;
+pub mod flow;
 pub mod id;
 pub mod incident;
 pub mod limits;

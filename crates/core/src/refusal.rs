@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::data::ClassSet;
 use crate::quota::Meter;
 
 /// Work that a stranger may do to come sooner.
@@ -82,6 +83,15 @@ pub enum Refusal {
     /// No upstream serves this model, or the caller may not know of it.
     #[error("no such model for this caller")]
     ModelUnknown,
+    /// A residency rule keeps the request from every server of the model.
+    #[error("rule `{rule}` keeps it from every upstream of this model")]
+    Residency {
+        /// The rule, as configured.
+        rule: String,
+        /// What was found in the request that the rule is about; none where it is
+        /// about who asks.
+        found: ClassSet,
+    },
     /// A quota is used up.
     #[error("{scope} limit on {meter:?} reached: {max} per {window_s} s")]
     QuotaExceeded {
@@ -328,6 +338,11 @@ impl Refusal {
                 row(403, "permission_error", "permission_error", "not_permitted", Info)
             }
             Self::ModelUnknown => row(404, INVALID, "not_found_error", "model_not_found", Debug),
+            // Not 451: that is for what the law demands to withhold (RFC 7725). This is the
+            // operator's own policy, and 403 is what clients know as final.
+            Self::Residency { .. } => {
+                row(403, "permission_error", "permission_error", "residency", Info)
+            }
             Self::QuotaExceeded { .. } => {
                 row(429, "rate_limit_error", "rate_limit_error", "quota_exceeded", Info)
             }
@@ -399,6 +414,12 @@ impl Refusal {
             }
             Self::NotPermitted { what } => format!("This key may not use this {what}."),
             Self::ModelUnknown => "There is no such model for this key. See /v1/models.".into(),
+            Self::Residency { found, .. } if found.is_empty() => {
+                "Your requests may go to certain regions only, and no server of this model is there. Use another model.".into()
+            }
+            Self::Residency { found, .. } => format!(
+                "The request holds data that may go to certain regions only ({found}), and no server of this model is there. Use another model, or leave that data out."
+            ),
             Self::QuotaExceeded { .. } => self.quota_text(),
             Self::NetworkBusy { max } => format!(
                 "Your network has {max} requests without a key in flight. Wait for one to end, or use a key."
@@ -485,6 +506,15 @@ impl Refusal {
         }
     }
 
+    /// The configured rule that refused, for the record.
+    #[must_use]
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            Self::Residency { rule, .. } => Some(rule),
+            _ => None,
+        }
+    }
+
     /// How long to wait before the same request can succeed, where that is known.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
@@ -531,36 +561,4 @@ fn capital(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn overload_has_each_dialects_own_status() {
-        let row = Refusal::Draining.row();
-        assert_eq!((row.status, row.status_anthropic), (503, 529));
-        assert_eq!(Refusal::ModelUnknown.row().status_anthropic, 404);
-    }
-
-    #[test]
-    fn the_stranger_learns_nothing_of_why_a_credential_failed() {
-        let texts: Vec<_> = [CredentialFault::Unknown, CredentialFault::Revoked]
-            .map(|why| Refusal::CredentialInvalid { why }.public_text())
-            .into();
-        assert_eq!(texts[0], texts[1]);
-    }
-
-    #[test]
-    fn a_quota_says_whose_it_is() {
-        let refusal = Refusal::QuotaExceeded {
-            scope: "group",
-            meter: Meter::TotalTokens,
-            max: 1000,
-            window_s: 86_400,
-            retry_after: Some(Duration::from_secs(60)),
-        };
-        assert_eq!(
-            refusal.public_text(),
-            "Your group has 1000 tokens per 1d, and this request does not fit. See Retry-After."
-        );
-    }
-}
+mod tests;

@@ -244,6 +244,7 @@ impl Door {
             who: refused.who,
             network: Some(refused.network),
             code: row.code.to_owned(),
+            rule: refused.refusal.rule().map(str::to_owned),
             count: 1,
         })));
     }
@@ -265,7 +266,7 @@ impl Door {
         count: u64,
     ) {
         let code = code.to_owned();
-        let refused = Refused { request_id: None, at, who: None, network, code, count };
+        let refused = Refused { request_id: None, at, who: None, network, code, rule: None, count };
         self.ledger.append_detached(Record::Refused(Box::new(refused)));
     }
 }

@@ -12,6 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use surgewall_core::config::limits::RuleState;
 use surgewall_core::decision::Outcome;
 use surgewall_core::finding::Severity;
 use surgewall_core::refusal::UpstreamFault;
@@ -96,6 +97,12 @@ struct TokenLabels {
     kind: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RuleLabels {
+    rule: String,
+    effect: &'static str,
+}
+
 /// Every metric of a door.
 pub struct Metrics {
     registry: Registry,
@@ -111,6 +118,7 @@ pub struct Metrics {
     connections_opened: Family<ListenerLabel, Counter>,
     connections_refused: Family<ReasonLabel, Counter>,
     shadow_hits: Counter,
+    rule_hits: Family<RuleLabels, Counter>,
     implausible: Counter,
     spans: Family<FateLabel, Counter>,
     findings: Family<SeverityLabel, Gauge<u64, AtomicU64>>,
@@ -149,6 +157,7 @@ impl Metrics {
             connections_opened: Family::default(),
             connections_refused: Family::default(),
             shadow_hits: Counter::default(),
+            rule_hits: Family::default(),
             implausible: Counter::default(),
             spans: Family::default(),
             findings: Family::default(),
@@ -191,6 +200,11 @@ impl Metrics {
             "shadow_limit_hits",
             "Requests that a limit in shadow would have refused",
             self.shadow_hits.clone(),
+        );
+        registry.register(
+            "rule_hits",
+            "Requests that a rule kept from upstreams, or would have",
+            self.rule_hits.clone(),
         );
         registry.register(
             "usage_implausible",
@@ -325,6 +339,19 @@ impl Metrics {
         if count > 0 {
             self.shadow_hits.inc_by(count as u64);
         }
+    }
+
+    /// A rule kept a request from upstreams, or in shadow would have; whether it
+    /// leaves none.
+    pub fn rule_hit(&self, rule: &str, state: RuleState, leaves_none: bool) {
+        let effect = match (state, leaves_none) {
+            (RuleState::Off, _) => return,
+            (RuleState::Shadow, true) => "would_refuse",
+            (RuleState::Shadow, false) => "would_narrow",
+            (RuleState::On, true) => "refused",
+            (RuleState::On, false) => "narrowed",
+        };
+        self.rule_hits.get_or_create(&RuleLabels { rule: rule.to_owned(), effect }).inc();
     }
 
     /// The count of spans of traces that met this `fate`.

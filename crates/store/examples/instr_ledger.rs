@@ -7,6 +7,7 @@ use std::error::Error;
 use surgewall_core::clock::{Clock, Timestamp};
 use surgewall_core::config::schema;
 use surgewall_core::decision::{Admitted, Outcome, Record, Settled, Who};
+use surgewall_core::flow::{Carried, Observed, Went};
 use surgewall_core::id::{KeyId, RequestId};
 use surgewall_core::principal::{Class, Network};
 use surgewall_core::quota::{Amounts, Charge, Meter, Subject};
@@ -64,6 +65,7 @@ fn admitted(n: u128) -> Record {
         model: "double".into(),
         reserved: RESERVED,
         charges: vec![charge(1, Meter::Requests, 60), charge(2, Meter::TotalTokens, 86_400)],
+        carried: Carried::default(),
         config: "0123456789abcdef".into(),
     }))
 }
@@ -82,6 +84,7 @@ fn settled(n: u128) -> Record {
         settled: USED,
         refunded: RESERVED.beyond(&USED),
         upstream: Some("double".into()),
+        went: Went { observed: Some(Observed::Local), ..Went::default() },
         attempts: 1,
         status: 200,
         first_byte_ms: Some(1),

@@ -119,3 +119,15 @@ pub enum RuleState {
     #[default]
     On,
 }
+
+impl RuleState {
+    /// The word in configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Shadow => "shadow",
+            Self::On => "on",
+        }
+    }
+}

@@ -5,11 +5,13 @@
 //! their types and defaults, [`validate`] holds what no type can.
 
 pub mod admission;
+pub mod data;
 pub mod env;
 pub mod exposure;
 pub mod limits;
 pub mod schema;
 pub mod source;
+pub mod upstream;
 pub mod validate;
 
 pub use schema::Config;

@@ -1,10 +1,11 @@
 //! What no type can hold: values that parse and still cannot be meant.
 
-use std::collections::BTreeSet;
+mod data;
+mod upstream;
 
 use super::admission::Classes;
 use super::limits::QuotaRule;
-use super::schema::{Config, Listen, Price, RecordTraffic, Telemetry, Upstream};
+use super::schema::{Config, Listen, Price, RecordTraffic, Telemetry};
 use crate::money::Money;
 use crate::principal::{Class, matches_model};
 use crate::quota::{LimitSpec, Meter};
@@ -57,7 +58,8 @@ impl Fault {
 /// The first rule that does not hold.
 pub fn validate(config: &Config) -> Result<(), Fault> {
     listen(&config.listen)?;
-    upstreams(&config.upstream)?;
+    upstream::upstreams(&config.upstream)?;
+    data::data(config)?;
     admission(config)?;
     prices(config)?;
     if config.limits.bodies_bytes_max < config.limits.body_bytes_max.max(1 << 10) {
@@ -155,104 +157,10 @@ fn listen(listen: &Listen) -> Result<(), Fault> {
     Ok(())
 }
 
-fn upstreams(upstreams: &[Upstream]) -> Result<(), Fault> {
-    let mut names = BTreeSet::new();
-    for (at, upstream) in upstreams.iter().enumerate() {
-        let name_at = || ["upstream".into(), at.into(), "name".into()];
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        if upstream.name.is_empty() || upstream.name.len() > 64 || !upstream.name.bytes().all(plain)
-        {
-            return Err(fault(name_at(), "a name has 1 to 64 letters, digits, `-`, `_` or `.`"));
-        }
-        if upstream.name == "handbook" {
-            return Err(fault(name_at(), "`handbook` is the built-in model's own upstream"));
-        }
-        if !names.insert(upstream.name.as_str()) {
-            return Err(fault(name_at(), format!("two upstreams are named `{}`", upstream.name)));
-        }
-        servers(at, upstream)?;
-        bounds(at, upstream)?;
-    }
-    for (at, upstream) in upstreams.iter().enumerate() {
-        for (nth, other) in upstream.fallback.iter().enumerate() {
-            if !names.contains(other.as_str()) || *other == upstream.name {
-                return Err(fault(
-                    ["upstream".into(), at.into(), "fallback".into(), nth.into()],
-                    format!("`{other}` is no other upstream"),
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn servers(at: usize, upstream: &Upstream) -> Result<(), Fault> {
-    match (&upstream.url, upstream.servers.is_empty()) {
-        (Some(url), true) => {
-            server_url(url, || ["upstream".into(), at.into(), "url".into()].into())
-        }
-        (None, false) => upstream.servers.iter().enumerate().try_for_each(|(nth, server)| {
-            let path = |key: &str| -> Vec<Step> {
-                vec!["upstream".into(), at.into(), "servers".into(), nth.into(), key.into()]
-            };
-            if server.weight == 0 {
-                let message = "a weight is at least 1; remove the server instead".to_owned();
-                return Err(Fault { path: path("weight"), message, hint: None });
-            }
-            server_url(&server.url, || path("url"))
-        }),
-        (Some(_), false) => Err(fault(
-            ["upstream".into(), at.into(), "servers".into()],
-            "an upstream has either `url` or `servers`, not both",
-        )),
-        (None, true) => Err(fault(
-            ["upstream".into(), at.into()],
-            format!("upstream `{}` has no server", upstream.name),
-        )
-        .hint("add url = \"http://127.0.0.1:9000/v1\"")),
-    }
-}
-
-fn server_url(url: &str, path: impl Fn() -> Vec<Step>) -> Result<(), Fault> {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    let host = rest.map_or("", |rest| rest.split('/').next().unwrap_or(""));
-    let fault = |message: &str, hint: Option<&str>| Fault {
-        path: path(),
-        message: message.to_owned(),
-        hint: hint.map(str::to_owned),
-    };
-    if host.is_empty() || url.contains([' ', '?', '#']) {
-        return Err(fault("not an http:// or https:// address without a query", None));
-    }
-    if host.contains('@') {
-        let hint = "use api_key = { env = \"...\" } or { file = \"...\" }";
-        return Err(fault("a credential in an address ends up in logs", Some(hint)));
-    }
-    Ok(())
-}
-
-fn bounds(at: usize, upstream: &Upstream) -> Result<(), Fault> {
-    let positive = [
-        ("weight", u64::from(upstream.weight)),
-        ("connect_timeout_ms", upstream.connect_timeout_ms),
-        ("first_token_timeout_s", upstream.first_token_timeout_s),
-        ("idle_gap_timeout_s", upstream.idle_gap_timeout_s),
-        ("total_timeout_s", upstream.total_timeout_s),
-        ("output_tokens_max", upstream.output_tokens_max.unwrap_or(1)),
-        ("sequences_max", upstream.sequences_max.map_or(1, u64::from)),
-    ];
-    match positive.into_iter().find(|(_, value)| *value == 0) {
-        Some((key, _)) => {
-            Err(fault(["upstream".into(), at.into(), key.into()], format!("`{key}` is at least 1")))
-        }
-        None => Ok(()),
-    }
-}
-
 fn telemetry(telemetry: &Telemetry) -> Result<(), Fault> {
     if let Some(endpoint) = &telemetry.otlp_endpoint {
         // Another hint than an upstream's: the collector is not given any credential.
-        server_url(endpoint, || ["telemetry".into(), "otlp_endpoint".into()].into())
+        upstream::server_url(endpoint, || ["telemetry".into(), "otlp_endpoint".into()].into())
             .map_err(|fault| Fault { hint: None, ..fault })?;
     }
     if !(0.0..=1.0).contains(&telemetry.sample_ratio) {

@@ -53,7 +53,7 @@ impl Handbook {
     /// Splits and indexes the pages that the binary carries.
     #[must_use]
     pub fn load() -> Self {
-        Self { index: Index::build(passages::split_all(&pages::PAGES)) }
+        Self { index: Index::build(passages::split_all(pages::PAGES)) }
     }
 
     /// Answers `question`: of it, at most [`QUESTION_BYTES_MAX`] bytes are read.

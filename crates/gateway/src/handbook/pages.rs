@@ -21,7 +21,7 @@ macro_rules! page {
 
 /// All pages, in the order in which docs/index.md lists them. A test holds
 /// this list against the directory.
-pub(super) const PAGES: [Page; 22] = [
+pub(super) const PAGES: &[Page] = &[
     page!("index.md"),
     page!("quickstart.md"),
     page!("configuration.md"),
@@ -36,6 +36,7 @@ pub(super) const PAGES: [Page; 22] = [
     page!("traces.md"),
     page!("ledger.md"),
     page!("findings.md"),
+    page!("data-flow.md"),
     page!("vault.md"),
     page!("exposure.md"),
     page!("errors.md"),

@@ -64,6 +64,8 @@ const QUESTIONS: &[(&str, &str)] = &[
         "docs/quotas.md#how-do-i-set-prices-what-a-model-costs-and-money-budgets",
     ),
     ("what happens if the upstream goes down", "docs/upstreams.md"),
+    ("how do I answer a data protection regulator", "docs/data-flow.md"),
+    ("can I keep data in the EU? data residency", "docs/data-flow.md"),
     ("load balancing", "docs/upstreams.md#how-do-i-spread"),
     ("how can I give my team a budget of 100 dollars per month", "docs/quotas.md"),
     ("does it support function calling / tools", "docs/dialects.md#are-tools"),
@@ -177,6 +179,8 @@ mod pages_are_true {
     use super::passages::{anchor, split_all};
 
     const SCHEMA: &str = include_str!("../../../core/src/config/schema.rs");
+    const UPSTREAM: &str = include_str!("../../../core/src/config/upstream.rs");
+    const DATA: &str = include_str!("../../../core/src/config/data.rs");
     const LIMITS: &str = include_str!("../../../core/src/config/limits.rs");
     const ADMISSION: &str = include_str!("../../../core/src/config/admission.rs");
     const EXPOSURE: &str = include_str!("../../../core/src/config/exposure.rs");
@@ -227,20 +231,16 @@ mod pages_are_true {
     #[test]
     fn every_configuration_key_and_variable_is_documented() {
         let configuration = page("configuration.md");
-        let fields = SCHEMA
-            .lines()
-            .chain(LIMITS.lines())
-            .chain(ADMISSION.lines())
-            .chain(EXPOSURE.lines())
-            .filter_map(|line| {
-                let (name, _) = line.strip_prefix("    pub ")?.split_once(": ")?;
-                (!name.contains(' ')).then_some(name)
-            });
+        let sources = [SCHEMA, UPSTREAM, DATA, LIMITS, ADMISSION, EXPOSURE];
+        let fields = sources.into_iter().flat_map(str::lines).filter_map(|line| {
+            let (name, _) = line.strip_prefix("    pub ")?.split_once(": ")?;
+            (!name.contains(' ')).then_some(name)
+        });
         for name in fields {
             let section = ["upstream", "accounts", "limits", "prices", "ledger", "vault"]
                 .contains(&name)
-                || ["listen", "telemetry", "admission", "classes", "queue", "exposure"]
-                    .contains(&name);
+                || ["listen", "telemetry", "admission", "classes", "queue"].contains(&name)
+                || ["data", "passport", "rule", "exposure"].contains(&name);
             let documented = configuration.contains(&format!("`{name}`"))
                 || configuration.contains(&format!("{name} = "));
             assert!(section || documented, "{name}");

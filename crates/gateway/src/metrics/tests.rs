@@ -38,6 +38,7 @@ fn full() -> Metrics {
     metrics.connection_opened(Purpose::Public);
     metrics.connection_refused("full");
     metrics.shadow_hits(1);
+    metrics.rule_hit("eu-only", RuleState::On, true);
     metrics.spans("delivered").inc();
     metrics.usage_implausible();
     metrics.findings_open(OpenFindings::default());

@@ -39,7 +39,7 @@ pub async fn admit(
     entered: Entered,
 ) -> Result<Admitted, Refusal> {
     let Entered { reserved, place, ask, pool } = entered;
-    let Reserved { principal, slot, asked, targets, rate_limits, input, amounts, charges } =
+    let Reserved { principal, slot, asked, carried, targets, rate_limits, input, amounts, charges } =
         reserved;
     let admission = Admission {
         request_id: arrival.request_id,
@@ -50,6 +50,7 @@ pub async fn admit(
         model: targets.recorded.clone(),
         reserved: amounts,
         charges: charges.take(),
+        carried,
         config: arrival.policy.hash.clone(),
     };
     let rates = arrival.policy.rates(&targets.model);

@@ -105,10 +105,10 @@ async fn attempts(
                 break;
             }
             let rates = arrival.policy.rates(&target.model);
-            routed.reservation.attempt(target.pool.name(), rates);
+            routed.reservation.attempt(&target.pool, rates);
             arrival.trace.attempt(target, &lease);
-            match attempt::attempt(arrival, &routed.asked, &routed.reservation, target, lease).await
-            {
+            let (asked, reservation) = (&routed.asked, &mut routed.reservation);
+            match attempt::attempt(arrival, asked, reservation, target, lease).await {
                 Ok(answer) => {
                     arrival.trace.attempt_answered(matches!(answer, Answer::Streamed(_)));
                     return Ok(answer);
@@ -118,6 +118,9 @@ async fn attempts(
                     return Err(refusal);
                 }
                 Err(Failure::Retry(fault)) => {
+                    if fault == UpstreamFault::Connect {
+                        routed.reservation.unreached();
+                    }
                     routed.reservation.place().failed(fault == UpstreamFault::Overloaded);
                     arrival.trace.attempt_failed(fault);
                     door.metrics.upstream_fault(target.pool.name(), fault);

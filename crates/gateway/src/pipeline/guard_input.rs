@@ -1,7 +1,7 @@
-//! What must not reach a model is stopped here. No guard is built yet, so
-//! every request passes; the step stands where guards will stand, and
-//! admission can only be asked with its permit.
+//! What must not reach a model is stopped here, and what a request carries is
+//! found out: residency rules and the record of where data went need it.
 
+use surgewall_core::flow::Carried;
 use surgewall_core::principal::Principal;
 use surgewall_core::refusal::Refusal;
 
@@ -16,13 +16,16 @@ pub struct Guarded {
     pub slot: Option<AnonymousSlot>,
     /// What is asked for.
     pub asked: Asked,
+    /// What it carries.
+    pub carried: Carried,
 }
 
 /// Judges the input.
 ///
 /// # Errors
-/// A guard that withholds the request.
+/// A guard that withholds the request, or a body that cannot be searched to its end.
 pub fn guard_input(parsed: Parsed) -> Result<Guarded, Refusal> {
     let Parsed { principal, slot, asked } = parsed;
-    Ok(Guarded { principal, slot, asked })
+    let carried = Carried { media: asked.facts.images, ..Carried::default() };
+    Ok(Guarded { principal, slot, asked, carried })
 }

@@ -5,6 +5,7 @@
 pub mod admit;
 pub mod call;
 pub mod enter;
+pub mod given;
 pub mod guard_input;
 pub mod guard_output;
 pub mod identify;
@@ -12,6 +13,7 @@ pub mod parse;
 pub mod queued;
 pub mod reservation;
 pub mod reserve;
+pub mod residency;
 pub mod route;
 pub mod settle;
 pub mod stream;
@@ -110,7 +112,7 @@ pub async fn serve(
     let parsed = parse::parse(door, arrival, throttled, &head.headers, body).await?;
     // What must not reach a model is stopped before it costs anything.
     let guarded = guard_input::guard_input(parsed)?;
-    // May this principal have this model, and is its quota enough?
+    // May this principal have this model, may it go where that is, and is the quota enough?
     let reserved = reserve::reserve(door, arrival, guarded)?;
     // Who goes first when not everybody can: at once, after a wait, or not at all.
     let turn = enter::enter(door, arrival, reserved, &enter::Hints::read(&head.headers))?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use surgewall_core::decision::{Admitted, Outcome, Record, Settled};
+use surgewall_core::flow::Observed;
 use surgewall_core::id::RequestId;
 use surgewall_core::quota::Amounts;
 use surgewall_core::usage::{Source, Usage};
@@ -15,6 +16,7 @@ use surgewall_shield::admission::capacity::End;
 use surgewall_shield::admission::gate::Ask;
 use surgewall_shield::affinity::Prefix;
 
+use super::given::Given;
 use super::throttle::AnonymousSlot;
 use crate::admission::Slot;
 use crate::door::Door;
@@ -50,7 +52,7 @@ pub struct Reservation {
     cell: Arc<Cell>,
     topped_up: Amounts,
     counted: Usage,
-    upstream: Option<String>,
+    given: Given,
     hit: Option<Hit>,
     attempts: u32,
     status: u16,
@@ -70,7 +72,7 @@ impl Reservation {
             cell,
             topped_up: Amounts::default(),
             counted: Usage::default(),
-            upstream: None,
+            given: Given::default(),
             hit: None,
             attempts: 0,
             status: 0,
@@ -105,17 +107,28 @@ impl Reservation {
         self.opened.admission.reserved.output
     }
 
-    /// Notes a call to `upstream`, whose model costs `rates`: a fallback may
+    /// Notes a call to `pool`, whose model costs `rates`: a fallback may
     /// be dearer than what was reserved, and is then topped up.
-    pub fn attempt(&mut self, upstream: &str, rates: Option<Rates>) {
+    pub fn attempt(&mut self, pool: &Pool, rates: Option<Rates>) {
         self.attempts += 1;
-        self.upstream = Some(upstream.to_owned());
+        self.given.attempt(pool);
         self.opened.rates = rates;
     }
 
     /// An upstream is called now; whether its answer streams.
-    pub fn dispatched(&self, streams: bool) {
+    pub fn dispatched(&mut self, streams: bool) {
+        self.given.dispatched();
         self.place.dispatched(streams, &self.cell);
+    }
+
+    /// The upstream could not be reached: it was given nothing.
+    pub const fn unreached(&mut self) {
+        self.given.unreached();
+    }
+
+    /// Where the server that answers is, as far as the door saw it.
+    pub const fn observed(&mut self, seen: Option<Observed>) {
+        self.given.observed(seen);
     }
 
     /// The request's place at its pool.
@@ -266,6 +279,7 @@ impl Reservation {
             self.door.metrics.caches.reported(upstream, hit.tokens(), usage.cached);
         }
         self.place.ended(end(outcome), usage.input.saturating_sub(usage.cached), usage.output);
+        let (upstream, went) = self.given.take();
         let settled = Settled {
             request_id: admission.request_id,
             at: now,
@@ -278,7 +292,8 @@ impl Reservation {
             topped_up,
             settled: used,
             refunded: bound.beyond(&used),
-            upstream: self.upstream.take(),
+            upstream,
+            went,
             attempts: self.attempts,
             status: self.status,
             first_byte_ms: self.first_byte_ms,

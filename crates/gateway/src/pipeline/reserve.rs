@@ -1,7 +1,9 @@
-//! May this principal have this model, and is its quota enough?
+//! May this principal have this model, may the request go where that is, and is
+//! the quota enough?
 
 use std::sync::Arc;
 
+use surgewall_core::flow::Carried;
 use surgewall_core::principal::Principal;
 use surgewall_core::quota::{Amounts, Charge, Meter};
 use surgewall_core::refusal::Refusal;
@@ -12,6 +14,7 @@ use surgewall_wire::{ClientDialect, Endpoint};
 use super::Arrival;
 use super::guard_input::Guarded;
 use super::parse::Asked;
+use super::residency;
 use super::throttle::AnonymousSlot;
 use crate::door::Door;
 use crate::policy::{Held, Policy};
@@ -32,7 +35,9 @@ pub struct Reserved {
     pub slot: Option<AnonymousSlot>,
     /// What is asked for.
     pub asked: Asked,
-    /// The pools that serve the model.
+    /// What it carries.
+    pub carried: Carried,
+    /// The pools that serve the model, and that the request may go to.
     pub targets: Targets,
     /// What the answer's head says of the caller's limits.
     pub rate_limits: RateLimits,
@@ -69,17 +74,19 @@ impl Drop for Charges {
 /// Reserves the request's upper bound, or says whose limit it is past.
 ///
 /// # Errors
-/// The model is not this caller's, or a quota is used up.
+/// The model is not this caller's, the request may not go where it is, or a quota
+/// is used up.
 pub fn reserve(door: &Arc<Door>, arrival: &Arrival, guarded: Guarded) -> Result<Reserved, Refusal> {
-    let Guarded { principal, slot, asked } = guarded;
-    let targets = permitted(door, arrival, &principal, &asked)?;
+    let Guarded { principal, slot, asked, mut carried } = guarded;
+    let mut targets = permitted(door, arrival, &principal, &asked)?;
+    carried.shadow = residency::stay(door, arrival, &principal, carried.classes, &mut targets)?;
     let input = input_estimate(door, &targets, &asked);
     let amounts = bound(&arrival.policy, &targets, &asked, input);
     let held = arrival.policy.limits(&principal);
     priced(arrival, &held, &targets)?;
     let (charges, rate_limits) = charge(door, arrival, &held, &targets, amounts)?;
     let charges = Charges { door: door.clone(), charges };
-    Ok(Reserved { principal, slot, asked, targets, rate_limits, input, amounts, charges })
+    Ok(Reserved { principal, slot, asked, carried, targets, rate_limits, input, amounts, charges })
 }
 
 /// The estimate of the request's input, if this caller may use the model.

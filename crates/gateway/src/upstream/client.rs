@@ -12,13 +12,16 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
+use hyper_util::client::legacy::connect::{
+    CaptureConnection, HttpConnector, HttpInfo, capture_connection,
+};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use surgewall_core::config::schema::{Dialect, Upstream};
 use surgewall_core::files;
+use surgewall_core::flow::Observed;
 use surgewall_core::limits::CREDENTIAL_FILE_BYTES_MAX;
 use surgewall_core::refusal::UpstreamFault;
 use surgewall_core::secret::SecretString;
@@ -83,6 +86,10 @@ impl Line {
         }
     }
 }
+
+/// Where the server of an answer is, as far as the connection's address shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen(pub Option<Observed>);
 
 /// One call: where, what, and in whose name.
 pub struct Call<'a> {
@@ -158,19 +165,24 @@ impl HttpClient {
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = call.uri.clone();
         self.headers(request.headers_mut(), &call);
-        let (head, busy, line) = if request.uri().scheme() == Some(&Scheme::HTTP) {
+        let (head, busy, line, seen) = if request.uri().scheme() == Some(&Scheme::HTTP) {
             let (head, busy) = self.send_plain(request).await?;
             let line = Line(Kind::Plain(busy.trust()));
-            (head, Some(busy), line)
+            let seen = Seen(busy.observed());
+            (head, Some(busy), line, seen)
         } else {
             let line = Line(Kind::Pooled(capture_connection(&mut request)));
             let head = self.pooled.request(request).await.map_err(|error| {
                 if error.is_connect() { UpstreamFault::Connect } else { UpstreamFault::Broke }
             });
-            (head?, None, line)
+            let head = head?;
+            let peer = head.extensions().get::<HttpInfo>().map(HttpInfo::remote_addr);
+            let seen = Seen(peer.and_then(|peer| Observed::of(peer.ip())));
+            (head, None, line, seen)
         };
         let mut head = head.map(|body| UpstreamBody::new(body, busy));
         head.extensions_mut().insert(line);
+        head.extensions_mut().insert(seen);
         Ok(head)
     }
 

@@ -15,7 +15,7 @@ mod server;
 
 pub use body::UpstreamBody;
 pub use caches::Caches;
-pub use client::{Call, Head, HttpClient, Line, passed_on};
+pub use client::{Call, Head, HttpClient, Line, Seen, passed_on};
 pub(crate) use health::fetch;
 pub use health::{check_pool, watch};
 pub use lease::{Hit, Leased, Nearness};

@@ -21,6 +21,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
+use surgewall_core::flow::Observed;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -37,16 +38,20 @@ pub(super) struct Plain {
     has_ended: bool,
     relay: Arc<Relay>,
     waker: Waker,
+    /// Where it leads, as far as its address shows.
+    observed: Option<Observed>,
 }
 
 impl Plain {
     /// A connection over `stream`.
     pub(super) async fn new(stream: TokioIo<TcpStream>) -> hyper::Result<Box<Self>> {
+        let peer = stream.inner().peer_addr().ok();
+        let observed = peer.and_then(|peer| Observed::of(peer.ip()));
         let (sender, connection) =
             Builder::new().max_buf_size(BUFFER_BYTES).handshake(stream).await?;
         let relay = Arc::new(Relay::default());
         let waker = Waker::from(relay.clone());
-        Ok(Box::new(Self { sender, connection, has_ended: false, relay, waker }))
+        Ok(Box::new(Self { sender, connection, has_ended: false, relay, waker, observed }))
     }
 
     /// Moves the connection until `step` is ready. `None`: the connection ended
@@ -168,6 +173,11 @@ impl Busy {
             }
             None => Err(Failed::Broke),
         }
+    }
+
+    /// Where the connection leads, as far as its address shows.
+    pub(super) const fn observed(&self) -> Option<Observed> {
+        self.plain.observed
     }
 
     /// What closes the connection, should its answer turn out to be wrong.

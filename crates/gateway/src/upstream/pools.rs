@@ -40,6 +40,8 @@ pub struct Targets {
     /// The tightest output bound that is known.
     pub output_max: Option<u64>,
     primary: Vec<Target>,
+    /// Pools that may not be asked.
+    barred: Vec<String>,
 }
 
 impl Pools {
@@ -93,7 +95,8 @@ impl Pools {
         } else {
             format!("hash:{}", hex(&vault.keyed_hash("model", asked.as_bytes())[..8]))
         };
-        Some(Targets { asked: asked.to_owned(), model, recorded, output_max, primary })
+        let (asked, barred) = (asked.to_owned(), Vec::new());
+        Some(Targets { asked, model, recorded, output_max, primary, barred })
     }
 
     /// Every model that clients may ask for, each once, in order.
@@ -109,9 +112,18 @@ impl Targets {
     #[must_use]
     pub fn only(&self) -> Option<&Target> {
         match self.primary.as_slice() {
-            [only] => Some(only),
+            [only] => Some(only).filter(|only| !self.is_barred(only)),
             _ => None,
         }
+    }
+
+    /// The pools of these names are asked by no means, also as fallbacks.
+    pub fn bar(&mut self, names: impl Iterator<Item = String>) {
+        self.barred.extend(names);
+    }
+
+    fn is_barred(&self, target: &Target) -> bool {
+        self.barred.iter().any(|name| name == target.pool.name())
     }
 
     /// Whether `target` serves the model by itself, and not as a fallback.
@@ -131,19 +143,38 @@ impl Targets {
     /// fallbacks; no pool twice, and those that answer before those that do not.
     #[must_use]
     pub fn order(&self, pools: &Pools) -> Vec<Target> {
-        let mut ordered = self.primary.clone();
+        let mut ordered = self.open();
         if ordered.len() > 1 {
             let first = choose(&ordered);
             ordered.swap(0, first);
         }
-        for target in self.primary.iter().flat_map(|target| self.fallbacks(pools, target)) {
-            if !ordered.iter().any(|have| have.pool.name() == target.pool.name()) {
-                ordered.push(target);
-            }
-        }
+        self.add_fallbacks(pools, &mut ordered);
         // A pool that a health check found silent comes last, not never: it may be back.
         ordered.sort_by_key(|target| !target.pool.is_ready());
         ordered
+    }
+
+    /// Every pool that may be asked.
+    #[must_use]
+    pub fn candidates(&self, pools: &Pools) -> Vec<Target> {
+        let mut all = self.open();
+        self.add_fallbacks(pools, &mut all);
+        all
+    }
+
+    /// The pools that serve the model by themselves, without those that are barred.
+    fn open(&self) -> Vec<Target> {
+        self.primary.iter().filter(|target| !self.is_barred(target)).cloned().collect()
+    }
+
+    /// Adds the fallbacks, also those of a pool that is barred: they stand in for it.
+    fn add_fallbacks(&self, pools: &Pools, to: &mut Vec<Target>) {
+        for target in self.primary.iter().flat_map(|target| self.fallbacks(pools, target)) {
+            let is_there = to.iter().any(|have| have.pool.name() == target.pool.name());
+            if !is_there && !self.is_barred(&target) {
+                to.push(target);
+            }
+        }
     }
 
     /// A fallback serves the model under the name that was asked for, or under
@@ -201,6 +232,36 @@ mod tests {
             assert_eq!(names, [HANDBOOK], "{more}");
             assert_eq!(targets.recorded, HANDBOOK);
         }
+    }
+
+    #[test]
+    fn a_barred_pool_is_asked_by_no_means_and_its_fallback_stands_in_for_it() {
+        let up = |name: &str, more: &str| {
+            format!("[[upstream]]\nname=\"{name}\"\nurl=\"http://127.0.0.1:9/v1\"\n{more}\n")
+        };
+        let big = "models=[\"big\"]";
+        let text = [
+            up("a", &format!("{big}\nfallback=[\"c\", \"b\"]")),
+            up("b", &format!("{big}\nweight=1000")),
+            up("c", "models=[\"other\"]\naliases={ big = \"other\" }"),
+        ];
+        let config = surgewall_core::config::parse("test.toml", &text.concat()).unwrap();
+        let pools = Pools::new(&config, None, Timestamp::from_millis(0)).unwrap();
+        let vault = vault();
+        let check = |barred: &[&str], expected: &[&str]| {
+            let mut targets = pools.resolve("big", &vault).unwrap();
+            targets.bar(barred.iter().map(|&name| name.to_owned()));
+            for found in [targets.candidates(&pools), targets.order(&pools)] {
+                let mut names: Vec<_> = found.iter().map(|to| to.pool.name()).collect();
+                names.sort_unstable();
+                assert_eq!(names, expected, "without {barred:?}");
+            }
+        };
+        check(&[], &["a", "b", "c"]);
+        check(&["a"], &["b", "c"]);
+        check(&["a", "b"], &["c"]);
+        check(&["b", "c"], &["a"]);
+        check(&["a", "b", "c"], &[]);
     }
 
     fn vault() -> Vault {

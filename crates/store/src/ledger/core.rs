@@ -171,7 +171,8 @@ impl Core {
     fn push_dropped(&mut self, jobs: &mut Vec<Job>) {
         let at = self.now();
         for (code, count) in std::mem::take(&mut self.dropped) {
-            let refused = Refused { request_id: None, at, who: None, network: None, code, count };
+            let refused =
+                Refused { request_id: None, at, who: None, network: None, code, rule: None, count };
             jobs.push(Job::Detached(Record::Refused(Box::new(refused))));
         }
     }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::decision::{Admitted, Outcome, Progress, Record, Reservation, Settled, Totals};
+use surgewall_core::flow::Went;
 use surgewall_core::id::RequestId;
 use surgewall_core::quota::{Amounts, Charge, CounterState, Meter, Subject};
 use surgewall_core::usage::{Source, Usage};
@@ -234,6 +235,7 @@ fn settle_at_checkpoint(open: &Reservation, now: Timestamp, outcome: Outcome) ->
         settled: used,
         refunded,
         upstream: None,
+        went: Went::default(),
         attempts: 0,
         status: 0,
         first_byte_ms: None,

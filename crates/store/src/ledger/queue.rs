@@ -236,6 +236,7 @@ mod tests {
             who: None,
             network: None,
             code: code.to_owned(),
+            rule: None,
             count: 2,
         })))
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use surgewall_core::clock::{Clock, ManualClock, Timestamp};
 use surgewall_core::config::schema::Durability;
 use surgewall_core::decision::{Admitted, Outcome, Progress, Record, Refused, Settled, Who};
+use surgewall_core::flow::{Carried, Went};
 use surgewall_core::id::RequestId;
 use surgewall_core::principal::{Class, Network};
 use surgewall_core::quota::Amounts;
@@ -131,6 +132,7 @@ fn admitted(n: u128) -> Record {
         model: "tiny".into(),
         reserved: Amounts { input: 10, output: 90, money: 0 },
         charges: Vec::new(),
+        carried: Carried::default(),
         config: "0".into(),
     }))
 }
@@ -149,6 +151,7 @@ fn settled(n: u128) -> Record {
         settled: Amounts { input: 10, output: 30, money: 0 },
         refunded: Amounts { input: 0, output: 60, money: 0 },
         upstream: None,
+        went: Went::default(),
         attempts: 1,
         status: 200,
         first_byte_ms: None,
@@ -163,6 +166,7 @@ fn refused(code: &str) -> Record {
         who: None,
         network: None,
         code: code.into(),
+        rule: None,
         count: 1,
     }))
 }

@@ -68,6 +68,7 @@ fn refused(code: &str, count: u64) -> Record {
         who: None,
         network: None,
         code: code.into(),
+        rule: None,
         count,
     }))
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use surgewall_core::clock::{Clock, ManualClock, Timestamp};
 use surgewall_core::config::schema::Durability;
 use surgewall_core::decision::{Admitted, Changed, Outcome, Progress, Record, Settled, Who};
+use surgewall_core::flow::{Carried, Went};
 use surgewall_core::id::{AccountId, GroupId, KeyId, RequestId};
 use surgewall_core::principal::{Class, DelegatedUser, Network};
 use surgewall_core::quota::{Amounts, Charge, Meter, Subject};
@@ -180,6 +181,7 @@ pub(crate) fn admitted(n: u128) -> Record {
         model: "tiny-model".into(),
         reserved,
         charges: charges(n, reserved),
+        carried: Carried::default(),
         config: "0123456789abcdef".into(),
     }))
 }
@@ -210,6 +212,7 @@ pub(crate) fn settled(n: u128, output: u64) -> Record {
         settled: used,
         refunded: reserved.plus(&topped_up).beyond(&used),
         upstream: Some("secret-upstream".into()),
+        went: Went::default(),
         attempts: 1,
         status: 200,
         first_byte_ms: Some(3),

@@ -4,6 +4,7 @@ mod facts;
 mod form;
 mod spans;
 mod splice;
+mod texts;
 mod walk;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use surgewall_core::refusal::Refusal;
 
 pub use facts::{CHOICES_MAX, Facts, read};
 pub use form::Form;
+pub use texts::texts;
 
 use crate::{ClientDialect, Endpoint, anthropic, json, ollama, openai, responses};
 

@@ -32,7 +32,7 @@ impl Walk {
 }
 
 /// Names of fields that hold no text for the model but media, by value or address.
-const MEDIA: [&str; 9] = [
+pub(super) const MEDIA: [&str; 9] = [
     "image_url",
     "source",
     "input_audio",
@@ -271,6 +271,13 @@ const MEDIUM_BYTES: usize = 256 << 10;
 /// A text of base64 characters is a medium from this length on, in bytes.
 const BASE64_BYTES_MIN: usize = 64;
 
+/// Whether a text where media may stand is one, by value or by address.
+pub(super) fn is_medium(text: &str) -> bool {
+    let address = ["data:", "http://", "https://"].iter().any(|start| text.starts_with(start));
+    let base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/=-_".contains(&b);
+    address || (text.len() >= BASE64_BYTES_MIN && text.bytes().all(base64))
+}
+
 /// A value that may hold media: addresses and base64 count as images, other
 /// strings as text.
 pub(super) struct Media<'w>(pub(super) &'w mut Walk);
@@ -291,9 +298,7 @@ impl<'de> Visitor<'de> for Media<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        let address = ["data:", "http://", "https://"].iter().any(|start| text.starts_with(start));
-        let base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/=-_".contains(&b);
-        if address || (text.len() >= BASE64_BYTES_MIN && text.bytes().all(base64)) {
+        if is_medium(text) {
             let more = u32::try_from(text.len() / MEDIUM_BYTES).unwrap_or(u32::MAX);
             self.0.images = self.0.images.saturating_add(more).saturating_add(1);
         } else {

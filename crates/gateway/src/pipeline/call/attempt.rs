@@ -20,7 +20,7 @@ use super::Failure;
 use crate::pipeline::Arrival;
 use crate::pipeline::parse::Asked;
 use crate::pipeline::reservation::Reservation;
-use crate::upstream::{Backend, Call, Head, Leased, Line, Target, UpstreamBody};
+use crate::upstream::{Backend, Call, Head, Leased, Line, Seen, Target, UpstreamBody};
 
 /// What an upstream answered.
 pub enum Answer {
@@ -58,7 +58,7 @@ pub struct Streamed {
 pub(super) async fn attempt(
     arrival: &Arrival,
     asked: &Asked,
-    reservation: &Reservation,
+    reservation: &mut Reservation,
     target: &Target,
     mut lease: Leased,
 ) -> Result<Answer, Failure> {
@@ -80,6 +80,7 @@ pub(super) async fn attempt(
     let translate = translation(arrival, asked, reservation, target);
     let client = match pool.backend() {
         Backend::Handbook(handbook) => {
+            reservation.dispatched(asked.facts.stream);
             let said = handbook.answer(&body, asked.facts.stream, translate.created_s);
             return in_process(asked, &said, translate);
         }
@@ -106,6 +107,7 @@ pub(super) async fn attempt(
         Err(_) => return Err(failed(&mut lease, UpstreamFault::Timeout)),
     };
     let line = head.extensions().get::<Line>().cloned();
+    reservation.observed(head.extensions().get::<Seen>().and_then(|seen| seen.0));
     let by = Times { first_by, idle_gap: times.idle_gap, deadline };
     let answer = read(head, asked, translate, lease, by).await;
     if let (Err(Failure::Retry(fault)), Some(line)) = (&answer, line)
