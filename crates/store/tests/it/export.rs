@@ -9,6 +9,7 @@ use surgewall_core::config::schema::Durability;
 use surgewall_core::decision::{
     Admitted, Changed, Outcome, Progress, Record, Refused, Settled, Who,
 };
+use surgewall_core::flow::{Carried, Went};
 use surgewall_core::id::{AccountId, KeyId, RequestId};
 use surgewall_core::principal::{Class, DelegatedUser, Network};
 use surgewall_core::quota::Amounts;
@@ -204,6 +205,7 @@ impl World {
             model,
             reserved: Amounts { input: 5, output: 5, money: 0 },
             charges: Vec::new(),
+            carried: Carried::default(),
             config: "0123456789abcdef".to_owned(),
         };
         let reserved = admitted.reserved;
@@ -227,6 +229,7 @@ impl World {
             settled: reserved,
             refunded: Amounts::default(),
             upstream: Some(self.people[at].plant()),
+            went: Went::default(),
             attempts: 1,
             status: 200,
             first_byte_ms: None,
@@ -245,6 +248,7 @@ impl World {
             who: Some(person.who()),
             network: Some(person.network),
             code: person.plant(),
+            rule: None,
             count: if counted { 7 } else { 1 },
         };
         if !counted {
@@ -257,6 +261,7 @@ impl World {
             who: None,
             network: None,
             code: "marker-nobody".to_owned(),
+            rule: None,
             count: 3,
         };
         self.ledger.append(Record::Refused(Box::new(nobody))).await.unwrap();

@@ -36,6 +36,8 @@ mod ledger;
 #[cfg(test)]
 mod ledger_damage;
 #[cfg(test)]
+mod ledger_dataflow;
+#[cfg(test)]
 mod ledger_incidents;
 #[cfg(test)]
 mod ledger_schedules;

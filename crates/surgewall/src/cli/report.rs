@@ -39,6 +39,17 @@ Examples:
   surgewall report user ada@example.org --format html --out ada.html
   surgewall report user --key app --user alice --format json")]
     User(User),
+    /// Which data went where: what regulators ask, answered with evidence
+    #[command(after_help = "\
+Answers which personal data is processed, from which sources, for which purposes and on which legal
+basis, where it is stored and who receives it; and lists what is UNKNOWN, with what would make it
+known. It counts requests that ended in the period, as far back as the ledger is kept, and only reads:
+beside a running door, or on a copy. D is as in `report usage`.
+
+Examples:
+  surgewall report dataflow --since 30d
+  surgewall report dataflow --since 2026-01-01 --until 2026-02-01 --format html > dataflow.html")]
+    Dataflow(Dataflow),
 }
 
 /// `report user`.
@@ -74,6 +85,31 @@ pub(crate) enum Paper {
     /// All of it, as one JSON object
     Json,
     /// All of it, as a page to read
+    Html,
+}
+
+/// `report dataflow`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Dataflow {
+    /// Only requests that ended then or later
+    #[arg(long, value_name = "D")]
+    pub(crate) since: Option<String>,
+    /// Only requests that ended before
+    #[arg(long, value_name = "D")]
+    pub(crate) until: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Page::Text, value_name = "FORMAT")]
+    pub(crate) format: Page,
+}
+
+/// How a report is printed.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// For people, in a terminal
+    Text,
+    /// One JSON value
+    Json,
+    /// A page for a browser or for print
     Html,
 }
 

@@ -2,6 +2,7 @@
 
 mod admin;
 mod check;
+mod dataflow;
 mod exposure;
 mod incident;
 mod init;
@@ -13,6 +14,11 @@ mod status;
 mod stored;
 
 use std::future::Future;
+
+pub(crate) use dataflow::{
+    Line as DataflowLine, Proof as DataflowProof, Report as DataflowReport, Ruled as DataflowRuled,
+    Section as DataflowSection, Terms as DataflowTerms,
+};
 
 use surgewall_core::config::schema::LogFormat;
 
@@ -41,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Fault> {
         Command::Drill(Drill::Load(asked)) => block_on(crate::drill::load(&asked)),
         Command::Report(Report::Usage(asked)) => block_on(report::usage(&place, &asked)),
         Command::Report(Report::User(asked)) => block_on(person::person(&place, &asked)),
+        Command::Report(Report::Dataflow(asked)) => block_on(dataflow::dataflow(&place, &asked)),
         Command::Report(Report::Incident(asked)) => incident::incident(&place, &asked),
     }
 }

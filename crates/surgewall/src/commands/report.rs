@@ -90,7 +90,7 @@ pub(crate) async fn usage(place: &Place, asked: &Usage) -> Result<Verdict, Fault
 }
 
 /// A day, an instant, or a time before `now`.
-fn instant(text: &str, now: Timestamp) -> Result<Timestamp, Fault> {
+pub(super) fn instant(text: &str, now: Timestamp) -> Result<Timestamp, Fault> {
     if let Ok(window_s) = parse_window(text) {
         let back = Duration::from_secs(window_s).as_millis();
         let back = u64::try_from(back).unwrap_or(u64::MAX);

@@ -49,6 +49,17 @@ pub(crate) fn millis(millis: u64) -> String {
     }
 }
 
+/// A size in words.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1 << 10 {
+        return format!("{bytes} bytes");
+    }
+    let at = (usize::try_from(bytes.ilog2()).unwrap_or(0) / 10).clamp(1, UNITS.len());
+    let tenths = (u128::from(bytes) * 10) >> (10 * at);
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[at - 1])
+}
+
 /// The day and the time of day, UTC: `2026-11-22 18:05:03`.
 pub(crate) fn day(at: Timestamp) -> String {
     let text = at.to_string();
@@ -86,5 +97,18 @@ mod tests {
         assert_eq!([millis(0), millis(350), millis(2_050)], ["-", "350 ms", "2.0 s"]);
         let at = Timestamp::from_millis(1_000_000_003_999);
         assert_eq!([day(at), time(at)], ["2001-09-09 01:46:43", "01:46:43"]);
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        for (size, shown) in [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1024, "1.0 KiB"),
+            (64 << 20, "64.0 MiB"),
+            (u64::MAX, "16777215.9 TiB"),
+        ] {
+            assert_eq!(bytes(size), shown);
+        }
     }
 }

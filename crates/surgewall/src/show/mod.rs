@@ -2,8 +2,10 @@
 //! writes to stdout and stderr.
 
 pub(crate) mod csv;
+pub(crate) mod dataflow;
 pub(crate) mod figures;
 pub(crate) mod findings;
+pub(crate) mod html;
 pub(crate) mod incident;
 pub(crate) mod person;
 pub(crate) mod progress;

@@ -1,5 +1,6 @@
 //! Integration tests of the binary, and the rules of the repository.
 
+mod dataflow;
 mod drill;
 mod exposure;
 mod findings;

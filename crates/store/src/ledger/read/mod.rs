@@ -3,6 +3,7 @@
 //! Nothing here is shared with the writer but the form and the seal, so that
 //! one mistake does not hide another.
 
+mod dataflow;
 mod export;
 mod incidents;
 pub(super) mod scan;
@@ -16,6 +17,7 @@ pub(super) mod walk;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use dataflow::{DATAFLOW_ROWS_MAX, DataFlow, Decision, Evidence, Flow, Source, dataflow};
 pub use export::{export, export_watched};
 pub use incidents::{
     INCIDENT_LINES_MAX, INCIDENTS_MAX, Incident, Standing, Story, incident, incidents,

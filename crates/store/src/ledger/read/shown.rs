@@ -85,6 +85,7 @@ mod tests {
             who: Some(who),
             network: Some(network),
             code: "x".into(),
+            rule: None,
             count: 1,
         }));
         let names = Names::from([(format!("{id:?}"), "key_a".to_owned())]);

@@ -5,6 +5,7 @@ use surgewall_store::findings::OpenFindings;
 
 use super::page::{Page, Tone};
 use crate::show;
+use crate::show::figures::bytes;
 
 /// Writes what holds for the whole door.
 pub(super) fn write(page: &mut Page, door: &Door) {
@@ -61,33 +62,4 @@ fn findings(page: &mut Page, open: &OpenFindings) {
         tone,
         &format!("{} open: {critical} critical, {warning} warning, {note} note", open.all()),
     );
-}
-
-/// A size in words.
-pub(super) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1 << 10 {
-        return format!("{bytes} bytes");
-    }
-    let at = (usize::try_from(bytes.ilog2()).unwrap_or(0) / 10).clamp(1, UNITS.len());
-    let tenths = (u128::from(bytes) * 10) >> (10 * at);
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[at - 1])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_read_well() {
-        for (size, shown) in [
-            (0, "0 bytes"),
-            (1023, "1023 bytes"),
-            (1024, "1.0 KiB"),
-            (64 << 20, "64.0 MiB"),
-            (u64::MAX, "16777215.9 TiB"),
-        ] {
-            assert_eq!(bytes(size), shown);
-        }
-    }
 }
