@@ -211,7 +211,7 @@ mod pages_are_true {
     #[test]
     fn headings_are_unique_on_a_page_and_links_lead_somewhere() {
         for page in PAGES {
-            let passages = split_all(&[page]);
+            let passages = split_all(&[*page]);
             let mut anchors: Vec<_> =
                 passages.iter().map(|passage| anchor(passage.heading)).collect();
             anchors.dedup();
