@@ -147,6 +147,7 @@ fn site(config: &str, kept: &[String], records: Vec<Record>) -> Site {
         retention_days: 400,
         segment_bytes_max: 64 << 20,
         clock: Clock::System,
+        tap: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

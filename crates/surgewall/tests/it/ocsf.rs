@@ -67,6 +67,7 @@ fn admitted(who: Who) -> Admitted {
         model: "llama".to_owned(),
         reserved: amounts(10, 100),
         charges: Vec::new(),
+        carried: surgewall_core::flow::Carried::default(),
         config: "0123456789abcdef".to_owned(),
     }
 }
@@ -85,6 +86,7 @@ fn settled(outcome: Outcome) -> Settled {
         settled: amounts(10, 40),
         refunded: amounts(0, 60),
         upstream: Some("local".to_owned()),
+        went: surgewall_core::flow::Went::default(),
         attempts: 1,
         status: 200,
         first_byte_ms: Some(200),
@@ -143,7 +145,7 @@ fn all() -> Vec<(&'static str, Source)> {
     let user = || who(Some(1), Some(2));
     let refused = |who: Option<Who>, network, request_id, count| {
         let code = "quota_exceeded".to_owned();
-        let refused = Refused { request_id, at: NOW, who, network, code, count };
+        let refused = Refused { request_id, at: NOW, who, network, code, rule: None, count };
         record(Record::Refused(Box::new(refused)), None)
     };
     let admit = |who| record(Record::Admitted(Box::new(admitted(who))), None);
