@@ -48,6 +48,7 @@ fn refused() -> Record {
         who: Some(who),
         network: Some(network),
         code: "quota".to_owned(),
+        rule: None,
         count: 1,
     }))
 }
