@@ -51,3 +51,5 @@ mod vault;
 mod vault_admin;
 #[cfg(test)]
 mod vault_content;
+#[cfg(test)]
+mod vault_deaths;
