@@ -88,6 +88,7 @@ impl From<VaultError> for AdminError {
         let kind = match error {
             VaultError::AccountsBusy { .. } => ErrorKind::Conflict,
             VaultError::AccountsFull { .. } => ErrorKind::Full,
+            VaultError::KeyReadOnly { .. } => ErrorKind::Invalid,
             _ => ErrorKind::Failed,
         };
         Self::new(kind, error.to_string())

@@ -4,7 +4,7 @@ use surgewall_core::decision::{Changed, Erased, Record};
 use surgewall_core::digest::hex;
 use surgewall_core::subject::Subject;
 
-use super::error::AdminError;
+use super::error::{AdminError, ErrorKind};
 use super::find;
 use super::office::{Audit, Office, Step};
 use super::reply::{ErasureView, Reply, RotationView, VaultView};
@@ -83,6 +83,9 @@ pub(super) async fn rotate<P: People, A: Audit>(
         }
         Err(error) => {
             note_end(office, audit, "vault.rotate.failed", None, None).await;
+            if error.kind != ErrorKind::Failed {
+                return Err(error);
+            }
             Err(error.hint("everything still opens; run the same command again: it goes on where this one stopped"))
         }
     }

@@ -88,7 +88,9 @@ async fn what_cannot_be_meant_or_recorded_destroys_nothing() {
     let unknown = refused(Whose::Account("bob@example.org".to_owned())).await;
     assert!(unknown.contains("there is no user `bob@example.org`"), "{unknown}");
     let of_account = refused(Whose::Key("laptop".to_owned())).await;
-    assert!(of_account.contains("belongs to an account") && of_account.contains("--account"));
+    assert!(
+        of_account.contains("belongs to an account") && of_account.contains("name the account")
+    );
     *desk.book.full.lock().unwrap() = true;
     let unrecorded = refused(Whose::Account(ada)).await;
     assert!(unrecorded.contains("nothing was changed"), "{unrecorded}");
