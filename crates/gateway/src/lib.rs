@@ -6,6 +6,7 @@
 mod accounts;
 pub mod admission;
 pub mod control;
+mod conversations;
 pub mod credential;
 pub mod door;
 pub mod estimates;

@@ -15,6 +15,7 @@ use surgewall_store::ledger::Ledger;
 use surgewall_store::people::AccountRow;
 use surgewall_store::sqlite::Sqlite;
 
+use crate::conversations;
 use crate::door::Door;
 use crate::jwt::Bearer;
 
@@ -38,6 +39,7 @@ pub async fn operate(door: &Door, request: Request) -> Result<Reply, AdminError>
     let office = office(door, &policy.config);
     let reply = execute(&office, &LedgerAudit(&door.ledger), request).await?;
     end_withdrawn(door);
+    conversations::after(door, &reply).await;
     Ok(reply)
 }
 

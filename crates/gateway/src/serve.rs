@@ -8,6 +8,7 @@ use surgewall_core::config::schema::Listen;
 use tokio::time::timeout;
 
 use crate::admission;
+use crate::conversations;
 use crate::door::Door;
 use crate::listen::tls::{TlsError, acceptor};
 use crate::listen::{BindError, Bound, Purpose, bind, inherited, run};
@@ -112,6 +113,7 @@ impl Listening {
         };
         door.replace_tls(tls);
         hold_counters(&door);
+        conversations::keep_partial(&door).await;
         for (purpose, bound) in [
             (Purpose::Public, sockets.public),
             (Purpose::Admin, sockets.admin),
@@ -124,6 +126,7 @@ impl Listening {
         door.tasks.background(checkpoints(door.clone()));
         door.tasks.background(admission::watch(door.clone()));
         door.tasks.background(last_use(door.clone()));
+        door.tasks.background(conversations::sweep(door.clone()));
         trace::start(&door);
         Ok(listening)
     }

@@ -14,10 +14,12 @@ mod answers;
 mod error;
 mod limits;
 mod own;
+mod purge;
 mod rows;
 mod seals;
 mod search;
 mod shared;
+mod shares;
 mod views;
 
 use std::future::Future;
@@ -38,6 +40,7 @@ pub use limits::{
     TITLE_BYTES_MAX,
 };
 pub use own::Own;
+pub use purge::purge_erased;
 pub use rows::{
     AnswerRow, AttachmentRow, CheckpointRow, ConversationId, ConversationRow, DraftRow, Edit,
     FinishedRow, Kept, MessageId, MessageRow, NewMessageRow, PathRow, Pick, Role, ShareRow, State,

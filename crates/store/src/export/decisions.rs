@@ -32,6 +32,12 @@ pub(super) fn decisions(
     let findings = export_watched(&directory.ledger(), vault, each, &mut |_| {})?;
     read.written?;
     summary.findings = findings;
+    if let Some(erased) = summary.erasures.last() {
+        summary.notes.push(format!(
+            "what was written before {} was erased: its keys were destroyed, and nobody can read it any more",
+            erased.at
+        ));
+    }
     Ok(())
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use surgewall_core::decision::Erased;
 use surgewall_core::id::AccountId;
 use surgewall_store::conversations::{
     Attachment, Body, Checkpoint, Conversation, ConversationError, Conversations as _, Message,
-    MessageId, NewConversation, NewMessage, Own, Role, SharedPage, State, shared,
+    MessageId, NewConversation, NewMessage, Own, Role, SharedPage, State, purge_erased, shared,
     write_checkpoints,
 };
 use surgewall_store::people::{People as _, Pick};
@@ -355,8 +356,27 @@ async fn what_was_erased_is_gone_and_new_content_is_not() {
     let page = shared(&desk.people, &desk.vault, token.expose(), None, desk.now()).await;
     assert!(page.unwrap().is_none());
     assert!(hers.search("secret", None).await.unwrap().hits.is_empty());
+    let mixed = chat(&desk, &hers, "mixed").await;
+    let erased = desk.vault.erase(surgewall_core::subject::Subject::Account(ada)).unwrap();
+    assert_eq!(erased.keys, 1);
+    hers.append(mixed.id, says(0, Role::User, "since then"), desk.now()).await.unwrap();
     let new = chat(&desk, &hers, "new").await;
     assert!(hers.find(new.public_id.as_str()).await.unwrap().title.as_deref() == Some("new"));
     let bobs = his.find(bobs.public_id.as_str()).await.unwrap();
     assert!(bobs.title.as_deref() == Some("bobs"));
+
+    let rows = desk.people.accounts(&Pick::Ids(vec![ada.as_u128()])).await.unwrap();
+    let receipt = Erased {
+        at: desk.now(),
+        subject: rows[0].public_id.to_string(),
+        keys: 1,
+        signature: String::new(),
+    };
+    let purge =
+        async |receipt: &Erased| purge_erased(&desk.people, &desk.vault, receipt).await.unwrap();
+    assert_eq!((purge(&receipt).await, purge(&receipt).await), (1, 0));
+    let left: Vec<_> = hers.all(None).await.unwrap().into_iter().map(|chat| chat.id).collect();
+    assert!(left == [new.id, mixed.id], "what was written since stays");
+    let strangers = Erased { subject: "strangers".to_owned(), ..receipt.clone() };
+    assert_eq!(purge(&strangers).await, 0);
 }

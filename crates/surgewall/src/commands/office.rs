@@ -8,6 +8,7 @@ use surgewall_core::decision::Record;
 use surgewall_gateway::control::{self, Answer, Question};
 use surgewall_gateway::operate::LedgerAudit;
 use surgewall_store::admin::{self, Office, Reply, Request};
+use surgewall_store::conversations::purge_erased;
 use surgewall_store::datadir::DataDir;
 use surgewall_store::directory::Directory;
 use surgewall_store::findings::{Inbox, InboxReply, InboxRequest};
@@ -74,6 +75,13 @@ async fn operate_offline(place: &Place, data: &DataDir, request: Request) -> Res
         let closed = ledger.shutdown().await;
         let reply = reply?;
         closed?;
+        if let Reply::Erased(view) = &reply
+            && let Err(error) = purge_erased(&people, &vault, &view.receipt).await
+        {
+            show::err(&format!(
+                "what was erased could not be removed and stays, unreadable: {error}\n"
+            ));
+        }
         reply
     } else {
         admin::execute(&office, &NoAudit, request).await?
