@@ -61,6 +61,12 @@ struct FateLabel {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EventLabels {
+    destination: &'static str,
+    fate: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct SeverityLabel {
     severity: &'static str,
 }
@@ -122,7 +128,7 @@ pub struct Metrics {
     implausible: Counter,
     spans: Family<FateLabel, Counter>,
     findings: Family<SeverityLabel, Gauge<u64, AtomicU64>>,
-    events: Family<FateLabel, Counter>,
+    events: Family<EventLabels, Counter>,
     /// The servers' caches.
     pub caches: CacheMetrics,
     /// Admission's own.
@@ -264,7 +270,7 @@ impl Metrics {
         );
         registry.register(
             "ocsf_events",
-            "Decisions and findings as events, by what became of them",
+            "Decisions and findings as events, by destination and what became of them",
             self.events.clone(),
         );
     }
@@ -368,10 +374,10 @@ impl Metrics {
         }
     }
 
-    /// What became of events.
-    fn events(&self, fates: Fates) {
+    /// What became of events that went to `destination`.
+    fn events(&self, destination: &'static str, fates: Fates) {
         for (fate, events) in [("written", fates.written), ("lost", fates.lost)] {
-            let counter = self.events.get_or_create(&FateLabel { fate });
+            let counter = self.events.get_or_create(&EventLabels { destination, fate });
             counter.inner().store(events, Ordering::Relaxed);
         }
     }
@@ -393,7 +399,7 @@ pub fn render(door: &Door) -> String {
     metrics.ledger_bytes.set(health.bytes);
     metrics.findings_open(door.findings.counts().open);
     if let Some(events) = door.events.get() {
-        metrics.events(events.fates());
+        events.fates().for_each(|(destination, fates)| metrics.events(destination, fates));
     }
     // One that the configuration no longer names goes.
     metrics.available.clear();

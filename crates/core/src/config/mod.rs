@@ -11,6 +11,8 @@ pub mod exposure;
 pub mod limits;
 pub mod schema;
 pub mod source;
+pub mod syslog;
+mod telemetry;
 pub mod upstream;
 pub mod validate;
 

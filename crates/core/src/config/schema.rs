@@ -11,6 +11,7 @@ use super::admission::{Admission, Classes, Queue};
 use super::data::{Data, Passport, Rule};
 use super::exposure::Exposure;
 use super::limits::Limits;
+pub use super::telemetry::{LogFormat, Telemetry};
 pub use super::upstream::{Dialect, Gauges, Server, Upstream};
 use crate::principal::Class;
 
@@ -217,45 +218,4 @@ pub struct Vault {
     pub record: RecordTraffic,
     /// The master key's file, outside the data directory.
     pub key_file: Option<PathBuf>,
-}
-
-/// The log's form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// `[telemetry]`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Telemetry {
-    /// The log's form on stderr.
-    pub log: LogFormat,
-    /// Whether `/metrics` answers.
-    pub metrics: bool,
-    /// The collector that traces are sent to (OTLP over HTTP), without
-    /// `/v1/traces`; none are made or sent if absent.
-    pub otlp_endpoint: Option<String>,
-    /// The share of requests that are traced, 0 to 1.
-    pub sample_ratio: f64,
-    /// The file that decisions and findings are written to as OCSF events,
-    /// outside the data directory; none are written if absent.
-    pub ocsf_file: Option<PathBuf>,
-}
-
-impl Default for Telemetry {
-    fn default() -> Self {
-        Self {
-            log: LogFormat::Text,
-            metrics: true,
-            otlp_endpoint: None,
-            sample_ratio: 1.0,
-            ocsf_file: None,
-        }
-    }
 }

@@ -275,6 +275,11 @@ mod tests {
             ("[telemetry]\nsample_ratio=nan".to_owned(), "between 0 and 1"),
             ("[telemetry]\nocsf_file=\"\"".to_owned(), "not the path of a file"),
             ("[telemetry]\nocsf_file=\"..\"".to_owned(), "not the path of a file"),
+            ("[telemetry]\nsyslog=\"logs:514\"".to_owned(), "is written like"),
+            ("[telemetry]\nsyslog=\"udp://logs\"".to_owned(), "is written like"),
+            ("[telemetry]\nsyslog=\"tcp://:514\"".to_owned(), "is written like"),
+            ("[telemetry]\nsyslog=\"tcp://logs:0\"".to_owned(), "is written like"),
+            ("[telemetry]\nsyslog=\"tls://logs:6514\"".to_owned(), "is written like"),
             (
                 "[limits]\nbody_bytes_max=5000\nbodies_bytes_max=4999".to_owned(),
                 "less than one body",

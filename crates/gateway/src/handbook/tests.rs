@@ -184,6 +184,7 @@ mod pages_are_true {
     const LIMITS: &str = include_str!("../../../core/src/config/limits.rs");
     const ADMISSION: &str = include_str!("../../../core/src/config/admission.rs");
     const EXPOSURE: &str = include_str!("../../../core/src/config/exposure.rs");
+    const TELEMETRY: &str = include_str!("../../../core/src/config/telemetry.rs");
     const ENV: &str = include_str!("../../../core/src/config/env.rs");
     const REFUSAL: &str = include_str!("../../../core/src/refusal.rs");
 
@@ -231,7 +232,7 @@ mod pages_are_true {
     #[test]
     fn every_configuration_key_and_variable_is_documented() {
         let configuration = page("configuration.md");
-        let sources = [SCHEMA, UPSTREAM, DATA, LIMITS, ADMISSION, EXPOSURE];
+        let sources = [SCHEMA, UPSTREAM, DATA, LIMITS, ADMISSION, EXPOSURE, TELEMETRY];
         let fields = sources.into_iter().flat_map(str::lines).filter_map(|line| {
             let (name, _) = line.strip_prefix("    pub ")?.split_once(": ")?;
             (!name.contains(' ')).then_some(name)

@@ -42,7 +42,7 @@ fn full() -> Metrics {
     metrics.spans("delivered").inc();
     metrics.usage_implausible();
     metrics.findings_open(OpenFindings::default());
-    metrics.events(Fates::default());
+    metrics.events("file", Fates::default());
     let view = View {
         sequences: 4,
         tokens: Some(1),

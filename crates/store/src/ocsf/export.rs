@@ -1,5 +1,6 @@
-//! Events on their way to the file: a bounded queue and a thread. Whoever has an
-//! event never waits; what does not fit is lost, counted, and said in the file.
+//! Events on their way to a file or a server: a bounded queue and a thread.
+//! Whoever has an event never waits; what does not fit is lost, counted, and said
+//! where it would have gone.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,16 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use surgewall_core::clock::Clock;
+use surgewall_core::config::syslog::Syslog;
 use surgewall_core::decision::{Admitted, Record};
 
 use super::file::{Bounds, FileError, Lines, outside};
 use super::names::Names;
+use super::syslog::Server;
 use super::{Source, event};
 use crate::datadir::DataDir;
 use crate::findings::FindingView;
 use crate::ledger::Tap;
 
-/// Events that wait for the file at once; further ones are lost.
+/// Events that wait for one destination at once; further ones are lost.
 pub const EVENTS_WAITING_MAX: usize = 8_192;
 /// Events that are written with one call.
 const BATCH_EVENTS_MAX: usize = 1_024;
@@ -25,20 +28,22 @@ const BATCH_EVENTS_MAX: usize = 1_024;
 /// What became of events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Fates {
-    /// Those in the file.
+    /// Those that were taken.
     pub written: u64,
     /// Those that were lost.
     pub lost: u64,
 }
 
-/// Where events go. Clones share it.
-#[derive(Clone, Debug)]
+/// Where events go: to each destination by a queue and a thread of its own, so
+/// that a slow one keeps none from the others. Clones share them.
+#[derive(Clone, Debug, Default)]
 pub struct Export {
-    shared: Arc<Shared>,
+    destinations: Vec<Arc<Destination>>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct Destination {
+    name: &'static str,
     /// Gone once it is closed.
     queue: RwLock<Option<SyncSender<Source>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -51,37 +56,78 @@ struct Counts {
     lost: AtomicU64,
 }
 
+/// What takes events, as lines.
+enum Sink {
+    File(Lines),
+    Syslog(Server),
+}
+
+impl Sink {
+    /// Takes `lines`, and says how many also where it fails.
+    fn append(&mut self, lines: &[Vec<u8>]) -> (usize, std::io::Result<()>) {
+        match self {
+            Self::File(file) => file.append(lines),
+            Self::Syslog(server) => server.append(lines),
+        }
+    }
+}
+
 impl Export {
-    /// Begins to write events to the file at `path`, which is outside of `directory`.
+    /// Also to the file at `path`, which is outside of `directory`.
     ///
     /// # Errors
     /// It lies inside, or cannot be written.
-    pub fn start(
+    pub fn to_file(
+        self,
         path: &Path,
         directory: &DataDir,
         names: Box<dyn Names>,
         clock: Clock,
     ) -> Result<Self, FileError> {
         outside(path, directory)?;
-        Self::begin(path, Bounds::default(), EVENTS_WAITING_MAX, names, clock)
+        let failed = |source| FileError::Io { path: path.to_owned(), source };
+        let lines = Lines::open(path, Bounds::default()).map_err(failed)?;
+        self.begin(Sink::File(lines), EVENTS_WAITING_MAX, names, clock).map_err(failed)
+    }
+
+    /// Also to a syslog server. Whether it is there shows with the first event.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn to_syslog(
+        self,
+        server: Syslog,
+        names: Box<dyn Names>,
+        clock: Clock,
+    ) -> std::io::Result<Self> {
+        self.begin(Sink::Syslog(Server::new(server)), EVENTS_WAITING_MAX, names, clock)
     }
 
     fn begin(
-        path: &Path,
-        bounds: Bounds,
+        mut self,
+        sink: Sink,
         waiting_max: usize,
         names: Box<dyn Names>,
         clock: Clock,
-    ) -> Result<Self, FileError> {
-        let failed = |source| FileError::Io { path: path.to_owned(), source };
-        let lines = Lines::open(path, bounds).map_err(failed)?;
+    ) -> std::io::Result<Self> {
+        let name = match sink {
+            Sink::File(_) => "file",
+            Sink::Syslog(_) => "syslog",
+        };
         let (sender, queue) = sync_channel(waiting_max);
         let counts = Arc::new(Counts::default());
-        let writer = Writer { queue, lines, names, clock, counts: counts.clone(), said: 0 };
-        let thread = thread::Builder::new().name("ocsf".to_owned());
-        let thread = thread.spawn(move || writer.run()).map_err(failed)?;
+        let writer = Writer { name, queue, sink, names, clock, counts: counts.clone(), said: 0 };
+        let thread = thread::Builder::new().name(format!("ocsf-{name}"));
+        let thread = thread.spawn(move || writer.run())?;
         let (queue, thread) = (RwLock::new(Some(sender)), Mutex::new(Some(thread)));
-        Ok(Self { shared: Arc::new(Shared { queue, thread, counts }) })
+        self.destinations.push(Arc::new(Destination { name, queue, thread, counts }));
+        Ok(self)
+    }
+
+    /// Whether events go nowhere.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.destinations.is_empty()
     }
 
     /// A finding has another state, as `view` says.
@@ -89,32 +135,40 @@ impl Export {
         self.push(|| Source::Finding(Box::new(view.clone())));
     }
 
-    fn push(&self, source: impl FnOnce() -> Source) {
-        let queue = self.shared.queue.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(queue) = queue.as_ref() else { return };
-        if queue.try_send(source()).is_err() {
-            self.shared.counts.lost.fetch_add(1, Ordering::Relaxed);
+    fn push(&self, source: impl Fn() -> Source) {
+        for destination in &self.destinations {
+            let queue = destination.queue.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(queue) = queue.as_ref() else { continue };
+            if queue.try_send(source()).is_err() {
+                destination.counts.lost.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
-    /// What became of events so far.
-    #[must_use]
-    pub fn fates(&self) -> Fates {
-        let counts = &self.shared.counts;
-        Fates {
-            written: counts.written.load(Ordering::Relaxed),
-            lost: counts.lost.load(Ordering::Relaxed),
-        }
+    /// What became of events so far, by destination.
+    pub fn fates(&self) -> impl Iterator<Item = (&'static str, Fates)> {
+        self.destinations.iter().map(|destination| {
+            let counts = &destination.counts;
+            let fates = Fates {
+                written: counts.written.load(Ordering::Relaxed),
+                lost: counts.lost.load(Ordering::Relaxed),
+            };
+            (destination.name, fates)
+        })
     }
 
     /// Writes what waits and ends; what comes later is not written.
     pub async fn close(&self) {
-        drop(self.shared.queue.write().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(thread) = thread else { return };
-        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-        if !matches!(joined, Ok(Ok(()))) {
-            tracing::error!("the thread that writes events panicked");
+        for destination in &self.destinations {
+            drop(destination.queue.write().unwrap_or_else(PoisonError::into_inner).take());
+        }
+        for destination in &self.destinations {
+            let thread = destination.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some(thread) = thread else { continue };
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!(to = destination.name, "the thread that writes events panicked");
+            }
         }
     }
 }
@@ -134,12 +188,13 @@ impl Tap for Export {
 
 /// The thread's side.
 struct Writer {
+    name: &'static str,
     queue: Receiver<Source>,
-    lines: Lines,
+    sink: Sink,
     names: Box<dyn Names>,
     clock: Clock,
     counts: Arc<Counts>,
-    /// Lost events that the file has been told of.
+    /// Lost events that the destination has been told of.
     said: u64,
 }
 
@@ -152,9 +207,9 @@ impl Writer {
             let failed = self.write(&batch).err();
             match (failing, &failed) {
                 (false, Some(error)) => {
-                    tracing::error!(%error, "events cannot be written to telemetry.ocsf_file");
+                    tracing::error!(%error, to = self.name, "events cannot be written");
                 }
-                (true, None) => tracing::info!("events can be written again"),
+                (true, None) => tracing::info!(to = self.name, "events can be written again"),
                 _ => {}
             }
             failing = failed.is_some();
@@ -169,7 +224,7 @@ impl Writer {
         let told = usize::from(news.is_some());
         let lines: Vec<_> =
             news.iter().chain(batch).filter_map(|source| line(source, &mut *self.names)).collect();
-        let (done, written) = self.lines.append(&lines);
+        let (done, written) = self.sink.append(&lines);
         if done >= told {
             self.said = lost;
         }

@@ -1,9 +1,9 @@
 //! Decisions and findings as events of the Open Cybersecurity Schema Framework
-//! (OCSF 1.3.0), one JSON object a line, for whoever collects events.
+//! (OCSF 1.3.0), for whoever collects events.
 //!
 //! `decisions.rs`, `changes.rs` and `findings.rs` say what each record becomes;
 //! [`Export`] takes records as the ledger writes them and never waits;
-//! `file.rs` holds the file to its bounds.
+//! `file.rs` holds the file to its bounds, `syslog.rs` speaks to a server.
 
 mod changes;
 mod decisions;
@@ -12,6 +12,7 @@ mod export;
 mod file;
 mod findings;
 mod names;
+mod syslog;
 
 use surgewall_core::decision::{Admitted, Record};
 
@@ -21,6 +22,7 @@ pub use event::OCSF_VERSION;
 pub use export::{EVENTS_WAITING_MAX, Export, Fates};
 pub use file::{FILE_BYTES_MAX, FILES_MAX, FileError};
 pub use names::{NAMES_MAX, Names, StoredNames};
+pub use syslog::DATAGRAM_BYTES_MAX;
 
 /// Something that becomes an event.
 #[derive(Clone, Debug)]

@@ -102,7 +102,10 @@ fn decisions_and_findings_are_events_in_a_file() {
     );
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let metrics = door.get("admin", "/metrics", None);
-    assert!(metrics.contains("surgewall_ocsf_events_total{fate=\"lost\"} 0"), "{metrics}");
+    assert!(
+        metrics.contains("surgewall_ocsf_events_total{destination=\"file\",fate=\"lost\"} 0"),
+        "{metrics}"
+    );
     door.signal("TERM");
     assert_eq!(door.ended(), Some(0));
     let path = site.path("events.jsonl");
@@ -135,4 +138,31 @@ fn a_door_that_would_write_events_into_its_data_directory_does_not_start() {
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("lies inside the data directory"), "{said}");
     assert!(!site.path("surgewall-data/events.jsonl").exists());
+}
+
+#[test]
+fn events_go_to_a_syslog_server_and_a_far_one_is_found() {
+    let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    let telemetry = format!("[telemetry]\nsyslog = \"udp://{}\"\n", server.local_addr().unwrap());
+    let site = Site::with(&format!("{ANY_PORTS}{telemetry}"));
+    let mut door = site.serve(&[]);
+    door.signal("TERM");
+    assert_eq!(door.ended(), Some(0));
+    let mut buffer = [0; 65_536];
+    for action in ["door.start", "door.stop"] {
+        let length = server.recv(&mut buffer).unwrap();
+        let text = std::str::from_utf8(&buffer[..length]).unwrap();
+        assert!(
+            text.starts_with("<110>1 ") && text.contains(" - surgewall - changed - {"),
+            "{text}"
+        );
+        assert!(text.contains(&format!("\"action\":\"{action}\"")), "{text}");
+    }
+    assert!(
+        site.stdout(&["check", "config"], 0)
+            .contains("events  Decisions and findings are sent to 127.0.0.1:")
+    );
+    let site = Site::with("[telemetry]\nsyslog = \"tcp://203.0.113.5:601\"\n");
+    assert!(site.stdout(&["check", "config"], 1).contains("critical config.syslog.plain"));
 }

@@ -63,28 +63,33 @@ fn codes(path: &Path) -> Vec<String> {
     events(path).iter().map(code).collect()
 }
 
+fn fates(export: &Export) -> Fates {
+    export.fates().next().unwrap().1
+}
+
 #[tokio::test]
 async fn a_full_queue_loses_events_and_says_so_and_makes_nobody_wait() {
     let base = tempfile::tempdir().unwrap();
     let path = base.path().join("events");
     let ((asked, was_asked), (go, go_on)) = (channel(), channel());
     let (names, clock) = (Box::new(Slow { asked, go_on }), Clock::Manual(ManualClock::new(NOW)));
-    let export = Export::begin(&path, Bounds::default(), 2, names, clock).unwrap();
+    let sink = Sink::File(Lines::open(&path, Bounds::default()).unwrap());
+    let export = Export::default().begin(sink, 2, names, clock).unwrap();
     export.written(1, &refused(), None);
     was_asked.recv().unwrap();
     // The thread is busy with the first: two wait, at the limit, and the next two are lost.
     for sequence in 2..=5 {
         export.written(sequence, &changed("key.create"), None);
     }
-    assert_eq!(export.fates(), Fates { written: 0, lost: 2 });
+    assert_eq!(fates(&export), Fates { written: 0, lost: 2 });
     go.send(()).unwrap();
     export.close().await;
     assert_eq!(codes(&path), ["refused", "events_lost", "changed", "changed"]);
     let lost = &events(&path)[1];
     assert_eq!((&lost["unmapped"]["events"], &lost["time"]), (&2.into(), &NOW.millis().into()));
-    assert_eq!(export.fates(), Fates { written: 3, lost: 2 });
+    assert_eq!(fates(&export), Fates { written: 3, lost: 2 });
     export.written(6, &changed("key.create"), None);
-    assert_eq!(export.fates(), Fates { written: 3, lost: 2 }, "it is closed");
+    assert_eq!(fates(&export), Fates { written: 3, lost: 2 }, "it is closed");
 }
 
 #[test]
@@ -94,8 +99,9 @@ fn what_a_disk_refused_is_counted_and_said_once_when_it_takes_events_again() {
     let open = || Lines::open(&path, Bounds::default()).unwrap();
     let ((_sender, queue), (asked, _), (_, go_on)) = (sync_channel(1), channel(), channel());
     let mut writer = Writer {
+        name: "file",
         queue,
-        lines: open().broken(),
+        sink: Sink::File(open().broken()),
         names: Box::new(Slow { asked, go_on }),
         clock: Clock::Manual(ManualClock::new(NOW)),
         counts: Arc::default(),
@@ -111,7 +117,7 @@ fn what_a_disk_refused_is_counted_and_said_once_when_it_takes_events_again() {
     writer.write(&[source("key.create"), source("key.create")]).unwrap_err();
     writer.write(&[source("key.create")]).unwrap_err();
     assert_eq!(count(), (0, 3));
-    writer.lines = open();
+    writer.sink = Sink::File(open());
     writer.write(&[source("key.revoke")]).unwrap();
     writer.write(&[source("door.stop")]).unwrap();
     assert_eq!(count(), (2, 3));
@@ -125,10 +131,11 @@ async fn checkpoints_and_the_ledgers_own_word_on_findings_are_no_events() {
     let path: PathBuf = base.path().join("events");
     let ((asked, _), (_, go_on)) = (channel(), channel());
     let (names, clock) = (Box::new(Slow { asked, go_on }), Clock::Manual(ManualClock::new(NOW)));
-    let export = Export::begin(&path, Bounds::default(), 1, names, clock).unwrap();
+    let sink = Sink::File(Lines::open(&path, Bounds::default()).unwrap());
+    let export = Export::default().begin(sink, 1, names, clock).unwrap();
     for _ in 0..3 {
         export.written(1, &Record::Progress { at: NOW, requests: Vec::new() }, None);
     }
     export.close().await;
-    assert_eq!((codes(&path).len(), export.fates()), (0, Fates::default()));
+    assert_eq!((codes(&path).len(), fates(&export)), (0, Fates::default()));
 }

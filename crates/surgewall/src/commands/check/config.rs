@@ -63,6 +63,7 @@ pub(super) fn say(loaded: &Loaded) -> Said {
             .push("No upstream: prompts to the handbook never leave this process.".to_owned());
     }
     traces(&loaded.config, &mut said);
+    events(&loaded.config, &mut said);
     said
 }
 
@@ -140,6 +141,37 @@ fn traces(config: &Config, said: &mut Said) {
             "traces go to {endpoint}, {place}: of {share} % of the requests, without content."
         ));
     }
+}
+
+/// Where decisions and findings go as events, and whether others can read them there.
+fn events(config: &Config, said: &mut Said) {
+    let telemetry = &config.telemetry;
+    if let Some(file) = &telemetry.ocsf_file {
+        said.statements.push(format!(
+            "events  Decisions and findings are written to {}: who asked from which network, in clear, without content.",
+            file.display()
+        ));
+    }
+    let Some(syslog) = &telemetry.syslog else { return };
+    let reach = Reach::of_url(&format!("syslog://{}", syslog.address));
+    said.statements.push(format!(
+        "events  Decisions and findings are sent to {}, {}, not encrypted: who asked from which network, without content.",
+        syslog.address,
+        reach.place()
+    ));
+    let severity = match reach {
+        Reach::Loopback => return,
+        Reach::Private => Severity::Warning,
+        Reach::Any | Reach::Public | Reach::Name => Severity::Critical,
+    };
+    said.findings.push(
+        Finding::new(severity, "config.syslog.plain", "telemetry.syslog")
+            .evidence(format!(
+                "Who asked, from which network and when crosses the network to {} in clear.",
+                syslog.address
+            ))
+            .advice("Send it to a relay on this machine that encrypts, or use telemetry.ocsf_file with a shipper."),
+    );
 }
 
 fn people(config: &Config, said: &mut Said) {

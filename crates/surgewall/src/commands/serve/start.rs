@@ -121,10 +121,16 @@ fn connections(config: &Config) -> u32 {
 
 /// Where decisions and findings are written as events, if they are.
 fn events(config: &Config, data: &DataDir, people: &Arc<Sqlite>) -> Result<Option<Export>, Fault> {
-    let Some(path) = &config.telemetry.ocsf_file else { return Ok(None) };
-    let names = Box::new(StoredNames::new(people.clone(), Handle::current()));
-    let export = Export::start(path, data, names, Clock::System);
-    export.map(Some).map_err(|error| Fault::from(error).during("telemetry.ocsf_file"))
+    let names = || Box::new(StoredNames::new(people.clone(), Handle::current()));
+    let mut export = Export::default();
+    if let Some(path) = &config.telemetry.ocsf_file {
+        let to_file = export.to_file(path, data, names(), Clock::System);
+        export = to_file.map_err(|error| Fault::from(error).during("telemetry.ocsf_file"))?;
+    }
+    if let Some(server) = &config.telemetry.syslog {
+        export = export.to_syslog(server.clone(), names(), Clock::System)?;
+    }
+    Ok((!export.is_empty()).then_some(export))
 }
 
 /// Refuses money limits that nothing could count.
