@@ -2,7 +2,7 @@
 //! prices, quota rules, issuers.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::config::Config;
@@ -12,6 +12,7 @@ use surgewall_core::money::Money;
 use surgewall_core::principal::{Class, Principal, matches_model};
 use surgewall_core::quota::{LimitError, LimitSpec, Subject};
 use surgewall_core::usage::Usage;
+use surgewall_guard::rules::{RuleSet, RulesError};
 use surgewall_shield::quota::{Enforcement, Limit};
 
 use crate::jwt::{Issuers, JwtError};
@@ -31,6 +32,9 @@ pub struct Policy {
     pub metrics_token: Option<surgewall_core::secret::SecretString>,
     /// Whether anonymous callers may ask the handbook.
     pub handbook_for_all: bool,
+    /// What classes of data are found by in the text of requests; `None` where
+    /// nothing is looked for.
+    pub classifier: Option<Arc<RuleSet>>,
     quotas: Vec<Quota>,
     prices: Vec<(String, Rates)>,
 }
@@ -79,6 +83,9 @@ pub enum PolicyError {
     /// A price.
     #[error("not a price: {0}")]
     Price(#[from] surgewall_core::money::MoneyError),
+    /// The rules that classes of data are found by.
+    #[error("the built-in rules cannot be read: {0}")]
+    Rules(#[from] RulesError),
     /// The metrics token.
     #[error("listen.metrics_token: {0}")]
     MetricsToken(crate::credential::CredentialError),
@@ -116,6 +123,7 @@ impl Policy {
                 .transpose()
                 .map_err(PolicyError::MetricsToken)?,
             handbook_for_all: config.listen.public.ip().is_loopback(),
+            classifier: config.data.classify.then(classifier).transpose()?,
             quotas,
             prices,
             config,
@@ -166,6 +174,16 @@ impl Policy {
         }
         held
     }
+}
+
+/// The built-in rules, read once.
+fn classifier() -> Result<Arc<RuleSet>, RulesError> {
+    static RULES: OnceLock<Arc<RuleSet>> = OnceLock::new();
+    if let Some(rules) = RULES.get() {
+        return Ok(rules.clone());
+    }
+    let rules = Arc::new(RuleSet::builtin()?);
+    Ok(RULES.get_or_init(|| rules).clone())
 }
 
 /// One limit that a request is held against.

@@ -173,3 +173,70 @@ async fn a_request_that_reached_nobody_was_given_to_nobody() {
     assert_eq!(settled.went.destinations(settled.upstream.as_deref()).count(), 0);
     assert_eq!(settled.went.region, None);
 }
+
+#[tokio::test]
+async fn what_a_request_holds_decides_where_it_may_go() {
+    let us = Double::start(Behaviour::default());
+    let local = Double::start(Behaviour::default());
+    let config = upstream("us", &us.url(), "region=\"us\"\nweight=1000")
+        + &upstream("local", &local.url(), "region=\"local\"")
+        + &rule("classes=[\"card\", \"secret\"]");
+    let door = TestDoor::start(&config).await;
+    let client = door.client().await;
+    for text in ["say 2, my card is 4111 1111 1111 1111", "say 2\nsk-proj-", "say 2, and 4111 1111"]
+    {
+        assert_eq!(
+            client.post(PATH, &chat("double", text, false)).await.unwrap().status,
+            200,
+            "{text}"
+        );
+    }
+    // Wherever in the body it stands, and however it is written.
+    let tool = json!({"type": "function", "function": {"name": "pay",
+        "parameters": {"properties": {"card": {"default": "4111-1111-1111-1111"}}}}});
+    let mut body = chat("double", "say 2", false);
+    body["tools"] = json!([tool]);
+    assert_eq!(client.post(PATH, &body).await.unwrap().status, 200);
+    let story = door.stop().await;
+    let carried: Vec<_> =
+        story.admitted.iter().map(|admitted| admitted.carried.classes.to_string()).collect();
+    assert_eq!((carried[0].as_str(), carried[3].as_str()), ("card", "card"), "{carried:?}");
+    for (admitted, settled) in story.admitted.iter().zip(&story.settled) {
+        let bound = !admitted.carried.classes.is_empty();
+        assert!(!bound || settled.went.region.as_deref() == Some("local"), "{settled:?}");
+    }
+    assert!(
+        !us.requests()
+            .iter()
+            .any(|seen| String::from_utf8_lossy(&seen.body).contains("1111 1111 1111"))
+    );
+}
+
+#[tokio::test]
+async fn what_was_found_is_told_to_its_sender_and_recorded_without_the_content() {
+    let us = Double::start(Behaviour::default());
+    let config = upstream("us", &us.url(), "region=\"us\"") + &rule("classes=[\"email\"]");
+    let door = TestDoor::start(&config).await;
+    let client = door.client().await;
+    let mail = chat("double", "write to ada.lovelace@example.org", false);
+    for path in [PATH, "/v1/messages", "/api/chat"] {
+        let refused = client.post(path, &mail).await.unwrap();
+        let told = String::from_utf8(refused.body.to_vec()).unwrap();
+        assert_eq!(refused.status, 403, "{path}: {told}");
+        assert!(told.contains("(email)") && !told.contains("ada"), "{path}: {told}");
+    }
+    // The end user's name is given to an upstream too.
+    let mut named = chat("double", "say 2", false);
+    named["user"] = "ada.lovelace@example.org".into();
+    assert_eq!(client.post(PATH, &named).await.unwrap().status, 403);
+    assert_eq!((ask(&client).await, served(&us)), (200, 1));
+    // Tokens are counted here: nothing leaves.
+    let counted = client.post("/v1/messages/count_tokens", &mail).await.unwrap();
+    assert_eq!(counted.status, 200);
+    let off = format!("[data]\nclassify=false\n{}", upstream("us", &us.url(), ""));
+    door.stop().await.check_conservation();
+    let door = TestDoor::start(&off).await;
+    let client = door.client().await;
+    assert_eq!(client.post(PATH, &mail).await.unwrap().status, 200);
+    assert!(door.stop().await.admitted[0].carried.is_nothing());
+}

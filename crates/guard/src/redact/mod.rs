@@ -96,8 +96,7 @@ impl Redactor {
     /// Which classes of data `text` holds, without a new text.
     #[must_use]
     pub fn classes(&self, text: &str) -> ClassSet {
-        let spans = scan::whole(&self.rules, text.as_bytes(), 0);
-        spans.iter().filter_map(|span| span.rule(&self.rules)).map(|rule| rule.class).collect()
+        self.rules.classes(text)
     }
 
     /// Where something was found in `text`: byte offsets and what it is, in order,

@@ -13,8 +13,9 @@ mod sums;
 
 use std::sync::Arc;
 
-use surgewall_core::data::DataClass;
+use surgewall_core::data::{ClassSet, DataClass};
 
+use crate::scan;
 pub(crate) use bytes::ByteSet;
 pub use check::Check;
 pub use error::RulesError;
@@ -183,6 +184,13 @@ impl RuleSet {
             .map(|(at, _)| at)
             .collect();
         Ok(Self { rules, keywords, at_digits })
+    }
+
+    /// Which classes of data `text` holds.
+    #[must_use]
+    pub fn classes(&self, text: &str) -> ClassSet {
+        let spans = scan::whole(self, text.as_bytes(), 0);
+        spans.iter().filter_map(|span| span.rule(self)).map(|rule| rule.class).collect()
     }
 
     /// Each rule, in the order of the files.
