@@ -53,6 +53,27 @@ pub enum Record {
     Erased(Erased),
     /// A finding of the inbox changed its state.
     Finding(FindingChanged),
+    /// A batch of the operator's records is safe on disk, sealed.
+    Stored(Stored),
+}
+
+/// A batch of the operator's records: what proves that its blocks are the ones
+/// that were written. After a crash it may stand twice, with the same numbers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Stored {
+    /// When.
+    pub at: Timestamp,
+    /// The batch: they are counted from 1 on.
+    pub batch: u64,
+    /// Its sealed blocks.
+    pub blocks: u64,
+    /// The events in them.
+    pub events: u64,
+    /// What is sealed, in bytes.
+    pub bytes: u64,
+    /// The root of the Merkle tree (RFC 9162, 2.1.1) over the SHA-256 of each
+    /// sealed block, in hex.
+    pub root: String,
 }
 
 /// Sums in tokens since the ledger began.

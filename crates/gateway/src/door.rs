@@ -30,6 +30,7 @@ use crate::estimates::Estimates;
 use crate::metrics::Metrics;
 use crate::open::OpenRequests;
 use crate::policy::Policy;
+use crate::recording::Recording;
 use crate::refuse::Refused as Answered;
 use crate::sync::lock;
 use crate::tasks::Tasks;
@@ -52,6 +53,8 @@ pub struct Door {
     pub findings: Inbox<Sqlite>,
     /// Where decisions and findings go as events, if they go anywhere.
     pub events: OnceLock<Export>,
+    /// The operator's records, if there are any.
+    pub recording: Option<Recording>,
     /// Quotas' counters.
     pub quota: Mutex<QuotaTable>,
     /// Connections and anonymous requests by network.
@@ -96,6 +99,8 @@ pub struct Parts {
     pub vault: Vault,
     /// Decisions.
     pub ledger: Ledger,
+    /// The operator's records, if there are any.
+    pub recording: Option<Recording>,
     /// Counters as the ledger recovered them.
     pub quota: QuotaTable,
     /// How many connections the door may hold.
@@ -120,6 +125,7 @@ impl Door {
             people: parts.people,
             vault: parts.vault,
             ledger: parts.ledger,
+            recording: parts.recording,
             quota: Mutex::new(parts.quota),
             networks: Mutex::new(networks),
             refusals: Mutex::new(RefusalCounter::default()),

@@ -21,6 +21,7 @@ pub mod operate;
 pub mod pipeline;
 pub mod policy;
 pub mod ratelimit;
+pub mod recording;
 pub mod refuse;
 pub mod routes;
 pub mod serve;

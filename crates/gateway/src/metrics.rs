@@ -23,6 +23,7 @@ use surgewall_store::ocsf::Fates;
 use crate::admission::AdmissionMetrics;
 use crate::door::Door;
 use crate::listen::Purpose;
+use crate::recording::RecordMetrics;
 use crate::routes::table::Route;
 use crate::upstream::CacheMetrics;
 
@@ -133,6 +134,7 @@ pub struct Metrics {
     pub caches: CacheMetrics,
     /// Admission's own.
     pub admission: AdmissionMetrics,
+    records: RecordMetrics,
     open: Gauge,
     ledger_writable: Gauge,
     ledger_sequence: Gauge<u64, AtomicU64>,
@@ -170,6 +172,7 @@ impl Metrics {
             events: Family::default(),
             caches: CacheMetrics::default(),
             admission: AdmissionMetrics::default(),
+            records: RecordMetrics::default(),
             open: Gauge::default(),
             ledger_writable: Gauge::default(),
             ledger_sequence: Gauge::default(),
@@ -179,6 +182,7 @@ impl Metrics {
         metrics.register_parts();
         metrics.caches.register(&mut metrics.registry);
         metrics.admission.register(&mut metrics.registry);
+        metrics.records.register(&mut metrics.registry);
         metrics
     }
 
@@ -401,6 +405,7 @@ pub fn render(door: &Door) -> String {
     if let Some(events) = door.events.get() {
         events.fates().for_each(|(destination, fates)| metrics.events(destination, fates));
     }
+    metrics.records.set(door.recording.as_ref());
     // One that the configuration no longer names goes.
     metrics.available.clear();
     let now = door.clock.now();

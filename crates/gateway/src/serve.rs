@@ -153,6 +153,12 @@ impl Listening {
         write_last_use(&door).await;
         admission::keep(&door).await;
         trace::flush(&door).await;
+        // The records' last batches are noted in the ledger.
+        if let Some(recording) = &door.recording
+            && let Err(error) = recording.records.clone().shutdown().await
+        {
+            tracing::error!(%error, "records could not be written to the end");
+        }
         if let Err(error) = door.ledger.clone().shutdown().await {
             tracing::error!(%error, "the ledger could not be closed cleanly");
         }

@@ -175,6 +175,12 @@ impl DataDir {
         self.root.join("door.sqlite")
     }
 
+    /// The operator's records: a SQLite database of their own.
+    #[must_use]
+    pub fn records(&self) -> PathBuf {
+        self.root.join("records.sqlite")
+    }
+
     /// The ledger's segments.
     #[must_use]
     pub fn ledger(&self) -> PathBuf {

@@ -10,5 +10,6 @@ pub mod kept;
 pub mod ledger;
 pub mod ocsf;
 pub mod people;
+pub mod records;
 pub mod sqlite;
 pub mod vault;

@@ -211,11 +211,29 @@ pub enum RecordTraffic {
 }
 
 /// `[vault]`.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Vault {
     /// Of which traffic the operator keeps a redacted, sealed record.
     pub record: RecordTraffic,
+    /// Days that a record is kept.
+    pub record_retention_days: u32,
+    /// All records together, sealed, in bytes: the oldest go first.
+    pub record_bytes_max: u64,
+    /// Events that are under way or wait to be recorded, in bytes.
+    pub record_waiting_bytes_max: u64,
     /// The master key's file, outside the data directory.
     pub key_file: Option<PathBuf>,
+}
+
+impl Default for Vault {
+    fn default() -> Self {
+        Self {
+            record: RecordTraffic::Off,
+            record_retention_days: 30,
+            record_bytes_max: 8 << 30,
+            record_waiting_bytes_max: 256 << 20,
+            key_file: None,
+        }
+    }
 }

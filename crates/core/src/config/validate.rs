@@ -5,7 +5,7 @@ mod upstream;
 
 use super::admission::Classes;
 use super::limits::QuotaRule;
-use super::schema::{Config, Listen, Price, RecordTraffic, Telemetry};
+use super::schema::{Config, Listen, Price, Telemetry, Vault};
 use crate::money::Money;
 use crate::principal::{Class, matches_model};
 use crate::quota::{LimitSpec, Meter};
@@ -72,12 +72,20 @@ pub fn validate(config: &Config) -> Result<(), Fault> {
         quota(config, at, rule)?;
     }
     telemetry(&config.telemetry)?;
-    if config.vault.record != RecordTraffic::Off {
-        return Err(fault(
-            ["vault".into(), "record".into()],
-            "records of traffic are not built yet",
-        )
-        .hint("leave `record = \"off\"`: no prompt or answer is kept"));
+    vault(&config.vault)?;
+    Ok(())
+}
+
+fn vault(vault: &Vault) -> Result<(), Fault> {
+    let least = [
+        ("record_retention_days", u64::from(vault.record_retention_days), 1),
+        ("record_bytes_max", vault.record_bytes_max, 16 << 20),
+        ("record_waiting_bytes_max", vault.record_waiting_bytes_max, 16 << 20),
+    ];
+    for (key, value, least) in least {
+        if value < least {
+            return Err(fault(["vault".into(), key.into()], format!("at least {least}")));
+        }
     }
     Ok(())
 }
@@ -268,7 +276,9 @@ mod tests {
             (format!("{UP}total_timeout_s=0"), "at least 1"),
             (format!("{UP}[[limits.quota]]\nper=\"key\"\nlimit=\"money=1/1d\""), "no price"),
             (format!("{UP}[[limits.quota]]\nper=\"key\"\nlimit=\"tokens=1\""), "not a limit"),
-            ("[vault]\nrecord=\"all\"".to_owned(), "not built yet"),
+            ("[vault]\nrecord_retention_days=0".to_owned(), "at least 1"),
+            ("[vault]\nrecord_bytes_max=16777215".to_owned(), "at least 16777216"),
+            ("[vault]\nrecord_waiting_bytes_max=16777215".to_owned(), "at least 16777216"),
             ("[telemetry]\notlp_endpoint=\"collector:4318\"".to_owned(), "not an http://"),
             ("[telemetry]\notlp_endpoint=\"http://k@x\"".to_owned(), "ends up in logs"),
             ("[telemetry]\nsample_ratio=1.01".to_owned(), "between 0 and 1"),

@@ -39,6 +39,7 @@ pub(super) const PAGES: &[Page] = &[
     page!("data-flow.md"),
     page!("vault.md"),
     page!("exposure.md"),
+    page!("records.md"),
     page!("errors.md"),
     page!("limits.md"),
     page!("life-of-a-request.md"),

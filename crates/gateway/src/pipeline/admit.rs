@@ -8,6 +8,7 @@ use surgewall_core::refusal::Refusal;
 use super::Arrival;
 use super::enter::Entered;
 use super::parse::Asked;
+use super::record;
 use super::reservation::{Opened, Reservation};
 use super::reserve::Reserved;
 use crate::door::Door;
@@ -32,7 +33,7 @@ pub struct Admitted {
 /// Writes the admission to the ledger.
 ///
 /// # Errors
-/// The ledger cannot be written.
+/// The ledger cannot be written, or the records that this request belongs in.
 pub async fn admit(
     door: &Arc<Door>,
     arrival: &Arrival,
@@ -41,6 +42,8 @@ pub async fn admit(
     let Entered { reserved, place, ask, pool } = entered;
     let Reserved { principal, slot, asked, carried, targets, rate_limits, input, amounts, charges } =
         reserved;
+    // Room for what has to be kept of it comes first: without it nothing is admitted.
+    let tap = record::tap(door, arrival, &principal, &asked, amounts.output).await?;
     let admission = Admission {
         request_id: arrival.request_id,
         at: arrival.at,
@@ -64,6 +67,7 @@ pub async fn admit(
     };
     // From here on a client that leaves gives everything back, through the ledger.
     let mut reservation = Reservation::open(door.clone(), opened, slot, place);
+    reservation.record(tap);
     match door.ledger.append(Record::Admitted(Box::new(admission))).await {
         Ok(_) => Ok(Admitted { asked, reservation, targets, pool, rate_limits }),
         Err(error) => {

@@ -11,6 +11,7 @@ pub mod guard_output;
 pub mod identify;
 pub mod parse;
 pub mod queued;
+pub mod record;
 pub mod reservation;
 pub mod reserve;
 pub mod residency;

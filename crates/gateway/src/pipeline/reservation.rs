@@ -17,6 +17,7 @@ use surgewall_shield::admission::gate::Ask;
 use surgewall_shield::affinity::Prefix;
 
 use super::given::Given;
+use super::record::Tap;
 use super::throttle::AnonymousSlot;
 use crate::admission::Slot;
 use crate::door::Door;
@@ -58,6 +59,7 @@ pub struct Reservation {
     status: u16,
     first_byte_ms: Option<u64>,
     closed: bool,
+    tap: Option<Box<Tap>>,
     _slot: Option<AnonymousSlot>,
     place: Slot,
 }
@@ -78,9 +80,20 @@ impl Reservation {
             status: 0,
             first_byte_ms: None,
             closed: false,
+            tap: None,
             _slot: slot,
             place,
         }
+    }
+
+    /// What is kept of the request, if anything is.
+    pub fn record(&mut self, tap: Option<Box<Tap>>) {
+        self.tap = tap;
+    }
+
+    /// Where the answer is kept, if it is.
+    pub fn tap(&mut self) -> Option<&mut Tap> {
+        self.tap.as_deref_mut()
     }
 
     /// The request.
@@ -300,6 +313,9 @@ impl Reservation {
             duration_ms: self.elapsed_ms(),
         };
         self.opened.trace.settled(&settled);
+        if let Some(tap) = self.tap.take() {
+            tap.end(&self.opened.admission, &settled);
+        }
         settled
     }
 }

@@ -37,6 +37,9 @@ pub async fn settle(door: &Arc<Door>, released: Released) -> Response {
 async fn send_whole(door: &Arc<Door>, whole: Whole) -> Response {
     let Whole { body, tally, mut reservation, model, input, headers } = whole;
     reservation.first_byte(OK);
+    if let Some(tap) = reservation.tap() {
+        tap.whole(&body);
+    }
     let (usage, source) = measure(door, &reservation, &model, &tally, input.as_ref());
     reservation.place().whole(usage.output);
     reservation.settle(Outcome::Completed, usage, source).await;

@@ -199,15 +199,27 @@ impl Pipe {
             self.broke(&refusal, Outcome::UpstreamBroke);
             return;
         }
-        match self.machine.feed(bytes, &mut self.out) {
+        let fed = self.machine.feed(bytes, &mut self.out);
+        self.keep();
+        match fed {
             Ok(()) if self.machine.is_done() => self.finish(),
             Ok(()) => self.count(),
             Err(fault) => self.faulty(fault),
         }
     }
 
+    /// Keeps what goes out, where that is asked for. What went out before was taken
+    /// from `out` already.
+    fn keep(&mut self) {
+        if let Some(tap) = self.reservation.as_mut().and_then(Reservation::tap) {
+            tap.delivered(&self.out);
+        }
+    }
+
     fn upstream_ended(&mut self) {
-        match self.machine.finish(&mut self.out) {
+        let finished = self.machine.finish(&mut self.out);
+        self.keep();
+        match finished {
             Ok(()) => self.finish(),
             Err(fault) => self.faulty(fault),
         }

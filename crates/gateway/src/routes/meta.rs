@@ -20,6 +20,7 @@ use surgewall_wire::ClientDialect;
 use super::table::Route;
 use crate::door::Door;
 use crate::listen::{Peer, Purpose, client_address};
+use crate::recording::Recording;
 use crate::refuse::{self, Refused};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -45,10 +46,17 @@ pub(super) async fn readyz(door: Arc<Door>) -> Response {
         "draining\n"
     } else if !door.ledger.health().writable {
         "the ledger cannot be written\n"
+    } else if !can_record(&door) {
+        "records cannot be written\n"
     } else {
         return page(TEXT, "ok\n");
     };
     (StatusCode::SERVICE_UNAVAILABLE, page(TEXT, why)).into_response()
+}
+
+/// Whether what has to be recorded can be.
+fn can_record(door: &Door) -> bool {
+    door.recording.as_ref().is_none_or(Recording::is_ready)
 }
 
 /// The description of the public API.
@@ -97,7 +105,7 @@ pub(super) async fn front(door: Arc<Door>) -> Response {
 pub(super) async fn status(door: Arc<Door>) -> Response {
     let state = if door.tasks.is_draining() {
         "The service is restarting."
-    } else if door.ledger.health().writable {
+    } else if door.ledger.health().writable && can_record(&door) {
         "The service takes requests."
     } else {
         "The service cannot record requests now, so it takes none."

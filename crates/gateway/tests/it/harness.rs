@@ -11,6 +11,7 @@ use surgewall_gateway::admission::begin_with_kept;
 use surgewall_gateway::door::{Door, Parts};
 use surgewall_gateway::operate::operate;
 use surgewall_gateway::policy::Policy;
+use surgewall_gateway::recording::Recording;
 use surgewall_gateway::serve::{Listening, Sockets};
 use surgewall_shield::quota::QuotaTable;
 use surgewall_store::admin::{KeyCreate, Reply, Request};
@@ -79,6 +80,8 @@ impl TestDoor {
         let mut quota = QuotaTable::default();
         quota.restore(&recovered.counters);
         let sockets = Sockets::bind(&config.listen).unwrap();
+        let recording = Recording::open(&directory, &vault, &ledger, &config.vault, clock.clone());
+        let recording = recording.await.unwrap();
         let door = Door::new(Parts {
             policy: Policy::new(config, &text, None, clock.now()).unwrap(),
             clock,
@@ -86,6 +89,7 @@ impl TestDoor {
             people,
             vault: vault.clone(),
             ledger,
+            recording,
             quota,
             connections_max: 4_096,
         });

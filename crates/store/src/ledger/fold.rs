@@ -51,7 +51,8 @@ impl Fold {
             | Record::Incident(_)
             | Record::Capacity(_)
             | Record::Erased(_)
-            | Record::Finding(_) => {}
+            | Record::Finding(_)
+            | Record::Stored(_) => {}
         }
     }
 

@@ -70,6 +70,8 @@ pub(crate) enum Kind {
     Incident = 9,
     /// A move of a learnt capacity; since version 2.
     Capacity = 10,
+    /// A batch of records; since version 3.
+    Stored = 11,
     /// A receipt of an erasure; since version 3.
     Erased = 12,
     /// A finding's new state; since version 3.
@@ -90,6 +92,7 @@ impl Kind {
             Record::Changed(_) => Self::Changed,
             Record::Incident(_) => Self::Incident,
             Record::Capacity(_) => Self::Capacity,
+            Record::Stored(_) => Self::Stored,
             Record::Erased(_) => Self::Erased,
             Record::Finding(_) => Self::Finding,
         }
@@ -113,6 +116,7 @@ impl Kind {
             8 => Self::Changed,
             9 => Self::Incident,
             10 => Self::Capacity,
+            11 => Self::Stored,
             12 => Self::Erased,
             13 => Self::Finding,
             _ => return None,

@@ -79,6 +79,7 @@ fn of_record(
         | Record::Counters { .. }
         | Record::Reservations { .. }
         | Record::Progress { .. }
+        | Record::Stored(_)
         | Record::Finding(_) => return None,
     })
 }

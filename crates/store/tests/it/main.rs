@@ -44,6 +44,10 @@ mod ledger_schedules;
 #[cfg(test)]
 mod ledger_store;
 #[cfg(test)]
+mod records;
+#[cfg(test)]
+mod records_kill;
+#[cfg(test)]
 mod sealed;
 #[cfg(test)]
 mod vault;

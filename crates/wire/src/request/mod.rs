@@ -14,6 +14,7 @@ use surgewall_core::refusal::Refusal;
 pub use facts::{CHOICES_MAX, Facts, read};
 pub use form::Form;
 pub use texts::texts;
+pub(crate) use walk::MEDIA;
 
 use crate::{ClientDialect, Endpoint, anthropic, json, ollama, openai, responses};
 

@@ -32,7 +32,7 @@ impl Walk {
 }
 
 /// Names of fields that hold no text for the model but media, by value or address.
-pub(super) const MEDIA: [&str; 9] = [
+pub(crate) const MEDIA: [&str; 9] = [
     "image_url",
     "source",
     "input_audio",

@@ -73,7 +73,8 @@ impl Tally {
             | Record::Incident(_)
             | Record::Capacity(_)
             | Record::Erased(_)
-            | Record::Finding(_) => Ok(()),
+            | Record::Finding(_)
+            | Record::Stored(_) => Ok(()),
         }
     }
 

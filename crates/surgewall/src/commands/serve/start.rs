@@ -12,6 +12,7 @@ use surgewall_gateway::door::{Door, Parts};
 use surgewall_gateway::listen::raise_descriptor_limit;
 use surgewall_gateway::listen::tls::acceptor;
 use surgewall_gateway::policy::Policy;
+use surgewall_gateway::recording::Recording;
 use surgewall_gateway::serve::{ListenError, Listening, Sockets};
 use surgewall_shield::quota::{COUNTERS_MAX, QuotaTable};
 use surgewall_store::admin::Office;
@@ -77,6 +78,7 @@ pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Faul
     quota.restore(&recovered.counters);
     keep_config(people.as_ref(), &vault, &policy.hash, &text, Clock::System.now()).await?;
     let clock = Clock::System;
+    let recording = Recording::open(&data, &vault, &ledger, &config.vault, clock.clone()).await?;
     let door = Door::new(Parts {
         clock,
         policy,
@@ -84,6 +86,7 @@ pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Faul
         people: people.clone(),
         vault: vault.clone(),
         ledger,
+        recording,
         quota,
         connections_max,
     });
