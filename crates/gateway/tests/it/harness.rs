@@ -60,9 +60,7 @@ impl TestDoor {
     /// Stops, and starts again under `text` on the same data directory; `between`
     /// is told where that is.
     pub(crate) async fn restart(mut self, text: &str, between: impl FnOnce(&Path)) -> Self {
-        if let Some(listening) = self.listening.take() {
-            listening.stop().await;
-        }
+        self.halt().await;
         between(&self.data);
         Self::start_in(self._dir, text, Clock::System).await
     }
@@ -150,11 +148,21 @@ impl TestDoor {
         panic!("{} reservations are still open", self.door.open.count());
     }
 
-    /// Stops the door and reads its ledger.
-    pub(crate) async fn stop(mut self) -> Story {
+    /// Stops the door; what it wrote can be read.
+    pub(crate) async fn halt(&mut self) {
         if let Some(listening) = self.listening.take() {
             listening.stop().await;
         }
+    }
+
+    /// Where it keeps things, and what opens them.
+    pub(crate) fn store(&self) -> (DataDir, Vault) {
+        (DataDir::open(&self.data).unwrap(), self.vault.clone())
+    }
+
+    /// Stops the door and reads its ledger.
+    pub(crate) async fn stop(mut self) -> Story {
+        self.halt().await;
         let directory = DataDir::open(&self.data).unwrap();
         let mut story = Story {
             verification: verify(&directory.ledger(), Some(&self.vault)).unwrap(),
