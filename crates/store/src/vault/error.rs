@@ -83,6 +83,12 @@ pub enum VaultError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The accounts file is not lost.
+    #[error("{path} is there: only a lost one is replaced; if it is of no use, move it away first")]
+    AccountsThere {
+        /// The file.
+        path: PathBuf,
+    },
     /// The accounts file cannot be read as one.
     #[error(
         "{path} is damaged: it holds the keys of what people wrote; restore it from your backup"

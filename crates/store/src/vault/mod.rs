@@ -139,6 +139,30 @@ impl Vault {
         Self::open_at(directory, keyfile::locate(directory, key_file)?)
     }
 
+    /// Begins a new accounts file where the old one is lost for good: what was
+    /// sealed under its keys stays closed. The caller holds the data
+    /// directory's lock.
+    ///
+    /// # Errors
+    /// There is an accounts file, or as [`Vault::open`].
+    pub fn replace_lost_accounts(
+        directory: &DataDir,
+        key_file: Option<&Path>,
+    ) -> Result<(), VaultError> {
+        let places = keyfile::locate(directory, key_file)?;
+        if keyfile::exists(&places.accounts) {
+            return Err(VaultError::AccountsThere { path: places.accounts });
+        }
+        let masters = masters(&keyfile::read(&places, directory.store_id())?);
+        let master = masters.first().ok_or(VaultError::Sealed)?;
+        let mut ring = Keyring::open(directory, &masters, &places.key)?;
+        ring.accounts = random::bytes();
+        // A death in between leaves a file that is missing still: it is asked for again.
+        ring.write(directory, master)?;
+        let store = directory.store_id().into_bytes();
+        slotfile::create(&places.accounts, &Header { store, id: ring.accounts })
+    }
+
     fn open_at(directory: &DataDir, places: Places) -> Result<Self, VaultError> {
         if !keyfile::exists(&places.key) {
             return Err(VaultError::KeyMissing { path: places.key });

@@ -90,6 +90,8 @@ pub(crate) enum Vault {
     Erase(Erase),
     /// Make a new master key and destroy the old one; works while the door runs
     Rotate(List),
+    /// Go on without the accounts file, where it is lost for good: all content stays closed
+    ReplaceLost,
 }
 
 /// `admin vault erase`.

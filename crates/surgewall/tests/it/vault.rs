@@ -117,8 +117,10 @@ fn what_is_said_about_the_vault() {
 
 #[test]
 fn a_missing_accounts_file_stops_the_door_and_is_said_by_the_check() {
-    let (site, ..) = site();
+    let (site, account, sealed) = site();
     let accounts = site.master_key().with_extension("accounts");
+    let refused = site.run(&["admin", "vault", "replace-lost"]);
+    assert_eq!(refused.status.code(), Some(2), "it is there");
     assert_eq!(mode(&accounts), 0o600);
     fs::remove_file(&accounts).unwrap();
     for words in [&["serve"][..], &["admin", "vault", "status"], &["admin", "user", "list"]] {
@@ -130,6 +132,12 @@ fn a_missing_accounts_file_stops_the_door_and_is_said_by_the_check() {
     let found = site.stdout(&["check", "config"], 1);
     assert!(found.contains(".accounts is missing"), "{found}");
     assert!(!accounts.exists());
+    site.stdout(&["admin", "vault", "replace-lost"], 0);
+    assert!(site.stdout(&["admin", "user", "list"], 0).contains("ada@example.org"));
+    let opened = vault(&site).open_for(Content::Conversation, account, "x", &sealed);
+    assert!(matches!(opened, Err(VaultError::KeyLost { .. })));
+    assert!(site.serve(&[]).line.starts_with("ready "));
+    assert!(site.stdout(&["admin", "ledger", "export"], 0).contains("vault.replace_lost"));
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! `surgewall admin vault`: how the keys are, erasing, a new master key.
 
+use surgewall_core::clock::Clock;
+use surgewall_core::decision::{Changed, Record};
 use surgewall_store::admin::{
     EndUser, ErasureView, Reply, Request, RotationView, VaultErase, VaultView, Whose,
 };
+use surgewall_store::ledger::{Ledger, LedgerOptions};
+use surgewall_store::vault::Vault;
 
 use super::show::{or_never, sheet};
 use crate::cli::{Shape, admin as typed};
 use crate::commands::office::{operate, unexpected};
 use crate::fault::Fault;
-use crate::place::Place;
+use crate::place::{Place, key_file, lock, vault as vault_of};
 use crate::show::{count, err, json};
 
 /// Carries out an operation on the vault.
@@ -18,6 +22,7 @@ use crate::show::{count, err, json};
 pub(super) async fn vault(place: &Place, asked: typed::Vault) -> Result<(), Fault> {
     let (request, format) = match asked {
         typed::Vault::Status(asked) => (Request::VaultStatus, asked.format),
+        typed::Vault::ReplaceLost => return replace_lost(place).await,
         typed::Vault::Rotate(asked) => (Request::VaultRotate, asked.format),
         typed::Vault::Erase(asked) => {
             let format = asked.format;
@@ -33,6 +38,28 @@ pub(super) async fn vault(place: &Place, asked: typed::Vault) -> Result<(), Faul
         (Reply::Rotated(view), Shape::Text) => rotated(&view),
         _ => return Err(unexpected()),
     }
+    Ok(())
+}
+
+/// Where the accounts file is missing no door starts, so there is none to ask.
+async fn replace_lost(place: &Place) -> Result<(), Fault> {
+    const ACTION: &str = "vault.replace_lost";
+    let (data, config) = (place.data()?, place.load()?.config);
+    let _lock = lock(&data, &format!("admin {ACTION}"))?;
+    let options = LedgerOptions::new(&config.ledger, Clock::System);
+    let (ledger, _) = Ledger::open(&data, &vault_of(&data, &config)?, options)?;
+    let (at, action) = (Clock::System.now(), ACTION.to_owned());
+    let begun = Changed { at, action, subject: None, detail: None };
+    let recorded = ledger.append(Record::Changed(begun)).await;
+    let replaced = recorded
+        .map_err(Fault::from)
+        .and_then(|_| Vault::replace_lost_accounts(&data, key_file(&config)).map_err(Fault::from));
+    let closed = ledger.shutdown().await;
+    replaced?;
+    closed?;
+    err(
+        "a new accounts file is made; what was sealed under the keys of the lost one stays closed\n",
+    );
     Ok(())
 }
 
