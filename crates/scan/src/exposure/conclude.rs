@@ -32,19 +32,28 @@ pub(crate) fn conclude(
         Judged::Open(kind, evidence) => (Some(kind), Outcome::Open, evidence),
         Judged::Guarded(kind, evidence) => (kind, Outcome::AuthRequired, evidence),
         Judged::Unclear(kind, evidence) => (kind, Outcome::Unknown, evidence),
-        Judged::More | Judged::Then(..) | Judged::Other => {
-            if let Origin::Own(_) = origin {
-                // Nobody said that one of the known services is here.
-                report.notes.push(format!("{target} is none of the services that are known."));
-                return;
-            }
-            (None, Outcome::Unknown, "It answers, and is none of the services that are known here.")
-        }
+        Judged::More | Judged::Then(..) | Judged::Other => (None, Outcome::Unknown, OTHER),
     };
+    // Nobody said that one of the known services is there: another program uses its
+    // port, and one on loopback that says nothing is none of a stranger's business.
+    if let (Origin::Own(bound), None, Outcome::Unknown) = (origin, service, outcome)
+        && (evidence == OTHER || Reach::of(bound.ip()) == Reach::Loopback)
+    {
+        report.notes.push(format!("{target} is not looked into: {}", uncapitalised(evidence)));
+        return;
+    }
     report.seen.push(Seen { target: target.to_owned(), service, outcome, evidence });
     if let Judged::Open(kind, evidence) = judged {
         report.findings.push(finding(origin, target, address, kind, evidence));
     }
+}
+
+const OTHER: &str = "It answers, and is none of the services that are known here.";
+
+/// The sentence as it goes on after a colon.
+fn uncapitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 fn finding(
@@ -112,9 +121,12 @@ mod tests {
     static MODEL: Kind =
         Kind { id: "model", name: "A model", holds: Holds::Model, advice: "Close it." };
 
+    fn own(bound: &str) -> Origin {
+        Origin::Own(bound.parse().unwrap())
+    }
+
     #[test]
     fn how_bad_it_is_depends_on_who_reaches_it() {
-        let own = |bound: &str| Origin::Own(bound.parse().unwrap());
         for (origin, address, kind, severity) in [
             (Origin::Named, "127.0.0.1:1", &STORE, Severity::Warning),
             (Origin::Named, "[::1]:1", &MODEL, Severity::Warning),
@@ -142,7 +154,10 @@ mod tests {
             (Judged::Guarded(Some(&STORE), "x"), Origin::Named, Some(Outcome::AuthRequired)),
             (Judged::Unclear(None, "x"), Origin::Named, Some(Outcome::Unknown)),
             (Judged::Other, Origin::Named, Some(Outcome::Unknown)),
-            (Judged::Other, Origin::Own("0.0.0.0:1".parse().unwrap()), None),
+            (Judged::Other, own("0.0.0.0:1"), None),
+            (Judged::Unclear(None, "x"), own("0.0.0.0:1"), Some(Outcome::Unknown)),
+            (Judged::Unclear(None, "x"), own("127.0.0.1:1"), None),
+            (Judged::Unclear(Some(&STORE), "x"), own("127.0.0.1:1"), Some(Outcome::Unknown)),
         ] {
             let mut report = Report::default();
             conclude(&mut report, &origin, "t", None, &judged);

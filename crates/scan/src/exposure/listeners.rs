@@ -1,4 +1,4 @@
-//! What listens on this machine, from the kernel's own list (`/proc/net/tcp`
+//! What listens on this machine, from the kernel's own list (`/proc/self/net/tcp`
 //! and `tcp6`: proc(5)).
 
 use std::fs::File;
@@ -16,14 +16,20 @@ const LISTEN: &str = "0A";
 /// # Errors
 /// This system has no such list.
 pub(super) fn listeners() -> io::Result<Vec<SocketAddr>> {
-    let mut found = parse(&read(Path::new("/proc/net/tcp"))?);
+    let mut found = parse(&read(Path::new("/proc/self/net/tcp"))?);
     // A kernel without IPv6 has none.
-    found
-        .extend(read(Path::new("/proc/net/tcp6")).map_or_else(|_| Vec::new(), |text| parse(&text)));
+    found.extend(
+        read(Path::new("/proc/self/net/tcp6")).map_or_else(|_| Vec::new(), |text| parse(&text)),
+    );
+    Ok(distinct(found))
+}
+
+/// Sorted, each once, and no more than are told of.
+fn distinct(mut found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     found.sort_unstable();
     found.dedup();
     found.truncate(LISTENERS_MAX);
-    Ok(found)
+    found
 }
 
 /// The beginning of a list: sockets that listen come before all others.
@@ -112,6 +118,16 @@ mod tests {
              6: 0100007F:1F9";
         let shown: Vec<_> = parse(text).iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["127.0.0.1:8080", "0.0.0.0:22", "[::1]:80", "127.0.0.1:81"]);
+    }
+
+    #[test]
+    fn listeners_have_a_bound() {
+        let of = |count: usize| {
+            let ports =
+                (1..=u16::try_from(count).unwrap()).map(|port| SocketAddr::from(([0; 4], port)));
+            distinct(ports.clone().chain(ports).collect()).len()
+        };
+        assert_eq!([of(LISTENERS_MAX), of(LISTENERS_MAX + 1)], [LISTENERS_MAX; 2]);
     }
 
     #[cfg(target_os = "linux")]

@@ -63,13 +63,14 @@ async fn converse(port: &mut Port<'_>, first: Probe) -> Result<Judged, Unreached
     for _ in 0..=REQUESTS_PER_PORT_MAX {
         match port.ask(probe).await? {
             Judged::Then(kind, next) if next.ask.is_request() && port.requests_left() == 0 => {
-                return Ok(Judged::Unclear(kind, FURTHER));
+                // Without a sign of anything it is no known service.
+                return Ok(kind.map_or(Judged::Other, |kind| Judged::Unclear(Some(kind), FURTHER)));
             }
             Judged::Then(_, next) => probe = next,
             judged => return Ok(judged),
         }
     }
-    Ok(Judged::Unclear(None, FURTHER))
+    Ok(Judged::Other)
 }
 
 /// The bound on requests stands before the answer.

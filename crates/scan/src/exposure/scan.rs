@@ -80,8 +80,8 @@ pub async fn own(except: Option<&[u16]>, upstreams: &[Upstream], patience: Patie
     for upstream in upstreams {
         let query = match of_upstream(upstream).await {
             Ok(query) => query,
-            Err(evidence) => {
-                report.seen.push(unknown(format!("upstream `{}`", upstream.name), evidence));
+            Err(seen) => {
+                report.seen.push(seen);
                 continue;
             }
         };
@@ -114,6 +114,10 @@ fn own_listeners(report: &mut Report, except: &[u16]) -> Vec<Query> {
         report.notes.push(note.to_owned());
         return Vec::new();
     };
+    of_listeners(report, bound, except)
+}
+
+fn of_listeners(report: &mut Report, bound: Vec<SocketAddr>, except: &[u16]) -> Vec<Query> {
     let bound = bound.into_iter().filter(|bound| !except.contains(&bound.port()));
     let known = known_ports();
     let (expected, others): (Vec<_>, Vec<_>) =
@@ -254,14 +258,18 @@ fn listener(bound: SocketAddr) -> Endpoint {
     }
 }
 
-async fn of_upstream(upstream: &Upstream) -> Result<Query, &'static str> {
-    let malformed = "Its address cannot be read.";
-    let (scheme, rest) = upstream.list_url.split_once("://").ok_or(malformed)?;
+async fn of_upstream(upstream: &Upstream) -> Result<Query, Seen> {
+    let Upstream { name, list_url, is_ollama } = upstream;
+    let (scheme, rest) = list_url.split_once("://").unwrap_or(("", list_url));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let shown = format!("upstream `{name}` at {authority}");
+    let Ok(target) = authority.parse::<Target>() else {
+        return Err(unknown(shown, "Its address cannot be read."));
+    };
+    let addresses =
+        resolve(&target.host).await.map_err(|evidence| unknown(shown.clone(), evidence))?;
     let tls = scheme == "https";
-    let target: Target = authority.parse().map_err(|_| malformed)?;
     let port = target.port.unwrap_or(if tls { 443 } else { 80 });
-    let addresses = resolve(&target.host).await?;
     let endpoint = Endpoint {
         addresses: addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect(),
         host: target.host,
@@ -269,7 +277,57 @@ async fn of_upstream(upstream: &Upstream) -> Result<Query, &'static str> {
         tls,
         list: format!("/{path}"),
     };
-    let probe = if upstream.is_ollama { ollama::UPSTREAM } else { vllm::UPSTREAM };
-    let shown = format!("upstream `{}` at {}", upstream.name, endpoint.authority());
+    let probe = if *is_ollama { ollama::UPSTREAM } else { vllm::UPSTREAM };
     Ok(Query { origin: Origin::Upstream, shown, endpoint, how: How::Ask(probe) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_this_machine_only_known_ports_are_asked_and_none_of_the_doors_own() {
+        let bound =
+            ["127.0.0.1:6379", "0.0.0.0:5432", "[::]:5432", "10.0.0.5:9000", "127.0.0.1:8000"];
+        let others = ["127.0.0.1:22", "0.0.0.0:22", "[::]:4444", "0.0.0.0:7070"];
+        let all = bound.into_iter().chain(others).map(|text| text.parse().unwrap()).collect();
+        let mut report = Report::default();
+        let queries = of_listeners(&mut report, all, &[7_070, 8_000]);
+        let mut shown: Vec<_> = queries.iter().map(|query| query.shown.as_str()).collect();
+        // Where there is a way out, one that is bound twice is one; else it is asked on both loopbacks.
+        shown.retain(|shown| *shown != "[::]:5432");
+        assert_eq!(shown, ["127.0.0.1:6379", "0.0.0.0:5432", "10.0.0.5:9000"]);
+        assert_eq!(
+            report.notes,
+            [
+                "Beyond loopback there also listen 0.0.0.0:22, [::]:4444: no probe belongs to these ports."
+            ]
+        );
+    }
+
+    #[test]
+    fn a_service_without_a_port_is_looked_for_on_its_own() {
+        let ports = |text: &str| usual_ports(&text.parse::<Target>().unwrap().asked);
+        assert_eq!(ports("clickhouse://h"), [8_123, 9_000]);
+        assert_eq!(ports("https://h"), [443]);
+        assert_eq!(ports("h"), known_ports());
+    }
+
+    #[test]
+    fn an_upstreams_list_is_asked_where_it_is() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let query = |list_url: &str| {
+            let upstream =
+                Upstream { name: "u".into(), list_url: list_url.into(), is_ollama: false };
+            runtime.block_on(of_upstream(&upstream)).map(|query| {
+                let Endpoint { port, tls, list, .. } = query.endpoint;
+                format!("{} {port} {tls} {list}", query.shown)
+            })
+        };
+        let found = query("https://127.0.0.1/api/v1/models").unwrap();
+        assert_eq!(found, "upstream `u` at 127.0.0.1 443 true /api/v1/models");
+        let found = query("http://[::1]:8000/models").unwrap();
+        assert_eq!(found, "upstream `u` at [::1]:8000 8000 false /models");
+        assert_eq!(query("127.0.0.1@").unwrap_err().target, "upstream `u` at 127.0.0.1@");
+    }
 }

@@ -397,3 +397,55 @@ fn a_port_that_is_named_twice_is_asked_once() {
     let report = look(&[&format!("redis://{address}"), &address, &address], PATIENCE);
     assert_eq!((report.seen.len(), server.heard().len()), (1, 1));
 }
+
+#[test]
+fn over_tls_any_certificate_is_taken() {
+    let address = tls_server(
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"kind\":\"NamespaceList\",\"tagline\":\"You Know, for Search\",\"version\":{}}",
+    );
+    for (target, service) in [
+        (format!("https://{address}"), Some("elasticsearch")),
+        (format!("kubernetes://{address}"), Some("kubernetes")),
+        (format!("rediss://{address}"), None),
+    ] {
+        let report = look(&[&target], PATIENCE);
+        let seen = &report.seen[0];
+        assert_eq!(seen.service.map(|kind| kind.id), service, "{target}");
+        assert_eq!(seen.outcome == Outcome::Open, service.is_some(), "{target}");
+    }
+    // In clear it says nothing that is understood.
+    assert_eq!(look(&[&format!("http://{address}")], PATIENCE).seen[0].outcome, Outcome::Unknown);
+}
+
+/// A server with a certificate that nobody signed; it gives everybody the same answer.
+fn tls_server(answer: &'static [u8]) -> std::net::SocketAddr {
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use std::io::{Read as _, Write as _};
+    let made =
+        rcgen::generate_simple_self_signed(["test.invalid".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a configuration");
+    let config = std::sync::Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let Ok(connection) = rustls::ServerConnection::new(config.clone()) else { return };
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            let mut request = [0; 4096];
+            if stream.read(&mut request).is_ok_and(|read| read > 0) {
+                // Whoever left does not hear it.
+                let _ = stream.write_all(answer);
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        }
+    });
+    address
+}

@@ -33,6 +33,8 @@ pub(super) const API: Service = Service {
     },
 };
 
+/// How the kubelet is configured: shorter than its list of pods, and guarded as well.
+const SETTINGS: Probe = Probe { ask: Ask::Get("/configz"), judge };
 const PODS: Probe = Probe { ask: Ask::Get("/pods"), judge };
 
 /// Port 10250.
@@ -40,20 +42,22 @@ pub(super) const KUBELET: Service = Service {
     kind: &KIND,
     ports: &[10_250],
     tls: true,
-    expected: PODS,
-    recognised: PODS,
+    expected: SETTINGS,
+    recognised: SETTINGS,
     is_sign: no_sign,
 };
 
 /// Port 10255: the kubelet's port for reading, without TLS.
-pub(super) const KUBELET_PLAIN: Service = Service { ports: &[10_255], tls: false, ..KUBELET };
+pub(super) const KUBELET_PLAIN: Service =
+    Service { ports: &[10_255], tls: false, expected: PODS, recognised: PODS, ..KUBELET };
 
 fn judge(heard: &Heard<'_>) -> Judged {
-    judge_json(heard, &KIND, is_answer, "It lists what runs there without a login.")
+    judge_json(heard, &KIND, is_answer, "It tells what runs there, or how, without a login.")
 }
 
 fn is_answer(body: &Value) -> bool {
-    body["kind"] == "NamespaceList" || body["kind"] == "PodList"
+    let is_list = body["kind"] == "NamespaceList" || body["kind"] == "PodList";
+    is_list || body["kubeletconfig"].is_object()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! intervals, in the background, for its inbox.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use surgewall_gateway::door::Door;
 use surgewall_gateway::serve::Listening;
@@ -14,7 +14,7 @@ use crate::commands::exposure::own;
 
 /// Who looks.
 const EXPOSURE: &str = "exposure";
-/// Between two looks at whether it is time: a reload may have changed the interval.
+/// Between two looks at whether it is time.
 const TICK: Duration = Duration::from_secs(60);
 
 /// Looks as long as the door runs.
@@ -25,12 +25,14 @@ pub(super) fn watch(listening: &Listening) {
 }
 
 async fn look(door: &Arc<Door>, ports: &[u16]) {
-    let mut last = None;
+    let mut last: Option<(Instant, String)> = None;
     loop {
         let policy = door.policy();
         let now = door.clock.monotonic();
-        if is_due(policy.config.exposure.interval_h, last.map(|last| now - last)) {
-            last = Some(now);
+        // Under another configuration nothing was looked at yet.
+        let same = last.as_ref().filter(|(_, hash)| *hash == policy.hash);
+        if is_due(policy.config.exposure.interval_h, same.map(|(last, _)| now - *last)) {
+            last = Some((now, policy.hash.clone()));
             let seen = own(&policy.config, ports).await;
             let unsure = seen.unsure().map(str::to_owned).collect();
             inbox::report(door, Report::new(EXPOSURE, seen.findings).unsure(unsure)).await;
