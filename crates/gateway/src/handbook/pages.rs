@@ -40,6 +40,7 @@ pub(super) const PAGES: &[Page] = &[
     page!("vault.md"),
     page!("exposure.md"),
     page!("records.md"),
+    page!("export.md"),
     page!("errors.md"),
     page!("limits.md"),
     page!("life-of-a-request.md"),
