@@ -10,6 +10,7 @@
 mod content;
 mod decisions;
 mod person;
+mod records;
 
 use std::io;
 
@@ -25,8 +26,10 @@ use crate::conversations::{
 use crate::datadir::DataDir;
 use crate::ledger::read::ReadError;
 use crate::people::{People, StoreError};
+use crate::records::RecordsError;
 
 pub use decisions::{ACCESSES, HIGHLIGHTS_MAX};
+pub use records::RecordView;
 
 /// One thing that is held about a person.
 pub enum Item {
@@ -48,12 +51,14 @@ pub enum Item {
     Answer(Box<Answer>),
     /// A share; never the token, which is not kept.
     Share(Share),
+    /// What the operator recorded of a request.
+    Record(Box<RecordView>),
     /// A record of the ledger that names the person, as it is shown.
     Decision(Value),
 }
 
 /// Takes what is held, in this order: the account or end user, groups, keys,
-/// conversations each with its content, decisions.
+/// conversations each with its content, records, decisions.
 pub trait Sink {
     /// Takes one item.
     ///
@@ -104,6 +109,8 @@ pub struct Counts {
     pub conversations_erased: u64,
     /// Messages.
     pub messages: u64,
+    /// Recorded requests.
+    pub records: u64,
 }
 
 /// Why an export was not made.
@@ -115,6 +122,9 @@ pub enum ExportError {
     /// A conversation cannot be read.
     #[error(transparent)]
     Conversation(#[from] ConversationError),
+    /// Records cannot be read.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
     /// People cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -142,6 +152,7 @@ pub async fn export<S: People + Conversations>(
     if let Some(account) = person.account {
         content::conversations(office, account, sink, &mut summary).await?;
     }
+    records::records(directory, office.vault, &person, sink, &mut summary).await?;
     decisions::decisions(directory, office.vault, &person, sink, &mut summary)?;
     Ok(summary)
 }

@@ -19,6 +19,8 @@ use crate::people::{PAGE_ROWS_MAX, People, Pick};
 pub(super) struct Person {
     /// As it is shown: a public id, or the keyed hash of an end user.
     pub(super) shown: String,
+    /// Whose content it is.
+    pub(super) subject: Subject,
     /// The account, if it is one.
     pub(super) account: Option<AccountId>,
     /// The key, of an end user or of the operator's own.
@@ -58,6 +60,7 @@ pub(super) async fn find<P: People>(
     let (subject, shown) = subject_of(office, whose).await?;
     let mut person = Person {
         shown: shown.clone(),
+        subject,
         account: None,
         key: None,
         user: None,

@@ -1,11 +1,12 @@
 //! An export holds everything of one person and nothing of others.
 
 use std::io;
+use std::sync::Arc;
 
 use proptest::prelude::{Strategy, any};
 use proptest::test_runner::{Config, TestRunner};
 use surgewall_core::clock::Clock;
-use surgewall_core::config::schema::Durability;
+use surgewall_core::config::schema::{self, Durability};
 use surgewall_core::decision::{
     Admitted, Changed, Outcome, Progress, Record, Refused, Settled, Who,
 };
@@ -13,6 +14,7 @@ use surgewall_core::flow::{Carried, Went};
 use surgewall_core::id::{AccountId, KeyId, RequestId};
 use surgewall_core::principal::{Class, DelegatedUser, Network};
 use surgewall_core::quota::Amounts;
+use surgewall_core::subject::Subject;
 use surgewall_core::usage::{Source, Usage};
 use surgewall_store::admin::{EndUser, GroupCreate, KeyCreate, Request, UserCreate, Whose};
 use surgewall_store::conversations::{
@@ -24,9 +26,11 @@ use surgewall_store::export::{ExportError, Item, Sink, Summary, export};
 use surgewall_store::ledger::{Ledger, LedgerOptions};
 use surgewall_store::people::sealed::delegated_user;
 use surgewall_store::people::{People as _, Pick};
+use surgewall_store::records::{Event, Records, RecordsOptions, Said};
 
 use crate::accounts::{Desk, key_named};
 use crate::conversations::own;
+use crate::records::NoSecrets;
 
 /// Everything that was handed out, each item as JSON on a line.
 #[derive(Default)]
@@ -44,6 +48,7 @@ impl Sink for Lines {
             Item::Draft(draft) => serde_json::to_string(draft),
             Item::Answer(answer) => serde_json::to_string(answer),
             Item::Share(share) => serde_json::to_string(share),
+            Item::Record(record) => serde_json::to_string(record),
             Item::Decision(decision) => serde_json::to_string(decision),
         };
         self.0.push_str(&json?);
@@ -98,12 +103,14 @@ enum Step {
     Refused { counted: bool },
     Change,
     Key,
+    Record,
 }
 
 struct World {
     desk: Desk,
     data: DataDir,
     ledger: Ledger,
+    records: Records,
     people: Vec<Person>,
     requests: u128,
 }
@@ -166,6 +173,11 @@ impl World {
             tap: None,
         };
         let (ledger, _) = Ledger::open(&data, &desk.vault, options).unwrap();
+        let options =
+            RecordsOptions::new(&schema::Vault::default(), Clock::Manual(desk.time.clone()));
+        let redact = Arc::new(NoSecrets);
+        let records =
+            Records::open(&data, &desk.vault, ledger.clone(), redact, options).await.unwrap();
         let app = KeyCreate { delegates: true, ..key_named("app") };
         let (app, _) = desk.key(app).await;
         let people = vec![
@@ -174,7 +186,7 @@ impl World {
             end_user(&desk, &app, "eve", 3).await,
             end_user(&desk, &app, "dan", 4).await,
         ];
-        Self { desk, data, ledger, people, requests: 0 }
+        Self { desk, data, ledger, records, people, requests: 0 }
     }
 
     async fn step(&mut self, at: usize, step: Step) {
@@ -184,6 +196,7 @@ impl World {
             Step::Request { settled } => self.request(at, settled).await,
             Step::Refused { counted } => self.refused(at, counted).await,
             Step::Change => self.changed(at).await,
+            Step::Record => self.record(at).await,
             _ if self.people[at].account.is_none() => self.changed(at).await,
             Step::Key => self.key(at).await,
             content => self.content(at, content).await,
@@ -236,6 +249,30 @@ impl World {
             duration_ms: 1,
         };
         self.ledger.append(Record::Settled(Box::new(settled))).await.unwrap();
+    }
+
+    async fn record(&mut self, at: usize) {
+        self.requests += 1;
+        let person = &mut self.people[at];
+        let account = person.account.map(Subject::Account);
+        let subject = account.or(person.user.map(Subject::Delegated)).unwrap();
+        let request_id = RequestId::from_u128(self.requests);
+        person.planted.push(request_id.to_string());
+        let event = Event {
+            request_id,
+            at: self.desk.now(),
+            subject,
+            region: String::new(),
+            model: person.plant(),
+            dialect: "openai".to_owned(),
+            outcome: Outcome::Completed,
+            input_tokens: 1,
+            output_tokens: 1,
+            request: Said { text: person.plant(), cut: false },
+            answer: Said { text: person.plant(), cut: true },
+        };
+        let room = self.records.room(event.bytes()).await.unwrap();
+        self.records.append(room, event).await.unwrap();
     }
 
     async fn refused(&mut self, at: usize, counted: bool) {
@@ -342,6 +379,12 @@ impl World {
         }
     }
 
+    /// All that was written is in the files.
+    async fn close(&self) {
+        self.records.clone().shutdown().await.unwrap();
+        self.ledger.clone().shutdown().await.unwrap();
+    }
+
     async fn export(&self, whose: &Whose) -> Result<(String, Summary), ExportError> {
         let mut lines = Lines::default();
         let office = self.desk.office(&self.desk.people);
@@ -364,6 +407,7 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
         Step::Refused { counted: false },
         Step::Change,
         Step::Key,
+        Step::Record,
     ]);
     proptest::collection::vec((any::<usize>(), step), 1..40)
 }
@@ -378,8 +422,7 @@ fn all_of_one_person_and_nothing_of_others() {
             for (at, step) in steps {
                 world.step(at, step).await;
             }
-            let settle = world.ledger.clone();
-            settle.shutdown().await.unwrap();
+            world.close().await;
             for person in &world.people {
                 let (held, summary) = world.export(&person.whose).await.unwrap();
                 assert!(summary.findings.is_empty());
@@ -413,6 +456,7 @@ async fn numbers_accesses_and_erasures_are_told() {
         Step::Request { settled: true },
         Step::Request { settled: false },
         Step::Refused { counted: true },
+        Step::Record,
     ] {
         world.step(0, step).await;
         world.step(1, step).await;
@@ -434,24 +478,24 @@ async fn numbers_accesses_and_erasures_are_told() {
         };
         world.ledger.append(Record::Changed(changed)).await.unwrap();
     }
-    let ledger = world.ledger.clone();
-    ledger.shutdown().await.unwrap();
+    world.close().await;
     let whose = world.people[0].whose.clone();
     let (held, summary) = world.export(&whose).await.unwrap();
     assert_eq!(summary.subject, user);
     let counts = summary.counts;
     assert_eq!((counts.admitted, counts.settled, counts.refused, counts.changes), (2, 1, 7, 4));
     assert_eq!((counts.input_tokens, counts.output_tokens), (5, 5));
-    assert_eq!((counts.conversations, counts.conversations_erased), (1, 0));
+    assert_eq!((counts.conversations, counts.conversations_erased, counts.records), (1, 0, 1));
     let actions: Vec<_> = summary.class_history.iter().map(|c| c.action.as_str()).collect();
     assert_eq!(actions, ["user.create", "user.class"]);
     assert!(summary.accesses.len() == 1 && summary.notes.is_empty());
     assert!(held.contains("marker-ada-"));
 
-    let subject = surgewall_core::subject::Subject::Account(ada);
+    let subject = Subject::Account(ada);
     let _ = world.desk.vault.erase(subject).unwrap();
     let (held, summary) = world.export(&whose).await.unwrap();
-    assert_eq!(summary.counts.conversations_erased, 1);
+    assert_eq!((summary.counts.conversations_erased, summary.counts.records), (1, 0));
+    assert!(summary.notes.iter().any(|note| note.contains("1 blocks of records were erased")));
     assert!(summary.notes[0].contains("the text of 1 of 1 conversations was erased"));
     assert!(held.contains("\"title\":null") && held.contains("email-ada@example.org"));
     let (bobs, summary) = world.export(&world.people[1].whose).await.unwrap();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::decision::Changed;
 use surgewall_store::conversations::{Attachment, Body, Conversation, Message, Role, State};
-use surgewall_store::export::{Item, Sink, Summary};
+use surgewall_store::export::{Item, RecordView, Sink, Summary};
 
 use super::{Export, Head};
 
@@ -25,6 +25,7 @@ const PARTS: [(&str, &str, &str, &str); 4] = [
 ];
 const FACTS: usize = 0;
 const CONVERSATIONS: usize = 1;
+const RECORDS: usize = 2;
 const DECISIONS: usize = 3;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
@@ -206,6 +207,21 @@ impl<W: Write> Html<W> {
         writeln!(self.out, "<pre>{}</pre>", escape(&body.text))
     }
 
+    fn record(&mut self, record: &RecordView) -> io::Result<()> {
+        self.part(RECORDS)?;
+        self.filled = true;
+        let (at, request_id, outcome) = (record.at, record.request_id, record.outcome.as_str());
+        let cut = if record.cut { ", cut" } else { "" };
+        writeln!(
+            self.out,
+            "<article class=\"user\"><header>{at}: {}, {request_id}, {outcome}{cut}</header>\n\
+             <pre>{}</pre></article>\n<article><pre>{}</pre></article>",
+            escape(&record.model),
+            escape(&record.request),
+            escape(&record.answer),
+        )
+    }
+
     fn decision(&mut self, decision: &Value) -> io::Result<()> {
         self.part(DECISIONS)?;
         self.filled = true;
@@ -279,6 +295,7 @@ impl<W: Write> Sink for Html<W> {
                     "<p class=\"small\">Shared up to message {leaf} as {id}, from {made} to {end}</p>"
                 )
             }
+            Item::Record(record) => self.record(record),
             Item::Decision(decision) => self.decision(decision),
         }
     }

@@ -160,6 +160,7 @@ impl<W: Write> Sink for Json<W> {
             Item::Draft(draft) => self.inside("draft", draft),
             Item::Answer(answer) => self.inside("answers", answer),
             Item::Share(share) => self.inside("shares", share),
+            Item::Record(record) => self.top("records", record),
             Item::Decision(decision) => self.top("ledger", decision),
         }
     }

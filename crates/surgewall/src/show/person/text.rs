@@ -88,6 +88,7 @@ impl<W: Write> Sink for Text<W> {
             | Item::Draft(_)
             | Item::Answer(_)
             | Item::Share(_)
+            | Item::Record(_)
             | Item::Decision(_) => Ok(()),
         }
     }
@@ -98,7 +99,8 @@ impl<W: Write> Export for Text<W> {
         let counts = &summary.counts;
         writeln!(
             self.out,
-            "\nThe ledger: {} admitted, {} settled, {} refused; {} tokens in, {} out; {}",
+            "\n{} kept. The ledger: {} admitted, {} settled, {} refused; {} tokens in, {} out; {}",
+            count(counts.records, "recorded request"),
             count(counts.admitted, "request"),
             counts.settled,
             counts.refused,
