@@ -1,7 +1,9 @@
 //! Prometheus metrics with typed labels. Every label's values come from tables
 //! in the code or from the configuration, so their number is bounded.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod inbox;
+
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use http::StatusCode;
@@ -14,12 +16,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use surgewall_core::config::limits::RuleState;
 use surgewall_core::decision::Outcome;
-use surgewall_core::finding::Severity;
 use surgewall_core::refusal::UpstreamFault;
 use surgewall_core::usage::Usage;
-use surgewall_store::findings::OpenFindings;
-use surgewall_store::ocsf::Fates;
 
+use self::inbox::InboxMetrics;
 use crate::admission::AdmissionMetrics;
 use crate::door::Door;
 use crate::listen::Purpose;
@@ -59,17 +59,6 @@ struct ListenerLabel {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct FateLabel {
     fate: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct EventLabels {
-    destination: &'static str,
-    fate: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct SeverityLabel {
-    severity: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -128,8 +117,7 @@ pub struct Metrics {
     rule_hits: Family<RuleLabels, Counter>,
     implausible: Counter,
     spans: Family<FateLabel, Counter>,
-    findings: Family<SeverityLabel, Gauge<u64, AtomicU64>>,
-    events: Family<EventLabels, Counter>,
+    inbox: InboxMetrics,
     /// The servers' caches.
     pub caches: CacheMetrics,
     /// Admission's own.
@@ -168,8 +156,7 @@ impl Metrics {
             rule_hits: Family::default(),
             implausible: Counter::default(),
             spans: Family::default(),
-            findings: Family::default(),
-            events: Family::default(),
+            inbox: InboxMetrics::default(),
             caches: CacheMetrics::default(),
             admission: AdmissionMetrics::default(),
             records: RecordMetrics::default(),
@@ -182,6 +169,7 @@ impl Metrics {
         metrics.register_parts();
         metrics.caches.register(&mut metrics.registry);
         metrics.admission.register(&mut metrics.registry);
+        metrics.inbox.register(&mut metrics.registry);
         metrics.records.register(&mut metrics.registry);
         metrics
     }
@@ -267,16 +255,6 @@ impl Metrics {
             self.ledger_sequence.clone(),
         );
         registry.register("ledger_bytes", "Bytes of all segments", self.ledger_bytes.clone());
-        registry.register(
-            "findings_open",
-            "Findings of the inbox that are open, by severity",
-            self.findings.clone(),
-        );
-        registry.register(
-            "ocsf_events",
-            "Decisions and findings as events, by destination and what became of them",
-            self.events.clone(),
-        );
     }
 
     /// An answer was sent.
@@ -370,22 +348,6 @@ impl Metrics {
         self.spans.get_or_create(&FateLabel { fate }).clone()
     }
 
-    /// Findings that are open.
-    fn findings_open(&self, open: OpenFindings) {
-        for severity in Severity::ALL {
-            let label = SeverityLabel { severity: severity.as_str() };
-            self.findings.get_or_create(&label).set(open.of(severity));
-        }
-    }
-
-    /// What became of events that went to `destination`.
-    fn events(&self, destination: &'static str, fates: Fates) {
-        for (fate, events) in [("written", fates.written), ("lost", fates.lost)] {
-            let counter = self.events.get_or_create(&EventLabels { destination, fate });
-            counter.inner().store(events, Ordering::Relaxed);
-        }
-    }
-
     /// An upstream's usage could not be true.
     pub fn usage_implausible(&self) {
         self.implausible.inc();
@@ -401,9 +363,9 @@ pub fn render(door: &Door) -> String {
     metrics.ledger_writable.set(i64::from(health.writable));
     metrics.ledger_sequence.set(health.sequence);
     metrics.ledger_bytes.set(health.bytes);
-    metrics.findings_open(door.findings.counts().open);
+    metrics.inbox.open(door.findings.counts().open);
     if let Some(events) = door.events.get() {
-        events.fates().for_each(|(destination, fates)| metrics.events(destination, fates));
+        events.fates().for_each(|(destination, fates)| metrics.inbox.events(destination, fates));
     }
     metrics.records.set(door.recording.as_ref());
     // One that the configuration no longer names goes.

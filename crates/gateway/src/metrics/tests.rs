@@ -41,8 +41,8 @@ fn full() -> Metrics {
     metrics.rule_hit("eu-only", RuleState::On, true);
     metrics.spans("delivered").inc();
     metrics.usage_implausible();
-    metrics.findings_open(OpenFindings::default());
-    metrics.events("file", Fates::default());
+    metrics.inbox.open(surgewall_store::findings::OpenFindings::default());
+    metrics.inbox.events("file", surgewall_store::ocsf::Fates::default());
     let view = View {
         sequences: 4,
         tokens: Some(1),

@@ -8,32 +8,36 @@ use surgewall_store::findings::FindingView;
 
 /// One run with all `findings`.
 pub(crate) fn document(findings: &[Finding]) -> Value {
-    run(findings.iter().map(|finding| finding.rule.as_str()), findings.iter().map(result).collect())
+    let results: Vec<_> = findings.iter().map(result).collect();
+    run(findings.iter().map(|finding| finding.rule.as_str()), &results)
 }
 
 /// One run with findings of the inbox, under their ids. What an operator lives
 /// with is suppressed, and says why; what is fixed is absent.
 pub(crate) fn inbox(views: &[FindingView]) -> Value {
-    let results = views.iter().map(|view| {
-        let mut result = result(&view.finding);
-        result["fingerprints"] = json!({ "surgewall/id": view.id });
-        result["occurrenceCount"] = json!(view.seen);
-        result["properties"]["state"] = json!(view.finding.state);
-        match view.finding.state {
-            State::Open => {}
-            State::Fixed => result["baselineState"] = json!("absent"),
-            State::Acknowledged | State::Rule => {
-                let why = view.note.clone().unwrap_or_default();
-                result["suppressions"] =
-                    json!([{ "kind": "external", "status": "accepted", "justification": why }]);
+    let results: Vec<_> = views
+        .iter()
+        .map(|view| {
+            let mut result = result(&view.finding);
+            result["fingerprints"] = json!({ "surgewall/id": view.id });
+            result["occurrenceCount"] = json!(view.seen);
+            result["properties"]["state"] = json!(view.finding.state);
+            match view.finding.state {
+                State::Open => {}
+                State::Fixed => result["baselineState"] = json!("absent"),
+                State::Acknowledged | State::Rule => {
+                    let why = view.note.clone().unwrap_or_default();
+                    result["suppressions"] =
+                        json!([{ "kind": "external", "status": "accepted", "justification": why }]);
+                }
             }
-        }
-        result
-    });
-    run(views.iter().map(|view| view.finding.rule.as_str()), results.collect())
+            result
+        })
+        .collect();
+    run(views.iter().map(|view| view.finding.rule.as_str()), &results)
 }
 
-fn run<'a>(rules: impl Iterator<Item = &'a str>, results: Vec<Value>) -> Value {
+fn run<'a>(rules: impl Iterator<Item = &'a str>, results: &[Value]) -> Value {
     let rules: BTreeSet<_> = rules.collect();
     let rules: Vec<_> = rules.into_iter().map(|id| json!({ "id": id })).collect();
     json!({
