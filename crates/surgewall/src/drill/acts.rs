@@ -25,7 +25,7 @@ pub(super) fn ask(text: &str) -> Value {
            "messages": [{"role": "user", "content": text}]})
 }
 
-fn held(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Fault> {
+pub(super) fn held(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Fault> {
     if holds { Ok(()) } else { Err(Fault::new(otherwise())) }
 }
 
@@ -108,7 +108,7 @@ async fn settled(stage: &Stage) -> Result<(), Fault> {
 }
 
 /// reserved = settled + refunded, and the chain holds.
-fn sums(stage: &Stage) -> Result<(), Fault> {
+pub(super) fn sums(stage: &Stage) -> Result<(), Fault> {
     let seen = stage.verify()?;
     held(seen.findings.is_empty(), || format!("the ledger does not verify: {:?}", seen.findings))?;
     let (reserved, settled, refunded) = (seen.reserved, seen.settled, seen.refunded);

@@ -17,6 +17,10 @@ pub(super) enum Act {
     Credentials,
     /// A leaked data directory.
     Leak,
+    /// A log database that answers without a login.
+    Exposure,
+    /// The questions of regulators and of one person.
+    DataFlow,
     /// A flood of strangers.
     Flood,
     /// What the incident report makes of it.
@@ -31,6 +35,8 @@ impl Act {
             Self::Kill => "kill -9 under load",
             Self::Credentials => "credentials that must not work",
             Self::Leak => "a leaked data directory",
+            Self::Exposure => "a log database that answers strangers",
+            Self::DataFlow => "regulators and one person ask where the data goes",
             Self::Flood => "a flood of strangers while established callers go on",
             Self::Cause => "too many users or a flood: the incident report",
         }
@@ -39,9 +45,9 @@ impl Act {
     /// How far its row goes, where there is more to the row than the act.
     const fn extent(self) -> &'static str {
         match self {
-            Self::Burst | Self::Kill => "",
+            Self::Burst | Self::Kill | Self::Leak | Self::Exposure => "",
             Self::Credentials => "keys; sessions are not built",
-            Self::Leak => "the data directory; exposure is not built",
+            Self::DataFlow => "by API; the web chat is not built",
             Self::Flood => "applications; packet floods are not built",
             Self::Cause => "the report; the status page is not built",
         }
@@ -53,7 +59,8 @@ impl Act {
             Self::Burst | Self::Kill => None,
             Self::Flood => Some(1),
             Self::Cause => Some(3),
-            Self::Leak => Some(4),
+            Self::Leak | Self::Exposure => Some(4),
+            Self::DataFlow => Some(11),
             Self::Credentials => Some(14),
         }
     }

@@ -4,6 +4,8 @@
 
 mod acts;
 mod card;
+mod dataflow;
+mod exposure;
 mod leak;
 mod load;
 mod overload;
@@ -59,6 +61,8 @@ async fn play(size: Size) -> Result<Card, Fault> {
     note(Act::Kill, acts::kill(&mut stage, size).await);
     note(Act::Credentials, acts::credentials(&mut stage).await);
     note(Act::Leak, leak::leak().await);
+    note(Act::Exposure, exposure::exposure().await);
+    note(Act::DataFlow, dataflow::dataflow().await);
     let flood = overload::strangers(size).await?;
     note(Act::Flood, overload::held(&flood));
     let crowd = overload::crowd(size).await?;

@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -66,7 +66,22 @@ impl Stage {
             format!("[[upstream]]\nname = \"{name}\"\nurl = \"{url}/v1\"\nmodels = [\"double\"]\n")
         });
         let more: String = upstreams.collect();
-        Self::with(double, BEHIND_PROXY, &more).await
+        Self::with(double, BEHIND_PROXY, &format!("record = \"all\"\n{more}")).await
+    }
+
+    /// The same with two upstreams, of which the one called `undeclared` says
+    /// nothing of who stands behind it, and a rule that keeps card numbers at the other.
+    pub(crate) async fn declared(undeclared: &str) -> Result<Self, Fault> {
+        let double = Double::start(Behaviour::default());
+        let more = format!(
+            "record = \"all\"\n\
+             [[upstream]]\nname = \"{undeclared}\"\nurl = \"{}/v1\"\nmodels = [\"{undeclared}\"]\n\
+             [data]\ncontroller = \"Drill Ltd\"\ncontact = \"drill@example.org\"\n\
+             purposes = [\"a rehearsal\"]\nlegal_basis = \"none: nobody's data\"\nregion = \"eu\"\n\
+             [[rule]]\nid = \"cards-stay\"\nkind = \"residency\"\nclasses = [\"card\"]\nregions = [\"eu\"]\n",
+            double.url(),
+        );
+        Self::with(double, "", &more).await
     }
 
     async fn with(double: Double, listen: &str, more: &str) -> Result<Self, Fault> {
@@ -78,6 +93,7 @@ impl Stage {
             "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nstatus = \"127.0.0.1:0\"\n\
              metrics_token = {{ file = \"{}\" }}\n{listen}\
              [[upstream]]\nname = \"{UPSTREAM}\"\nurl = \"{}/v1\"\nmodels = [\"double\"]\n\
+             provider = \"Drill\"\nlegal_entity = \"Drill Ltd\"\nregion = \"eu\"\n\
              [vault]\nkey_file = \"{}\"\n{more}",
             token_file.display(),
             double.url(),
@@ -100,18 +116,30 @@ impl Stage {
         self.dir.path().join("door.log")
     }
 
-    fn command(&self) -> Result<Command, Fault> {
+    fn command(&self, data_dir: &Path) -> Result<Command, Fault> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--config").arg(self.dir.path().join("surgewall.toml"));
-        command.arg("--data-dir").arg(self.data_dir());
+        command.arg("--data-dir").arg(data_dir);
         command.stdin(Stdio::null()).kill_on_drop(true);
         Ok(command)
+    }
+
+    /// A copy of the data directory as it is now, as a backup would make it.
+    pub(crate) fn copy_of_data(&self) -> Result<PathBuf, Fault> {
+        let copy = self.dir.path().join("copy");
+        copy_files(&self.data_dir(), &copy)?;
+        Ok(copy)
     }
 
     /// Starts the door and waits until it is ready.
     pub(crate) async fn start(&mut self) -> Result<(), Fault> {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file())?;
-        let mut child = self.command()?.arg("serve").stdout(Stdio::piped()).stderr(log).spawn()?;
+        let mut child = self
+            .command(&self.data_dir())?
+            .arg("serve")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| Fault::new("the door has no stdout"))?;
         let mut lines = BufReader::new(stdout).lines();
         let ready = timeout(READY_TIMEOUT, lines.next_line()).await;
@@ -146,7 +174,19 @@ impl Stage {
 
     /// Runs `surgewall ARGS` against the running door; what it prints.
     pub(crate) async fn surgewall(&self, args: &[&str]) -> Result<String, Fault> {
-        let output = self.command()?.args(args).output().await?;
+        self.surgewall_in(&self.data_dir(), args).await
+    }
+
+    /// The same, as JSON.
+    pub(crate) async fn json(&self, args: &[&str]) -> Result<serde_json::Value, Fault> {
+        let printed = self.surgewall(args).await?;
+        serde_json::from_str(&printed)
+            .map_err(|error| Fault::new(format!("{}: {error}", args.join(" "))))
+    }
+
+    /// Runs `surgewall ARGS` on another data directory.
+    pub(crate) async fn surgewall_in(&self, dir: &Path, args: &[&str]) -> Result<String, Fault> {
+        let output = self.command(dir)?.args(args).output().await?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(Fault::new(format!("surgewall {}: {said}", args.join(" "))));
@@ -170,6 +210,11 @@ impl Stage {
         let answer = client.get("/metrics").await?;
         let told = answer.text();
         if answer.status == 200 { Ok(told) } else { Err(Fault::new(format!("/metrics: {told}"))) }
+    }
+
+    /// The address of the admin listener.
+    pub(crate) fn admin(&self) -> &str {
+        self.admin.trim_start_matches("http://")
     }
 
     /// Where the door listens.
@@ -221,6 +266,21 @@ impl Stage {
         })?;
         Ok(ids)
     }
+}
+
+/// Copies the files below `from`; sockets stay.
+fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let (entry, kind) = entry.and_then(|entry| entry.file_type().map(|kind| (entry, kind)))?;
+        let to = to.join(entry.file_name());
+        if kind.is_dir() {
+            copy_files(&entry.path(), &to)?;
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }
 
 /// The address of a listener in the line that says that the door is ready.

@@ -28,7 +28,10 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ),
     ("surgewall-guard", &["surgewall-core"]),
     // What `serve` runs of it is started by the binary: the door does not depend on it.
-    ("surgewall-scan", &["surgewall-shield", "surgewall-guard", "surgewall-store", "surgewall-core"]),
+    (
+        "surgewall-scan",
+        &["surgewall-shield", "surgewall-guard", "surgewall-store", "surgewall-core"],
+    ),
     ("surgewall-shield", &["surgewall-core"]),
     ("surgewall-wire", &["surgewall-core"]),
     ("surgewall-store", &["surgewall-core"]),
