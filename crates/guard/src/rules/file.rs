@@ -7,7 +7,7 @@ use surgewall_core::data::DataClass;
 use super::error::Wrong;
 use super::{
     BACK_BYTES_MAX, ByteSet, Check, FILE_BYTES_MAX, KEYWORD_BYTES_MAX, Pattern, Rest, Rule,
-    RulesError, Start,
+    RulesError, Start, Words,
 };
 
 /// Keywords, context words, checks and examples of one rule, at most of each.
@@ -135,17 +135,13 @@ fn read(entry: Entry) -> Result<Rule, Wrong> {
         lead,
         value,
         rest: entry.rest.map(rest).transpose()?,
-        context: lower(&entry.context),
-        no_context: lower(&entry.no_context),
+        context: Words::new("context", &entry.context)?,
+        no_context: Words::new("no_context", &entry.no_context)?,
         checks,
         priority: entry.priority,
         matches: entry.matches,
         rejects: entry.rejects,
     })
-}
-
-fn lower(words: &[String]) -> Vec<String> {
-    words.iter().map(|word| word.to_ascii_lowercase()).collect()
 }
 
 fn check_id(id: &str) -> Result<(), Wrong> {

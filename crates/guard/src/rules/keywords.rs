@@ -54,6 +54,7 @@ impl Keywords {
 
     /// Goes over `bytes`, the first of which has the position `at`, and tells of
     /// each word that ends: where it begins, and its rules.
+    #[inline(never)]
     pub(crate) fn find(
         &self,
         state: &mut StateID,

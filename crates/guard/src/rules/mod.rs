@@ -3,6 +3,7 @@
 mod builtin;
 mod bytes;
 mod check;
+mod context;
 mod error;
 pub mod example;
 mod file;
@@ -18,6 +19,7 @@ use surgewall_core::data::{ClassSet, DataClass};
 use crate::scan;
 pub(crate) use bytes::ByteSet;
 pub use check::Check;
+pub(crate) use context::Words;
 pub use error::RulesError;
 pub(crate) use keywords::Keywords;
 pub(crate) use pattern::{Pattern, Walk, Walked};
@@ -32,7 +34,7 @@ pub const MATCH_BYTES_MAX: usize = 1_024;
 /// Bytes of a keyword, at most.
 pub const KEYWORD_BYTES_MAX: usize = 32;
 /// Bytes before a match in which a rule's context is looked for.
-pub const CONTEXT_BYTES: usize = 64;
+pub const CONTEXT_BYTES: usize = 48;
 /// Bytes that a match may begin before its keyword, at most.
 pub const BACK_BYTES_MAX: usize = 64;
 
@@ -79,9 +81,9 @@ pub struct Rule {
     pub(crate) value: Pattern,
     pub(crate) rest: Option<Rest>,
     /// Words of which one must stand shortly before the match; none: no matter what.
-    pub(crate) context: Vec<String>,
+    pub(crate) context: Words,
     /// Words of which none may stand there.
-    pub(crate) no_context: Vec<String>,
+    pub(crate) no_context: Words,
     pub(crate) checks: Vec<Check>,
     /// Of matches that begin at the same place, the one with the highest names it.
     pub(crate) priority: u8,
@@ -90,6 +92,11 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// What a match begins with.
+    pub(crate) fn first(&self) -> &Pattern {
+        self.lead.as_ref().unwrap_or(&self.value)
+    }
+
     /// Its name, for example `github-token`.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -126,8 +133,11 @@ impl Rule {
 pub struct RuleSet {
     pub(crate) rules: Vec<Rule>,
     pub(crate) keywords: Keywords,
-    /// Rules that begin at digits.
+    /// Rules that begin at digits, or shortly before them.
     pub(crate) at_digits: Vec<usize>,
+    pub(crate) before_digits: Vec<usize>,
+    /// What the first of these rules have in common: most numbers are none of it.
+    pub(crate) any_at_digits: Pattern,
 }
 
 impl RuleSet {
@@ -177,13 +187,16 @@ impl RuleSet {
             return Err(RulesError::Twice { id: rule.id.to_string() });
         }
         let keywords = Keywords::new(&rules)?;
-        let at_digits = rules
-            .iter()
-            .enumerate()
-            .filter(|(_, rule)| rule.start == Start::Digits)
-            .map(|(at, _)| at)
-            .collect();
-        Ok(Self { rules, keywords, at_digits })
+        let of_digits = |is_back: bool| {
+            let rules = rules.iter().enumerate();
+            let wanted = rules
+                .filter(|(_, rule)| rule.start == Start::Digits && rule.back.is_some() == is_back);
+            wanted.map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        let (at_digits, before_digits) = (of_digits(false), of_digits(true));
+        let first = |at: &usize| rules.get(*at).map(Rule::first);
+        let any_at_digits = Pattern::any_of(at_digits.iter().filter_map(first));
+        Ok(Self { rules, keywords, at_digits, before_digits, any_at_digits })
     }
 
     /// Which classes of data `text` holds.
@@ -220,7 +233,7 @@ impl RuleSet {
                 pattern.prepare(&rule.id)?;
             }
         }
-        Ok(())
+        self.any_at_digits.prepare("(all that begin at digits)")
     }
 }
 

@@ -71,6 +71,19 @@ impl Pattern {
         Ok(Self { hir, automaton: OnceLock::new() })
     }
 
+    /// One that matches where one of these does.
+    pub(super) fn any_of<'a>(patterns: impl Iterator<Item = &'a Self>) -> Self {
+        let all = patterns.map(|pattern| pattern.hir.clone()).collect();
+        Self { hir: Hir::alternation(all), automaton: OnceLock::new() }
+    }
+
+    /// Whether it may match at `at`, as far as the bytes go.
+    pub(crate) fn may_match(&self, at: usize, bytes: &[u8], base: usize) -> bool {
+        let before = at.checked_sub(base + 1).and_then(|at| bytes.get(at).copied());
+        let Some(mut walk) = self.walk(at, before) else { return true };
+        self.advance(&mut walk, bytes, base, false) != Walked::Dead
+    }
+
     /// Makes the automaton ready.
     pub(super) fn prepare(&self, id: &str) -> Result<(), RulesError> {
         match self.automaton() {

@@ -65,8 +65,7 @@ impl Candidate {
         if before.is_some_and(|before| rule.not_before.contains(before)) {
             return None;
         }
-        let first = rule.lead.as_ref().unwrap_or(&rule.value);
-        let walk = first.walk(start, before)?;
+        let walk = rule.first().walk(start, before)?;
         let value_at = rule.lead.is_none().then_some(start);
         Some(Self { rule: rule_at, start, value_at, walk })
     }
@@ -139,9 +138,7 @@ impl Candidate {
             return true;
         }
         let before = text.slice(self.start.saturating_sub(CONTEXT_BYTES), self.start);
-        let before = String::from_utf8_lossy(before).to_ascii_lowercase();
-        let holds = |words: &[String]| words.iter().any(|word| before.contains(word.as_str()));
-        (rule.context.is_empty() || holds(&rule.context)) && !holds(&rule.no_context)
+        (rule.context.is_empty() || rule.context.any_in(before)) && !rule.no_context.any_in(before)
     }
 }
 

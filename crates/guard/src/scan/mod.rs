@@ -36,7 +36,7 @@ const ESCAPES_MAX: u8 = 2;
 /// Encodings within each other in which something is looked for.
 const DECODINGS_MAX: u8 = 3;
 /// Bytes that are scanned at once while a text is unescaped beside it.
-const BLOCK_BYTES: usize = 1_024;
+const BLOCK_BYTES: usize = 64;
 
 /// The state of a scan between two pieces of a text.
 #[derive(Debug)]
@@ -152,9 +152,7 @@ impl Scan {
             }
         }
         self.hits = hits;
-        if !rules.at_digits.is_empty() {
-            self.digits(rules, text, is_end, spans);
-        }
+        self.digits(rules, text, is_end, spans);
         if self.decodings < DECODINGS_MAX {
             let mut runs = std::mem::take(&mut self.runs);
             runs.advance(rules, text, is_end, self.decodings, spans);
@@ -197,31 +195,51 @@ impl Scan {
         }
     }
 
-    /// Tries the rules that begin at the first of some digits.
-    fn digits(&mut self, rules: &RuleSet, text: &Window<'_>, is_end: bool, spans: &mut Vec<Span>) {
+    /// Looks for the first of some digits.
+    fn digits(
+        &mut self,
+        rules: &RuleSet,
+        text: &Window<'_>,
+        is_end: bool,
+        spans: &mut Vec<Span>,
+    ) {
         /// Bytes that are looked at together; most hold no digit.
         const LANE: usize = 32;
+        let is_digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
         let mut at = self.at;
+        let mut before = text.before(at).is_some_and(is_digit);
         for lane in text.from(at).chunks(LANE) {
             // No early end, so that the compiler compares all at once.
-            let is_some =
-                lane.iter().fold(false, |some, byte| some | (byte.wrapping_sub(b'0') < 10));
-            if is_some {
+            if lane.iter().fold(false, |some, byte| some | is_digit(*byte)) {
                 for (offset, byte) in lane.iter().enumerate() {
-                    let is_first =
-                        || !text.before(at + offset).is_some_and(|before| before.is_ascii_digit());
-                    if byte.is_ascii_digit() && is_first() {
-                        for &rule in &rules.at_digits {
-                            if let Some(candidate) =
-                                Candidate::at_digits(rules, rule, text, at + offset)
-                            {
-                                self.try_candidate(rules, candidate, text, is_end, spans);
-                            }
-                        }
+                    let is_one = is_digit(*byte);
+                    if is_one && !before {
+                        self.at_digits(rules, text, at + offset, is_end, spans);
                     }
+                    before = is_one;
                 }
+            } else {
+                before = false;
             }
             at += lane.len();
+        }
+    }
+
+    /// Tries the rules that begin at digits, or shortly before.
+    fn at_digits(
+        &mut self,
+        rules: &RuleSet,
+        text: &Window<'_>,
+        at: usize,
+        is_end: bool,
+        spans: &mut Vec<Span>,
+    ) {
+        let is_any = rules.any_at_digits.may_match(at, text.bytes(), text.base());
+        let here = if is_any { &rules.at_digits[..] } else { &[] };
+        for &rule in here.iter().chain(&rules.before_digits) {
+            if let Some(candidate) = Candidate::at_digits(rules, rule, text, at) {
+                self.try_candidate(rules, candidate, text, is_end, spans);
+            }
         }
     }
 
