@@ -28,6 +28,8 @@ COUNTS = {
     "request_1k": (["instr_wire", "request-1k"], 200, "a body of 1 KB read and written for the upstream"),
     "request_64k": (["instr_wire", "request-64k"], 20, "a body of 64 KB read and written for the upstream"),
     "request_64k_translated": (["instr_wire", "request-64k-anthropic"], 20, "the same, for another dialect"),
+    "redact_prompt_1k": (["instr_redact", "classes"], 200, "a prompt of 1 KiB without anything to be found"),
+    "redact_stream_1k": (["instr_redact", "stream"], 200, "the same as a stream, word by word"),
 }
 # Whole programs, of which the difference of two counts is taken: they have threads.
 PROGRAMS = {

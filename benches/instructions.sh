@@ -9,7 +9,7 @@ for tool in cargo valgrind python3; do
   command -v "$tool" >/dev/null || { echo "benches/instructions.sh: $tool is missing" >&2; exit 2; }
 done
 target="${CARGO_TARGET_DIR:-$PWD/target}"
-for crate in wire shield store; do
+for crate in guard wire shield store; do
   cargo build --release --locked --quiet --package "surgewall-$crate" --examples
 done
 exec python3 benches/instructions.py "$target/release/examples" "$@"

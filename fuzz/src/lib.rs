@@ -2,7 +2,7 @@
 //! lets through must hold what the rest of the door relies on.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use surgewall_core::config::schema::{Dialect, JwtIssuer};
@@ -12,6 +12,8 @@ use surgewall_core::quota::LimitSpec;
 use surgewall_core::{apikey, config};
 use surgewall_gateway::control::Question;
 use surgewall_gateway::jwt::{Issuers, looks_like_token};
+use surgewall_guard::redact::{HOLD_BYTES_MAX, Redactor};
+use surgewall_guard::rules::RuleSet;
 use surgewall_store::datadir::DataDir;
 use surgewall_store::ledger::read::{export, verify};
 use surgewall_store::vault::Vault;
@@ -26,7 +28,7 @@ use surgewall_wire::{ClientDialect, Endpoint};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     ("request", request),
     ("upstream_stream", upstream_stream),
     ("upstream_answer", upstream_answer),
@@ -38,6 +40,8 @@ pub const TARGETS: [Target; 11] = [
     ("jwt", jwt),
     ("api_key", api_key),
     ("limit_spec", limit_spec),
+    ("rule_file", rule_file),
+    ("redaction", redaction),
 ];
 
 const CLIENTS: [ClientDialect; 5] = [
@@ -284,4 +288,50 @@ pub fn limit_spec(data: &[u8]) {
         let shown = spec.to_string();
         assert_eq!(shown.parse::<LimitSpec>().as_ref(), Ok(&spec), "{text} -> {shown}");
     }
+}
+
+/// A rule file: refused with a reason, or used on itself.
+pub fn rule_file(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match RuleSet::with_file("own.toml", text) {
+        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(rules) => {
+            let redactor = Redactor::new(Arc::new(rules), &[7; 32]);
+            assert_eq!(in_pieces(&redactor, text, 3), redactor.redact(text).text);
+        }
+    }
+}
+
+/// A text to be redacted. Its first byte says how it is cut into pieces: what
+/// comes out does not depend on it, and JSON stays JSON.
+pub fn redaction(data: &[u8]) {
+    static REDACTOR: OnceLock<Redactor> = OnceLock::new();
+    let redactor = REDACTOR.get_or_init(|| {
+        Redactor::new(Arc::new(RuleSet::builtin().expect("the shipped rules")), &[7; 32])
+    });
+    let Some((cut, text)) = data.split_first() else { return };
+    let text = String::from_utf8_lossy(text);
+    let whole = redactor.redact(&text);
+    let cut = in_pieces(redactor, &text, usize::from(*cut % 61) + 1);
+    assert_eq!(cut, whole.text, "{text:?}");
+    if whole.found.is_empty() {
+        assert_eq!(whole.text, text);
+    }
+    if serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok() {
+        let redacted = redactor.redact_json(&text).text;
+        serde_json::from_str::<&serde_json::value::RawValue>(&redacted).expect("JSON stays JSON");
+    }
+}
+
+fn in_pieces(redactor: &Redactor, text: &str, step: usize) -> String {
+    let mut stream = redactor.stream();
+    let mut out = String::new();
+    let mut at = 0;
+    while at < text.len() {
+        let end = text.ceil_char_boundary((at + step).min(text.len()));
+        out += &stream.push(&text[at..end]);
+        assert!(stream.held_bytes() <= HOLD_BYTES_MAX);
+        at = end;
+    }
+    out + &stream.finish()
 }

@@ -41,6 +41,7 @@ pub(super) const PAGES: &[Page] = &[
     page!("exposure.md"),
     page!("records.md"),
     page!("export.md"),
+    page!("redaction.md"),
     page!("errors.md"),
     page!("limits.md"),
     page!("life-of-a-request.md"),

@@ -24,7 +24,13 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ),
     (
         "surgewall-gateway",
-        &["surgewall-shield", "surgewall-wire", "surgewall-store", "surgewall-core"],
+        &[
+            "surgewall-shield",
+            "surgewall-guard",
+            "surgewall-wire",
+            "surgewall-store",
+            "surgewall-core",
+        ],
     ),
     ("surgewall-guard", &["surgewall-core"]),
     // What `serve` runs of it is started by the binary: the door does not depend on it.
