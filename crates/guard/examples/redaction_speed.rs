@@ -15,10 +15,8 @@ const PIECE_CHARS: usize = 4;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let how = arguments.next().unwrap_or_default();
-    let text = surgewall_core::files::read_text(
-        arguments.next().unwrap_or_default().as_ref(),
-        1 << 30,
-    )?;
+    let text =
+        surgewall_core::files::read_text(arguments.next().unwrap_or_default().as_ref(), 1 << 30)?;
     let rounds: u32 = arguments.next().unwrap_or_default().parse()?;
     let rules = RuleSet::builtin()?;
     rules.prepare()?;
@@ -61,7 +59,8 @@ fn stream(redactor: &Redactor, text: &str) -> serde_json::Value {
         let mut stream = redactor.stream();
         let mut rest = line;
         while !rest.is_empty() {
-            let (piece, after) = rest.split_at(rest.ceil_char_boundary(PIECE_CHARS.min(rest.len())));
+            let (piece, after) =
+                rest.split_at(rest.ceil_char_boundary(PIECE_CHARS.min(rest.len())));
             let begin = cpu_seconds();
             black_box(stream.push(piece));
             costs.push(1e6 * (cpu_seconds() - begin));

@@ -1,6 +1,6 @@
 //! Words that stand, or must not stand, shortly before a match.
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::error::Wrong;
 
@@ -16,7 +16,11 @@ impl Words {
         if words.iter().any(String::is_empty) {
             return Err(Wrong::new(field, "a word is empty"));
         }
-        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(words);
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .kind(Some(AhoCorasickKind::DFA))
+            .prefilter(false)
+            .build(words);
         automaton.map(|all| Self(Some(all))).map_err(|_| Wrong::new(field, "too many words"))
     }
 

@@ -22,7 +22,7 @@ pub use check::Check;
 pub(crate) use context::Words;
 pub use error::RulesError;
 pub(crate) use keywords::Keywords;
-pub(crate) use pattern::{Pattern, Walk, Walked};
+pub(crate) use pattern::{Pattern, Patterns, Walk, Walked};
 
 /// Rules in one set, at most.
 pub const RULES_MAX: usize = 1_024;
@@ -133,11 +133,11 @@ impl Rule {
 pub struct RuleSet {
     pub(crate) rules: Vec<Rule>,
     pub(crate) keywords: Keywords,
-    /// Rules that begin at digits, or shortly before them.
+    /// Rules that begin at digits, and the others, that begin shortly before them.
     pub(crate) at_digits: Vec<usize>,
     pub(crate) before_digits: Vec<usize>,
-    /// What the first of these rules have in common: most numbers are none of it.
-    pub(crate) any_at_digits: Pattern,
+    /// The first patterns of the former: most numbers are none of them.
+    pub(crate) any_at_digits: Patterns,
 }
 
 impl RuleSet {
@@ -195,7 +195,8 @@ impl RuleSet {
         };
         let (at_digits, before_digits) = (of_digits(false), of_digits(true));
         let first = |at: &usize| rules.get(*at).map(Rule::first);
-        let any_at_digits = Pattern::any_of(at_digits.iter().filter_map(first));
+        let any_at_digits =
+            Patterns::new(at_digits.iter().take(Patterns::COUNT_MAX).filter_map(first));
         Ok(Self { rules, keywords, at_digits, before_digits, any_at_digits })
     }
 
@@ -233,7 +234,7 @@ impl RuleSet {
                 pattern.prepare(&rule.id)?;
             }
         }
-        self.any_at_digits.prepare("(all that begin at digits)")
+        Ok(())
     }
 }
 

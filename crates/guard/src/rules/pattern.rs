@@ -71,19 +71,6 @@ impl Pattern {
         Ok(Self { hir, automaton: OnceLock::new() })
     }
 
-    /// One that matches where one of these does.
-    pub(super) fn any_of<'a>(patterns: impl Iterator<Item = &'a Self>) -> Self {
-        let all = patterns.map(|pattern| pattern.hir.clone()).collect();
-        Self { hir: Hir::alternation(all), automaton: OnceLock::new() }
-    }
-
-    /// Whether it may match at `at`, as far as the bytes go.
-    pub(crate) fn may_match(&self, at: usize, bytes: &[u8], base: usize) -> bool {
-        let before = at.checked_sub(base + 1).and_then(|at| bytes.get(at).copied());
-        let Some(mut walk) = self.walk(at, before) else { return true };
-        self.advance(&mut walk, bytes, base, false) != Walked::Dead
-    }
-
     /// Makes the automaton ready.
     pub(super) fn prepare(&self, id: &str) -> Result<(), RulesError> {
         match self.automaton() {
@@ -93,7 +80,9 @@ impl Pattern {
     }
 
     fn automaton(&self) -> Option<&dense::DFA<Vec<u32>>> {
-        self.automaton.get_or_init(|| build(&self.hir)).as_ref()
+        self.automaton
+            .get_or_init(|| build(std::slice::from_ref(&self.hir), MatchKind::LeftmostFirst))
+            .as_ref()
     }
 
     /// A walk that begins at `at`, where `before` is the byte before it.
@@ -140,7 +129,50 @@ impl Pattern {
     }
 }
 
-fn build(hir: &Hir) -> Option<dense::DFA<Vec<u32>>> {
+/// Patterns of which one walk tells which may match.
+#[derive(Debug)]
+pub(crate) struct Patterns {
+    all: Vec<Hir>,
+    automaton: OnceLock<Option<dense::DFA<Vec<u32>>>>,
+}
+
+impl Patterns {
+    /// Patterns in one set, at most: one bit for each.
+    pub(crate) const COUNT_MAX: usize = 64;
+
+    pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a Pattern>) -> Self {
+        let all = patterns.map(|pattern| pattern.hir.clone()).collect();
+        Self { all, automaton: OnceLock::new() }
+    }
+
+    /// A bit for each pattern that may match at `at`, as far as the bytes go.
+    pub(crate) fn may_match(&self, at: usize, bytes: &[u8], base: usize) -> u64 {
+        if self.all.is_empty() {
+            return 0;
+        }
+        let automaton = self.automaton.get_or_init(|| build(&self.all, MatchKind::All));
+        let Some(automaton) = automaton else { return u64::MAX };
+        let before = at.checked_sub(base + 1).and_then(|at| bytes.get(at).copied());
+        let config = start::Config::new().anchored(Anchored::Yes).look_behind(before);
+        let Ok(mut state) = automaton.start_state(&config) else { return u64::MAX };
+        let mut matched = 0;
+        for &byte in bytes.get(at - base..).unwrap_or_default() {
+            state = automaton.next_state(state, byte);
+            if automaton.is_special_state(state) {
+                if automaton.is_dead_state(state) || automaton.is_quit_state(state) {
+                    return matched;
+                }
+                for index in 0..automaton.match_len(state) {
+                    matched |= 1 << automaton.match_pattern(state, index).as_usize();
+                }
+            }
+        }
+        // What comes next may still make a match of any.
+        u64::MAX
+    }
+}
+
+fn build(patterns: &[Hir], kind: MatchKind) -> Option<dense::DFA<Vec<u32>>> {
     let nfa = thompson::Compiler::new()
         .configure(
             thompson::Config::new()
@@ -148,11 +180,11 @@ fn build(hir: &Hir) -> Option<dense::DFA<Vec<u32>>> {
                 .which_captures(thompson::WhichCaptures::None)
                 .nfa_size_limit(Some(AUTOMATON_BYTES_MAX)),
         )
-        .build_from_hir(hir)
+        .build_many_from_hir(patterns)
         .ok()?;
     let config = dense::Config::new()
         .start_kind(StartKind::Anchored)
-        .match_kind(MatchKind::LeftmostFirst)
+        .match_kind(kind)
         .accelerate(false)
         .dfa_size_limit(Some(AUTOMATON_BYTES_MAX))
         .determinize_size_limit(Some(AUTOMATON_BYTES_MAX));

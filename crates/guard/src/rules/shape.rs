@@ -1,5 +1,9 @@
 //! Shapes that tell a value from a look-alike.
 
+use std::sync::OnceLock;
+
+use aho_corasick::AhoCorasick;
+
 /// Bits of Shannon entropy in a byte of `value`, by its own frequencies.
 pub(super) fn entropy(value: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
@@ -96,18 +100,26 @@ const WORDS: &[&str] = &[
     "disabled",
 ];
 
-/// Characters of a value in which a short word is no accident.
+/// Characters of a value in which a word of any length is no accident.
 const SHORT_WORDS_CHARS_MAX: usize = 40;
+/// Characters of a word that is none in a longer value either.
+const LONG_WORD_CHARS: usize = 6;
 
 /// Whether `value` stands for a value that is not there: it holds a word that
 /// says so, is an ordinary word, or one character again and again.
 pub(super) fn example(value: &[u8]) -> bool {
-    let lower = String::from_utf8_lossy(value).to_ascii_lowercase();
+    static PLACES: OnceLock<Option<AhoCorasick>> = OnceLock::new();
+    let places = PLACES.get_or_init(|| {
+        AhoCorasick::builder().ascii_case_insensitive(true).build(PLACEHOLDERS).ok()
+    });
+    let is_short = value.len() <= SHORT_WORDS_CHARS_MAX;
     let is_varied = value.iter().any(|byte| Some(byte) != value.first());
-    let is_in = |word: &str| {
-        (word.len() > 5 || lower.len() <= SHORT_WORDS_CHARS_MAX) && lower.contains(word)
-    };
-    !is_varied || WORDS.contains(&lower.as_str()) || PLACEHOLDERS.iter().any(|word| is_in(word))
+    !is_varied
+        || WORDS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+        || places.as_ref().is_some_and(|places| {
+            let mut found = places.find_overlapping_iter(value);
+            found.any(|one| is_short || one.len() >= LONG_WORD_CHARS)
+        })
 }
 
 /// The same, or a variable's name.

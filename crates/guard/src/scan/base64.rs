@@ -143,8 +143,12 @@ impl Decoder<'_> {
         let piece = self.text.slice(from, to);
         let mut decoded = Vec::new();
         for phase in 0..4 {
+            let piece = piece.get(phase..).unwrap_or_default();
+            if !sextets::may_be_text(piece, STRETCH_BYTES_MIN) {
+                continue;
+            }
             decoded.clear();
-            sextets::decode(piece.get(phase..).unwrap_or_default(), &mut decoded);
+            sextets::decode(piece, &mut decoded);
             if let Some(found) = self.first_in(&decoded) {
                 self.spans.push(Span { start, end, goes_on: false, ..found });
                 return;
@@ -154,9 +158,8 @@ impl Decoder<'_> {
 
     /// What names a decoded text: the most telling of what is in it.
     fn first_in(&self, decoded: &[u8]) -> Option<Span> {
-        let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
         decoded
-            .split(|byte| !is_text(byte))
+            .split(|byte| !sextets::is_text(*byte))
             .filter(|stretch| stretch.len() >= STRETCH_BYTES_MIN)
             .flat_map(|stretch| super::whole(self.rules, stretch, self.decodings + 1))
             .min_by_key(|span| (span.rank(self.rules), span.start))

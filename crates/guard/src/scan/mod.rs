@@ -16,9 +16,7 @@ pub(crate) mod span;
 mod unescaped;
 pub(crate) mod window;
 
-use aho_corasick::automaton::StateID;
-
-use crate::rules::RuleSet;
+use crate::rules::{Patterns, RuleSet};
 use base64::Runs;
 use candidate::{Candidate, OpenRest, Outcome};
 use span::Span;
@@ -43,7 +41,7 @@ const BLOCK_BYTES: usize = 64;
 pub(crate) struct Scan {
     /// Where the next byte to be scanned stands.
     at: usize,
-    keyword: StateID,
+    keyword: u16,
     candidates: Vec<Candidate>,
     rests: Vec<OpenRest>,
     runs: Runs,
@@ -52,6 +50,8 @@ pub(crate) struct Scan {
     /// Encodings that it was found in.
     decodings: u8,
     unescaped: Option<Box<Unescaped>>,
+    /// One that is done, whose memory serves the next.
+    spare: Option<Box<Unescaped>>,
     hits: Vec<(usize, usize)>,
 }
 
@@ -71,6 +71,7 @@ impl Scan {
             escapes,
             decodings,
             unescaped: None,
+            spare: None,
             hits: Vec::new(),
         }
     }
@@ -96,7 +97,7 @@ impl Scan {
             let is_last = to == text.end() && !matches!(escape, Escape::At(_));
             self.plain(rules, &text.up_to(to), is_end && is_last, spans);
             if let Escape::At(at) = escape {
-                self.unescaped = Some(Box::new(self.unescaped_from(rules, text, at)));
+                self.unescaped = Some(self.unescaped_from(rules, text, at));
             }
             self.unescape(rules, text, to, is_end && is_last, spans);
             if is_last || matches!(escape, Escape::Unclear(_)) {
@@ -125,16 +126,29 @@ impl Scan {
         let text = text.up_to(to);
         unescaped.advance(rules, &text, is_end, spans);
         if unescaped.is_done(&text) {
-            self.unescaped = None;
+            self.spare = self.unescaped.take();
         }
     }
 
     /// The unescaped text from the escape at `at` on, with what is under way there.
-    fn unescaped_from(&self, rules: &RuleSet, text: &Window<'_>, at: usize) -> Unescaped {
+    fn unescaped_from(&mut self, rules: &RuleSet, text: &Window<'_>, at: usize) -> Box<Unescaped> {
         let from = self.holds_from(text, at);
-        let mut scan = Self::nested(rules, from, self.escapes + 1, self.decodings);
-        scan.rests.clone_from(&self.rests);
-        Unescaped::new(text, from, at, scan)
+        let mut unescaped = self.spare.take().unwrap_or_else(|| {
+            let scan = Self::nested(rules, from, self.escapes + 1, self.decodings);
+            Box::new(Unescaped::new(scan))
+        });
+        unescaped.begin(text, from, at);
+        unescaped.scan().begin(rules, from, &self.rests);
+        unescaped
+    }
+
+    /// Begins anew at `at`, in an idle state, with what goes on there.
+    fn begin(&mut self, rules: &RuleSet, at: usize, rests: &[OpenRest]) {
+        self.at = at;
+        self.keyword = rules.keywords.first();
+        self.runs = Runs::new(at);
+        self.rests.clear();
+        self.rests.extend_from_slice(rests);
     }
 
     /// Scans the text as it stands.
@@ -144,7 +158,7 @@ impl Scan {
         let mut hits = std::mem::take(&mut self.hits);
         rules.keywords.find(&mut self.keyword, from, text.from(from), &mut hits);
         for (start, word) in hits.drain(..) {
-            let (length, owners) = rules.keywords.of(word);
+            let (length, owners) = rules.keywords.of_word(word);
             for &rule in owners {
                 if let Some(candidate) = Candidate::at_keyword(rules, rule, text, start, length) {
                     self.try_candidate(rules, candidate, text, is_end, spans);
@@ -196,13 +210,7 @@ impl Scan {
     }
 
     /// Looks for the first of some digits.
-    fn digits(
-        &mut self,
-        rules: &RuleSet,
-        text: &Window<'_>,
-        is_end: bool,
-        spans: &mut Vec<Span>,
-    ) {
+    fn digits(&mut self, rules: &RuleSet, text: &Window<'_>, is_end: bool, spans: &mut Vec<Span>) {
         /// Bytes that are looked at together; most hold no digit.
         const LANE: usize = 32;
         let is_digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
@@ -234,9 +242,10 @@ impl Scan {
         is_end: bool,
         spans: &mut Vec<Span>,
     ) {
-        let is_any = rules.any_at_digits.may_match(at, text.bytes(), text.base());
-        let here = if is_any { &rules.at_digits[..] } else { &[] };
-        for &rule in here.iter().chain(&rules.before_digits) {
+        let some = rules.any_at_digits.may_match(at, text.bytes(), text.base());
+        let is_some = |place: usize| place >= Patterns::COUNT_MAX || some >> place & 1 != 0;
+        let here = rules.at_digits.iter().enumerate().filter(|(place, _)| is_some(*place));
+        for &rule in here.map(|(_, rule)| rule).chain(&rules.before_digits) {
             if let Some(candidate) = Candidate::at_digits(rules, rule, text, at) {
                 self.try_candidate(rules, candidate, text, is_end, spans);
             }

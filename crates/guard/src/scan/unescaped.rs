@@ -102,18 +102,26 @@ pub(super) struct Unescaped {
 }
 
 impl Unescaped {
-    /// Of `text`, whose first escape is at `at`, and of which all before `from` is decided.
-    pub(super) fn new(text: &Window<'_>, from: usize, at: usize, scan: Scan) -> Self {
-        let base = from.saturating_sub(CONTEXT_BYTES).max(text.base());
-        Self {
-            bytes: text.slice(base, at).to_vec(),
-            starts: (base..at).map(|at| text.raw_start(at)).collect(),
-            base,
-            fed: at,
-            fed_raw: text.raw_start(at),
-            last_escape: at,
-            scan,
-        }
+    /// Of nothing yet.
+    pub(super) fn new(scan: Scan) -> Self {
+        let (bytes, starts) = (Vec::new(), Vec::new());
+        Self { bytes, starts, base: 0, fed: 0, fed_raw: 0, last_escape: 0, scan }
+    }
+
+    /// Begins with `text`, whose first escape is at `at`, and of which all before
+    /// `from` is decided.
+    pub(super) fn begin(&mut self, text: &Window<'_>, from: usize, at: usize) {
+        self.base = from.saturating_sub(CONTEXT_BYTES).max(text.base());
+        self.bytes.clear();
+        self.bytes.extend_from_slice(text.slice(self.base, at));
+        self.starts.clear();
+        self.starts.extend((self.base..at).map(|at| text.raw_start(at)));
+        (self.fed, self.fed_raw, self.last_escape) = (at, text.raw_start(at), at);
+    }
+
+    /// Its scan.
+    pub(super) fn scan(&mut self) -> &mut Scan {
+        &mut self.scan
     }
 
     /// Goes on to the end of the escaped text `text`.
