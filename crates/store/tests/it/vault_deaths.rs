@@ -65,7 +65,7 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut left = round * 7;
+        let mut left: usize = round * 7;
         for line in lines.map_while(Result::ok) {
             let words: Vec<_> = line.split(' ').collect();
             match words[..] {
@@ -76,10 +76,11 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
                 }
                 _ => continue,
             }
-            left -= 1;
-            if left == 0 {
+            // What it said before it died is read to the end.
+            if left == 1 {
                 child.kill().unwrap();
             }
+            left = left.saturating_sub(1);
         }
         child.wait().unwrap();
         let vault = vault(base.path());
