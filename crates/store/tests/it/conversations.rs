@@ -360,6 +360,7 @@ async fn what_was_erased_is_gone_and_new_content_is_not() {
     let erased = desk.vault.erase(surgewall_core::subject::Subject::Account(ada)).unwrap();
     assert_eq!(erased.keys, 1);
     hers.append(mixed.id, says(0, Role::User, "since then"), desk.now()).await.unwrap();
+    desk.pass(1);
     let new = chat(&desk, &hers, "new").await;
     assert!(hers.find(new.public_id.as_str()).await.unwrap().title.as_deref() == Some("new"));
     let bobs = his.find(bobs.public_id.as_str()).await.unwrap();
