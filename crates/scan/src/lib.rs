@@ -2,4 +2,5 @@
 //! should be changed, as [`surgewall_core::finding::Finding`]s.
 
 pub mod exposure;
+pub mod ledger;
 pub mod reach;

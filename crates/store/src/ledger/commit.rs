@@ -22,8 +22,8 @@ pub(super) struct Entry {
     pub(super) end: usize,
     /// Its sequence.
     pub(super) sequence: u64,
-    /// The chain's value after it.
-    pub(super) head: Hash,
+    /// Its leaf in the tree.
+    pub(super) leaf: Hash,
 }
 
 /// Who waits for a record; the permit frees the place in the queue.
@@ -50,13 +50,15 @@ impl Core {
         if let Err((_, error)) = written {
             return Err(self.fail(batch, done, error));
         }
+        self.log.written(batch.iter().map(|entry| entry.leaf));
+        let size = self.end.next - 1;
         let synced = match (self.options.durability, &self.syncer) {
             (Durability::Process, Some(syncer)) => {
-                syncer.dirty(&segment.file);
+                syncer.dirty(&segment.file, size);
                 Ok(())
             }
             (Durability::Process, None) => Ok(()),
-            (Durability::Power, _) => segment.file.sync(),
+            (Durability::Power, _) => segment.file.sync().inspect(|()| self.log.safe(size)),
         };
         let answer = synced.map_err(|error| self.refuse(error));
         self.settle_batch(batch, answer)
@@ -67,10 +69,10 @@ impl Core {
         let error = self.refuse(error);
         let whole = batch.iter().take_while(|entry| entry.end <= done).count();
         let unwritten = batch.split_off(whole);
-        if let (Some(first), Some(segment)) = (unwritten.first(), &self.segment) {
-            self.chain.next = first.sequence;
-            self.chain.head = batch.last().map_or(segment.head, |last| last.head);
+        if let Some(first) = unwritten.first() {
+            self.end.next = first.sequence;
         }
+        self.log.written(batch.iter().map(|entry| entry.leaf));
         let answer = match self.options.durability {
             Durability::Process => Ok(()),
             Durability::Power => self.sync().map_err(|error| self.refuse(error)),
@@ -91,9 +93,6 @@ impl Core {
         batch: Vec<Entry>,
         answer: Result<(), AppendError>,
     ) -> Result<(), AppendError> {
-        if let (Some(segment), Some(last)) = (&mut self.segment, batch.last()) {
-            segment.head = last.head;
-        }
         for Entry { record, waits, sequence, .. } in batch {
             let id = match &record {
                 Record::Admitted(admitted) => Some(admitted.request_id),

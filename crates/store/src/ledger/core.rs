@@ -16,9 +16,10 @@ use surgewall_core::decision::{Progress, Record, Refused};
 use surgewall_core::id::RequestId;
 
 use super::commit::{Entry, Waits};
-use super::encode::Chain;
+use super::encode::End;
 use super::file::Files;
 use super::fold::Fold;
+use super::log::Log;
 use super::queue::{Job, Waiting, count_dropped, is_spare};
 use super::segment::Segment;
 use super::sync::Syncer;
@@ -42,7 +43,9 @@ pub(super) struct Core {
     pub(super) options: LedgerOptions,
     pub(super) files: Arc<dyn Files>,
     pub(super) fold: Fold,
-    pub(super) chain: Chain,
+    pub(super) end: End,
+    /// What becomes of the records' leaves.
+    pub(super) log: Arc<Log>,
     /// The current segment; none after a failure, until one can be opened.
     pub(super) segment: Option<Segment>,
     /// Bytes of the other segments.
@@ -68,7 +71,7 @@ impl Core {
         vault: Vault,
         options: LedgerOptions,
         files: Arc<dyn Files>,
-        (fold, chain): (Fold, Chain),
+        (fold, end, log): (Fold, End, Log),
     ) -> Self {
         Self {
             directory,
@@ -76,7 +79,8 @@ impl Core {
             options,
             files,
             fold,
-            chain,
+            end,
+            log: Arc::new(log),
             segment: None,
             other_bytes: 0,
             syncer: None,
@@ -244,15 +248,15 @@ impl Core {
 
     fn encode(&mut self, record: Record, waits: Option<Waits>) {
         let Some(segment) = &mut self.segment else { return };
-        match segment.encoder.record(&record, &mut self.chain, &mut self.buffer) {
-            Ok(()) => {
+        match segment.encoder.record(&record, &mut self.end, &mut self.buffer) {
+            Ok(leaf) => {
                 self.touched.extend(request_of_record(&record));
                 self.batch.push(Entry {
                     record,
                     waits,
                     end: self.buffer.len(),
-                    sequence: self.chain.next - 1,
-                    head: self.chain.head,
+                    sequence: self.end.next - 1,
+                    leaf,
                 });
             }
             Err(_) => match waits {
@@ -264,7 +268,11 @@ impl Core {
 
     /// Makes what was written survive a power loss.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.segment.as_ref().map_or(Ok(()), |segment| segment.file.sync())
+        let Some(segment) = &self.segment else { return Ok(()) };
+        segment.file.sync()?;
+        // What is encoded and not written is not a part of the tree yet.
+        self.log.safe(self.end.next - 1 - self.batch.len() as u64);
+        Ok(())
     }
 
     /// Encoded and not written, in bytes.

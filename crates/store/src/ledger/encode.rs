@@ -10,19 +10,18 @@ use super::format::{
     RECORD_VERSION, SEGMENT_VERSION, TAG_BYTES, low_half,
 };
 use super::seal::{BodyKey, Place};
+use super::tree::Tree;
 
 /// What an admission grows by when a segment's opening carries it, in bytes.
 const CARRIED_BYTES: usize = 4 << 10;
 
-/// Where the ledger stands: what the next record continues.
+/// Where the ledger stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chain {
+pub(super) struct End {
     /// The ledger.
     pub(super) ledger: LedgerId,
     /// The next record's sequence.
     pub(super) next: u64,
-    /// The chain's value before it.
-    pub(super) head: Hash,
 }
 
 /// The record does not fit its limit.
@@ -41,14 +40,14 @@ impl Encoder {
         Self { key, salts: Salts { bytes: [0; SALTS_BYTES], used: SALTS_BYTES } }
     }
 
-    /// Appends `record` to `out` and moves `chain` past it. `out` is as it was
-    /// where the record is too large.
+    /// Appends `record` to `out` and moves `end` past it; its leaf. `out` is as it
+    /// was where the record is too large.
     pub(super) fn record(
         &mut self,
         record: &Record,
-        chain: &mut Chain,
+        end: &mut End,
         out: &mut Vec<u8>,
-    ) -> Result<(), TooLarge> {
+    ) -> Result<Hash, TooLarge> {
         let start = out.len();
         let body = start + RECORD_HEAD_BYTES;
         out.resize(body, 0);
@@ -62,11 +61,11 @@ impl Encoder {
             out.truncate(start);
             return Err(TooLarge);
         };
-        let place = Place { ledger: chain.ledger, sequence: chain.next, kind, before: chain.head };
+        let place = Place { ledger: end.ledger, sequence: end.next, kind };
         let tag = self.key.seal(&place, &mut out[body..]);
         out.extend_from_slice(&tag);
         let salt = self.salts.next();
-        let leaf = sha256(&[&[RECORD_VERSION, kind.byte()], &salt, &out[body..]]);
+        let leaf = leaf(&[RECORD_VERSION, kind.byte()], &salt, &out[body..]);
         let head = &mut out[start..body];
         head[..4].copy_from_slice(&length.to_le_bytes());
         head[8] = RECORD_VERSION;
@@ -77,36 +76,37 @@ impl Encoder {
             crc32c::crc32c(&length.to_le_bytes()),
             &out[start + PREFIX_BYTES..],
         );
-        let crc = crc ^ low_half(chain.next);
+        let crc = crc ^ low_half(end.next);
         out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
-        chain.head = sha256(&[&chain.head, &leaf]);
-        chain.next += 1;
-        Ok(())
+        end.next += 1;
+        Ok(leaf)
     }
 }
 
-/// The header of the segment that begins at `chain`, with `opening` opening records.
-pub(super) fn header(chain: &Chain, opening: u32, wrapped: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEADER_FIXED_BYTES + wrapped.len() + 4);
+/// The header of the segment that begins at `end`, after the records of `tree`,
+/// with `opening` opening records.
+pub(super) fn header(end: &End, tree: &Tree, opening: u32, wrapped: &[u8]) -> Vec<u8> {
+    let peaks = tree.peaks().as_flattened();
+    let mut out = Vec::with_capacity(HEADER_FIXED_BYTES + wrapped.len() + peaks.len() + 4);
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&SEGMENT_VERSION.to_le_bytes());
-    out.extend_from_slice(&chain.ledger);
-    out.extend_from_slice(&chain.next.to_le_bytes());
-    out.extend_from_slice(&chain.head);
+    out.extend_from_slice(&end.ledger);
+    out.extend_from_slice(&end.next.to_le_bytes());
     out.extend_from_slice(&opening.to_le_bytes());
     // A wrapped key is 61 bytes.
     out.extend_from_slice(&u16::try_from(wrapped.len()).unwrap_or(u16::MAX).to_le_bytes());
     out.extend_from_slice(wrapped);
+    out.extend_from_slice(peaks);
     let crc = crc32c::crc32c(&out);
     out.extend_from_slice(&crc.to_le_bytes());
     out
 }
 
-fn sha256(parts: &[&[u8]]) -> Hash {
+fn leaf(start: &[u8; 2], salt: &[u8; 16], sealed: &[u8]) -> Hash {
     let mut context = Context::new(&SHA256);
-    for part in parts {
-        context.update(part);
-    }
+    context.update(start);
+    context.update(salt);
+    context.update(sealed);
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     hash

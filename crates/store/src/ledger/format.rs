@@ -3,16 +3,21 @@
 //! All numbers are little-endian.
 //! ```text
 //! header: magic "SWLEDGER" 8 | version u16 | ledger id 16 | first sequence u64
-//!         | chain head before it 32 | opening records u32
-//!         | wrapped data key length u16 | wrapped data key | CRC-32C u32
+//!         | opening records u32 | wrapped data key length u16 | wrapped data key
+//!         | the tree before it: 32 for each bit that is set in (first sequence - 1)
+//!         | CRC-32C u32
 //! record: length u32 (of all after the CRC) | CRC-32C u32
 //!         | version u8 | kind u8 | leaf 32 | salt 16 | sealed body
 //!
-//! leaf  = SHA-256(version | kind | salt | sealed body)
-//! chain = SHA-256(chain before | leaf); before the first record it is zero
-//! CRC   = CRC-32C(length | all after the CRC) xor the low half of the sequence
-//! body  = AES-256-GCM(JSON of the record), nonce = 0 u32 | sequence u64 (big-endian)
+//! leaf = SHA-256(version | kind | salt | sealed body)
+//! CRC  = CRC-32C(length | all after the CRC) xor the low half of the sequence
+//! body = AES-256-GCM(JSON of the record), nonce = 0 u32 | sequence u64 (big-endian),
+//!        additional data = ledger id | sequence u64 | version | kind
 //! ```
+//! The leaves are those of a Merkle tree (`tree.rs`): record N has index N - 1. A
+//! header has the roots of the whole subtrees before its first record, the
+//! largest first, so that each segment continues the one before.
+//!
 //! A sequence is not stored: the header has the first, and each record is one
 //! more. It is in the checksum, so that a record that was moved or lost shows
 //! without a key, and in the seal, so that it shows against anybody.
@@ -26,11 +31,14 @@ use surgewall_core::decision::Record;
 pub(crate) const MAGIC: &[u8; 8] = b"SWLEDGER";
 /// The version of the header: it grows with each new kind of record, so that an
 /// older Surgewall says that a newer one wrote the segment, and not that it is damaged.
-pub(crate) const SEGMENT_VERSION: u16 = 2;
+/// Versions 1 and 2 (a hash chain) were never released.
+pub(crate) const SEGMENT_VERSION: u16 = 3;
 /// The version of a record.
 pub(crate) const RECORD_VERSION: u8 = 1;
 /// The header up to the wrapped data key, in bytes.
-pub(crate) const HEADER_FIXED_BYTES: usize = 8 + 2 + 16 + 8 + 32 + 4 + 2;
+pub(crate) const HEADER_FIXED_BYTES: usize = 8 + 2 + 16 + 8 + 4 + 2;
+/// The same in versions 1 and 2, which had 32 bytes more before the last six.
+pub(crate) const OLD_HEADER_FIXED_BYTES: usize = 72;
 /// The wrapped data key, in bytes.
 pub(crate) const WRAPPED_BYTES_MAX: usize = 256;
 /// Length and CRC, in bytes.
@@ -44,7 +52,7 @@ pub(crate) const SUFFIX: &str = ".seg";
 
 /// The id of a ledger.
 pub(crate) type LedgerId = [u8; 16];
-/// A leaf or a value of the chain.
+/// A leaf or a hash of the tree.
 pub(crate) type Hash = [u8; 32];
 
 /// What a record is, in one byte.

@@ -13,6 +13,7 @@ mod encode;
 mod file;
 mod fold;
 mod format;
+mod log;
 mod queue;
 pub mod read;
 mod recover;
@@ -21,10 +22,11 @@ mod segment;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod writer;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,6 +41,7 @@ use tokio::sync::oneshot;
 use self::core::Core;
 use self::file::{Disk, Files};
 use self::format::Kind;
+use self::log::Signed;
 use self::queue::{Job, Outcomes, Waiting};
 use self::writer::{Thread, Writer};
 use crate::datadir::DataDir;
@@ -56,7 +59,8 @@ pub trait Tap: std::fmt::Debug + Send + Sync {
 pub struct LedgerOptions {
     /// When a record counts as written.
     pub durability: Durability,
-    /// All segments together, in bytes: the oldest go first.
+    /// All segments and the log beside them, in bytes: the oldest segments go
+    /// first. The log is kept whole; it grows by 66 bytes with each record.
     pub bytes_max: u64,
     /// Days that a segment is kept after its last record.
     pub retention_days: u32,
@@ -100,14 +104,9 @@ pub enum LedgerError {
         /// What is wrong.
         what: String,
     },
-    /// A later Surgewall wrote it.
-    #[error("{path} was written by a newer Surgewall (format {version}); run the newer one")]
-    Newer {
-        /// The segment.
-        path: PathBuf,
-        /// Its version.
-        version: u16,
-    },
+    /// Another Surgewall wrote it.
+    #[error(transparent)]
+    Version(#[from] OtherVersion),
     /// It cannot be written.
     #[error(transparent)]
     Append(#[from] AppendError),
@@ -118,6 +117,29 @@ pub enum LedgerError {
         path: PathBuf,
         /// What it said.
         source: io::Error,
+    },
+}
+
+/// A segment has another format than this Surgewall's.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum OtherVersion {
+    /// A later Surgewall wrote it.
+    #[error("{path} was written by a newer Surgewall (format {version}); run the newer one")]
+    Newer {
+        /// The segment.
+        path: PathBuf,
+        /// Its version.
+        version: u16,
+    },
+    /// A Surgewall from before the first release wrote it.
+    #[error(
+        "{path} was written by a Surgewall from before its first release (format {version}), which this one does not read; to go on without its history, move the directory `ledger` away: a new ledger begins"
+    )]
+    Older {
+        /// The segment.
+        path: PathBuf,
+        /// Its version.
+        version: u16,
     },
 }
 
@@ -178,7 +200,7 @@ pub struct LedgerHealth {
     pub segment: u64,
     /// The last record's sequence.
     pub sequence: u64,
-    /// All segments, in bytes.
+    /// All segments and the log beside them, in bytes.
     pub bytes: u64,
 }
 
@@ -212,18 +234,19 @@ impl Ledger {
         vault: &Vault,
         options: LedgerOptions,
     ) -> Result<(Self, Recovered), LedgerError> {
-        Self::open_on(&directory.ledger(), vault, options, Arc::new(Disk))
+        Self::open_on(directory, vault, options, Arc::new(Disk))
     }
 
     fn open_on(
-        path: &Path,
+        directory: &DataDir,
         vault: &Vault,
         options: LedgerOptions,
         files: Arc<dyn Files>,
     ) -> Result<(Self, Recovered), LedgerError> {
+        let path = &directory.ledger();
         let io_error = |source| LedgerError::Io { path: path.to_owned(), source };
         segment::prepare(path).map_err(io_error)?;
-        let state = recover::recover(path, vault)?;
+        let state = recover::recover(path, vault, Signed::new(directory, vault))?;
         let mut core = Core::new(path.to_owned(), vault.clone(), options, files, state);
         core.ready_segment()?;
         let open = core.fold.open();

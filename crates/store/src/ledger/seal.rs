@@ -2,9 +2,9 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
-use super::format::{Hash, Kind, LedgerId, RECORD_VERSION, TAG_BYTES};
+use super::format::{Kind, LedgerId, RECORD_VERSION, TAG_BYTES};
 
-const AAD_BYTES: usize = 16 + 8 + 1 + 1 + 32;
+const AAD_BYTES: usize = 16 + 8 + 1 + 1;
 
 /// Where a record stands: what its seal is bound to.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +15,6 @@ pub(crate) struct Place {
     pub(crate) sequence: u64,
     /// The record's kind.
     pub(crate) kind: Kind,
-    /// The chain's value before it.
-    pub(crate) before: Hash,
 }
 
 impl Place {
@@ -26,7 +24,6 @@ impl Place {
         aad[16..24].copy_from_slice(&self.sequence.to_le_bytes());
         aad[24] = RECORD_VERSION;
         aad[25] = self.kind.byte();
-        aad[26..].copy_from_slice(&self.before);
         Aad::from(aad)
     }
 

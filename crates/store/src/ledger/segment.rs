@@ -11,7 +11,7 @@ use surgewall_core::clock::Timestamp;
 
 use super::AppendError;
 use super::core::Core;
-use super::encode::{Encoder, header};
+use super::encode::{Encoder, End, header};
 use super::file::{SegmentFile, write_all};
 use super::format::{Hash, SUFFIX, segment_name};
 use super::read::walk::segments;
@@ -21,6 +21,9 @@ use crate::vault::random_key;
 
 /// What one write of an opening may carry, in bytes.
 const WRITE_BYTES_MAX: usize = 1 << 20;
+/// While a segment fills, the log grows by less than this part of it: by 66 bytes
+/// for each record of hundreds, and by partial tiles of a few MiB that go again.
+const LOG_SHARE: u64 = 4;
 /// The ending of a segment that is not in place yet.
 const UNFINISHED: &str = ".seg.new";
 
@@ -34,8 +37,6 @@ pub(super) struct Segment {
     pub(super) first: u64,
     /// Its length up to the last whole record, in bytes.
     pub(super) bytes: u64,
-    /// The chain's value after its last record.
-    pub(super) head: Hash,
     /// Its header and opening records, in bytes.
     opening_bytes: u64,
 }
@@ -62,16 +63,16 @@ impl Core {
         segment.bytes + bytes < limit
     }
 
-    /// Opens a segment where the chain stands. On failure nothing is changed.
+    /// Opens a segment where the ledger stands. On failure nothing is changed.
     pub(super) fn open_segment(&mut self) -> io::Result<()> {
-        let path = self.directory.join(segment_name(self.chain.next));
+        let path = self.directory.join(segment_name(self.end.next));
         let unfinished = path.with_extension(&UNFINISHED[1..]);
         let placed = self.write_opening(&unfinished).and_then(|segment| {
             fs::rename(&unfinished, &path)?;
             sync_dir(&self.directory)?;
             Ok(segment)
         });
-        let (segment, chain) = match placed {
+        let (segment, end, leaves) = match placed {
             Ok(opened) => opened,
             Err(error) => {
                 // It holds nothing that the next attempt would not write again.
@@ -81,27 +82,31 @@ impl Core {
                 return Err(error);
             }
         };
-        self.chain = chain;
+        self.end = end;
+        self.log.written(leaves.into_iter());
+        // All before it was synced when it was left, or is as safe as it gets.
+        self.log.safe(end.next - 1);
         self.segment = Some(segment);
         self.retain();
         Ok(())
     }
 
-    /// Writes header and opening records to `path`, safe on disk.
-    fn write_opening(&mut self, path: &Path) -> io::Result<(Segment, super::encode::Chain)> {
-        let mut chain = self.chain;
-        let first = chain.next;
+    /// Writes header and opening records to `path`, safe on disk; where the ledger
+    /// stands then, and the leaves of what it wrote.
+    fn write_opening(&mut self, path: &Path) -> io::Result<(Segment, End, Vec<Hash>)> {
+        let mut end = self.end;
+        let first = end.next;
         let key = random_key();
-        let wrapped = self.vault.wrap_key(&key_purpose(&chain.ledger, first), key.expose());
+        let wrapped = self.vault.wrap_key(&key_purpose(&end.ledger, first), key.expose());
         let mut encoder = Encoder::new(BodyKey::new(key.expose()));
         let records = self.fold.opening(self.now());
         let count = u32::try_from(records.len()).map_err(io::Error::other)?;
-        let mut buffer = header(&chain, count, &wrapped);
+        let mut buffer = header(&end, &self.log.tree(), count, &wrapped);
         let file = self.files.create(path)?;
-        let mut bytes = 0;
+        let (mut bytes, mut leaves) = (0, Vec::with_capacity(records.len()));
         for (at, record) in records.iter().enumerate() {
             let too_large = |_| io::Error::other("an opening record is too large");
-            encoder.record(record, &mut chain, &mut buffer).map_err(too_large)?;
+            leaves.push(encoder.record(record, &mut end, &mut buffer).map_err(too_large)?);
             if buffer.len() >= WRITE_BYTES_MAX || at + 1 == records.len() {
                 write_all(&*file, &buffer).map_err(|(_, error)| error)?;
                 bytes += buffer.len() as u64;
@@ -109,8 +114,7 @@ impl Core {
             }
         }
         file.sync()?;
-        let head = chain.head;
-        Ok((Segment { file, encoder, first, bytes, head, opening_bytes: bytes }, chain))
+        Ok((Segment { file, encoder, first, bytes, opening_bytes: bytes }, end, leaves))
     }
 
     /// Ends the current segment after a failure, cut back to its last whole record.
@@ -132,11 +136,17 @@ impl Core {
         let sizes: Vec<_> =
             kept.iter().map(|(_, path)| fs::metadata(path).map_or(0, |m| m.len())).collect();
         let mut bytes: u64 = sizes.iter().sum();
-        // What the current one may grow to counts too: the limit holds at all times.
-        let room = self.options.bytes_max.saturating_sub(self.options.segment_bytes_max);
+        // What the current one and the log may grow to counts too: the limit holds at all times.
+        let grows = self.options.segment_bytes_max + self.options.segment_bytes_max / LOG_SHARE;
+        let room = self.options.bytes_max.saturating_sub(grows.saturating_add(self.log.bytes()));
         let now = self.now();
-        for ((_, path), size) in kept.iter().zip(sizes) {
+        let after = kept.iter().skip(1).map(|(first, _)| *first).chain([current]);
+        for (((_, path), next), size) in kept.iter().zip(after).zip(sizes) {
             if bytes <= room && !self.is_past_retention(path, now) {
+                break;
+            }
+            // The tree is made from it, and there is no other copy of its leaves.
+            if !self.log.holds(next - 1) {
                 break;
             }
             if let Err(error) = fs::remove_file(path) {

@@ -12,27 +12,37 @@ use super::file::SegmentFile;
 const SYNC_AFTER: Duration = Duration::from_millis(30);
 
 /// Makes written data safe from its own thread.
-#[derive(Default)]
 pub(super) struct Syncer {
     state: Mutex<State>,
     wake: Condvar,
     failed: AtomicBool,
+    /// Hears how many of the ledger's records are safe.
+    safe: Box<dyn Fn(u64) + Send + Sync>,
 }
 
 #[derive(Default)]
 struct State {
-    dirty: Option<Arc<dyn SegmentFile>>,
+    /// What was written to, and how many records the ledger has with that.
+    dirty: Option<(Arc<dyn SegmentFile>, u64)>,
     /// The thread looks only when it is woken.
     asleep: bool,
     closing: bool,
 }
 
 impl Syncer {
-    /// `file` was written to. The writer itself syncs a file that it leaves.
-    pub(super) fn dirty(&self, file: &Arc<dyn SegmentFile>) {
+    /// `safe` hears, after each sync, how many of the ledger's records are safe.
+    pub(super) fn new(safe: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        let (state, wake, failed) = Default::default();
+        Self { state, wake, failed, safe: Box::new(safe) }
+    }
+
+    /// `file` was written to, and the ledger has `size` records with that. The
+    /// writer itself syncs a file that it leaves.
+    pub(super) fn dirty(&self, file: &Arc<dyn SegmentFile>, size: u64) {
         let mut state = self.lock();
-        if !state.dirty.as_ref().is_some_and(|known| Arc::ptr_eq(known, file)) {
-            state.dirty = Some(Arc::clone(file));
+        match &mut state.dirty {
+            Some((known, end)) if Arc::ptr_eq(known, file) => *end = size,
+            other => *other = Some((Arc::clone(file), size)),
         }
         if std::mem::take(&mut state.asleep) {
             drop(state);
@@ -68,9 +78,9 @@ impl Syncer {
             }
             let waited = self.wake.wait_timeout_while(state, SYNC_AFTER, |state| !state.closing);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if let Some(file) = state.dirty.take() {
+            if let Some((file, size)) = state.dirty.take() {
                 drop(state);
-                self.sync(&*file);
+                self.sync(&*file, size);
                 state = self.lock();
             }
         }
@@ -83,10 +93,13 @@ impl Syncer {
         waited.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sync(&self, file: &dyn SegmentFile) {
-        if let Err(error) = file.sync() {
-            tracing::warn!(%error, "the ledger could not be made safe on disk");
-            self.failed.store(true, Ordering::Relaxed);
+    fn sync(&self, file: &dyn SegmentFile, size: u64) {
+        match file.sync() {
+            Ok(()) => (self.safe)(size),
+            Err(error) => {
+                tracing::warn!(%error, "the ledger could not be made safe on disk");
+                self.failed.store(true, Ordering::Relaxed);
+            }
         }
     }
 
@@ -123,18 +136,21 @@ mod tests {
         const PATIENCE: Duration = Duration::from_secs(30);
         let (tell, syncs) = channel();
         let file: Arc<dyn SegmentFile> = Arc::new(Told(tell));
-        let syncer = Arc::new(Syncer::default());
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&told);
+        let syncer = Arc::new(Syncer::new(move |size| hears.lock().unwrap().push(size)));
         let runs = Arc::clone(&syncer);
         let thread = thread::spawn(move || runs.run());
-        for asleep in [true, false, true] {
+        for (asleep, size) in [(true, 1), (false, 2), (true, 3)] {
             while asleep && !syncer.lock().asleep {
                 thread::yield_now();
             }
-            syncer.dirty(&file);
+            syncer.dirty(&file, size);
             syncs.recv_timeout(PATIENCE).unwrap();
         }
         syncer.close();
         thread.join().unwrap();
         assert!(syncs.try_recv().is_err(), "nothing is synced that was not written");
+        assert_eq!(*told.lock().unwrap(), [1, 2, 3]);
     }
 }

@@ -15,6 +15,7 @@ use surgewall_core::config::schema::Durability;
 
 use super::AppendError;
 use super::core::Core;
+use super::log::Log;
 use super::queue::{Few, Queue};
 use super::sync::Syncer;
 
@@ -45,8 +46,8 @@ impl Gauges {
         let (first, bytes) = core.segment.as_ref().map_or((0, 0), |s| (s.first, s.bytes));
         self.writable.store(core.is_writable(), Ordering::Relaxed);
         self.segment.store(first, Ordering::Relaxed);
-        self.sequence.store(core.chain.next - 1, Ordering::Relaxed);
-        self.bytes.store(core.other_bytes + bytes, Ordering::Relaxed);
+        self.sequence.store(core.end.next - 1, Ordering::Relaxed);
+        self.bytes.store(core.other_bytes + bytes + core.log.bytes(), Ordering::Relaxed);
     }
 }
 
@@ -59,26 +60,37 @@ pub(super) struct Writer {
     pub(super) gauges: Arc<Gauges>,
     core: Mutex<Core>,
     syncer: Option<Arc<Syncer>>,
+    log: Arc<Log>,
 }
 
 impl Writer {
-    /// Starts the writer's thread, and the one that makes its writes safe.
+    /// Starts the writer's thread, the one that makes its writes safe, and the one
+    /// that publishes the tree: a tile's sync must not delay a record's.
     pub(super) fn start(mut core: Core) -> std::io::Result<(Arc<Self>, Thread)> {
         let mut syncer = None;
         if core.options.durability == Durability::Process {
-            let runs = Arc::new(Syncer::default());
+            let log = Arc::clone(&core.log);
+            let runs = Arc::new(Syncer::new(move |size| log.safe(size)));
             core.syncer = Some(Arc::clone(&runs));
             syncer = Some(Arc::clone(&runs));
             thread::Builder::new().name("ledger-sync".to_owned()).spawn(move || runs.run())?;
         }
-        let gauges = Arc::clone(&core.gauges);
+        let (gauges, log) = (Arc::clone(&core.gauges), Arc::clone(&core.log));
         gauges.set(&core);
-        let writer = Arc::new(Self { queue: Queue::new(), gauges, core: Mutex::new(core), syncer });
+        let (queue, core) = (Queue::new(), Mutex::new(core));
+        let writer = Arc::new(Self { queue, gauges, core, syncer, log: Arc::clone(&log) });
+        let publisher =
+            thread::Builder::new().name("ledger-log".to_owned()).spawn(move || log.run())?;
         let runs = Arc::clone(&writer);
         let thread = thread::Builder::new().name("ledger".to_owned()).spawn(move || {
             // Also when a step panics: nobody may wait for a writer that is gone.
-            let _closing = CloseOnExit(&runs);
-            runs.run()
+            let closing = CloseOnExit(&runs);
+            let outcome = runs.run();
+            drop(closing);
+            if publisher.join().is_err() {
+                tracing::error!("the thread of the ledger's log panicked");
+            }
+            outcome
         })?;
         Ok((writer, thread))
     }
@@ -182,7 +194,7 @@ struct CloseOnExit<'a>(&'a Writer);
 
 impl Drop for CloseOnExit<'_> {
     fn drop(&mut self) {
-        let Writer { queue, gauges, syncer, .. } = self.0;
+        let Writer { queue, gauges, syncer, log, .. } = self.0;
         queue.close();
         gauges.writable.store(false, Ordering::Relaxed);
         // Dropping what came too late answers those who wait.
@@ -190,5 +202,6 @@ impl Drop for CloseOnExit<'_> {
         if let Some(syncer) = syncer {
             syncer.close();
         }
+        log.close();
     }
 }

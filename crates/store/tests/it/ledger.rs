@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use surgewall_core::clock::Timestamp;
@@ -13,7 +14,7 @@ use surgewall_core::usage::Source;
 use surgewall_store::ledger::read::{UsageBy, UsageSubject, usage};
 
 use super::ledger_store::{
-    START, Store, admitted, amounts, changed, opening_bytes, progress, request, settled,
+    START, Store, admitted, amounts, changed, files, opening_bytes, progress, request, settled,
 };
 
 /// What a counter of the key of request `n` holds.
@@ -158,6 +159,7 @@ async fn a_crash_while_a_start_settles_loses_and_repeats_nothing() {
     let whole = fs::read(&path).unwrap();
     let opening = opening_bytes(&whole);
     for cut in (opening..whole.len()).step_by(11) {
+        store.forget_log();
         fs::write(&path, &whole[..cut]).unwrap();
         let (ledger, _) = store.open();
         store.crash(ledger);
@@ -182,18 +184,19 @@ async fn an_unfinished_segment_is_swept_away() {
 #[tokio::test]
 async fn retention_removes_the_oldest_and_keeps_the_sums() {
     let mut store = Store::new();
-    store.options.segment_bytes_max = 8 << 10;
-    store.options.bytes_max = 40 << 10;
+    store.options.segment_bytes_max = 256 << 10;
+    store.options.bytes_max = 1 << 20;
     let (ledger, _) = store.open();
     ledger.append(admitted(10_000)).await.unwrap();
-    for n in 0..300 {
+    for n in 0..1_500 {
         ledger.append(admitted(n)).await.unwrap();
         ledger.append_detached(settled(n, 20));
-        assert!(ledger.health().bytes <= 40 << 10);
+        assert!(ledger.health().bytes <= 1 << 20);
     }
     ledger.shutdown().await.unwrap();
-    let bytes: u64 = store.segments().iter().map(|p| fs::metadata(p).unwrap().len()).sum();
-    assert!((24 << 10..=40 << 10).contains(&bytes), "{bytes}");
+    let size = |path: &PathBuf| fs::metadata(path).unwrap().len();
+    let bytes: u64 = files(&store.directory.ledger()).iter().map(size).sum();
+    assert!((512 << 10..=1 << 20).contains(&bytes), "{bytes}");
     let verification = store.verify();
     assert_eq!(verification.findings, []);
     assert!(
@@ -201,8 +204,8 @@ async fn retention_removes_the_oldest_and_keeps_the_sums() {
         "{:?}",
         verification.notes
     );
-    assert_eq!((verification.admitted, verification.reserved), (Some(301), Some(30_100)));
-    assert_eq!((verification.settled, verification.refunded), (Some(9_000), Some(21_000)));
+    assert_eq!((verification.admitted, verification.reserved), (Some(1_501), Some(150_100)));
+    assert_eq!((verification.settled, verification.refunded), (Some(45_000), Some(105_000)));
     assert_eq!((verification.open, verification.open_requests), (Some(100), Some(1)));
     let (ledger, recovered) = store.open();
     assert_eq!(recovered.open[0].admitted.request_id, request(10_000));

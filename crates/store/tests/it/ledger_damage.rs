@@ -65,9 +65,11 @@ async fn a_cut_at_any_byte_tears_the_last_record_only() {
     let path = store.segments().pop().unwrap();
     let whole = fs::read(&path).unwrap();
     let starts = boundaries(&whole);
-    let opening = usize::from(whole[66]);
+    let opening = usize::from(whole[34]);
     let all = store.verify().records;
     for cut in 0..whole.len() {
+        // Nothing was signed yet: what is signed is safe on disk before.
+        store.forget_log();
         fs::write(&path, &whole[..cut]).unwrap();
         for verification in [store.verify(), store.verify_blind()] {
             let kept = starts.iter().filter(|start| **start <= cut).count();
@@ -108,6 +110,7 @@ async fn pages_that_were_never_written_are_a_torn_end() {
     let path = store.segments().pop().unwrap();
     let whole = fs::read(&path).unwrap();
     let last = boundaries(&whole)[boundaries(&whole).len() - 2];
+    store.forget_log();
     // The last record begins before a page and ends after it, and the page is zero.
     let torn = |zeros_from: usize| {
         let mut bytes = whole.clone();
@@ -118,7 +121,9 @@ async fn pages_that_were_never_written_are_a_torn_end() {
     assert_eq!(store.verify().findings, []);
     assert!(store.verify().notes[0].contains("torn"));
     // Zeros from the middle of a page on are somebody's work.
-    fs::write(&path, torn(last + 30)).unwrap();
+    let len = whole.len();
+    let middle = (len - 60..len - 4).find(|at| (at - 1) / 4_096 == (len - 1) / 4_096).unwrap();
+    fs::write(&path, torn(middle)).unwrap();
     assert_eq!(store.verify().findings.len(), 1);
 }
 
@@ -210,6 +215,7 @@ async fn missing_and_forked_segments_are_found() {
     // Another history of the same ledger, from the second segment on.
     let last = fs::read(&paths[2]).unwrap();
     fs::remove_file(&paths[2]).unwrap();
+    store.forget_log();
     let (ledger, _) = store.open();
     ledger.append(changed("b")).await.unwrap();
     ledger.append(changed("c")).await.unwrap();
@@ -218,7 +224,7 @@ async fn missing_and_forked_segments_are_found() {
     ledger.shutdown().await.unwrap();
     assert_eq!(store.verify().findings, []);
     fs::write(&paths[2], &last).unwrap();
-    expect(&store, "ledger.gap", &paths[2]);
+    expect(&store, "ledger.tree", &paths[2]);
 
     // The segment of another store.
     let other = two_segments().await;
@@ -235,7 +241,7 @@ fn expect(store: &Store, rule: &str, path: &Path) {
 }
 
 #[tokio::test]
-async fn a_newer_format_is_refused_not_called_damaged() {
+async fn another_version_is_refused_not_called_damaged() {
     let store = two_segments().await;
     let path = store.segments().pop().unwrap();
     let mut bytes = fs::read(&path).unwrap();
@@ -244,8 +250,22 @@ async fn a_newer_format_is_refused_not_called_damaged() {
     let crc = crc32c::crc32c(&bytes[..header]).to_le_bytes();
     bytes[header..header + 4].copy_from_slice(&crc);
     fs::write(&path, &bytes).unwrap();
-    let error = surgewall_store::ledger::read::verify(&store.directory.ledger(), None).unwrap_err();
-    assert!(error.to_string().contains("newer Surgewall"), "{error}");
-    let opened = Ledger::open(&store.directory, &store.vault, store.options.clone());
-    assert!(matches!(opened, Err(LedgerError::Newer { .. })));
+    let refused = |word: &str| {
+        let error = surgewall_scan::ledger::verify(&store.directory.ledger(), None).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+        let opened = Ledger::open(&store.directory, &store.vault, store.options.clone());
+        let error = opened.unwrap_err();
+        assert!(matches!(error, LedgerError::Version(_)), "{error}");
+        assert!(error.to_string().contains(word), "{error}");
+    };
+    refused("newer Surgewall");
+    // The header of a version from before the first release: a chain's value stood in it.
+    let mut old = [&bytes[..34], &[7; 32], &bytes[34..header]].concat();
+    let peaks =
+        32 * usize::try_from((super::ledger_store::first_of(&path) - 1).count_ones()).unwrap();
+    old.truncate(old.len() - peaks);
+    old[8] = 2;
+    old.extend_from_slice(&crc32c::crc32c(&old).to_le_bytes());
+    fs::write(&path, &old).unwrap();
+    refused("before its first release");
 }

@@ -1,7 +1,5 @@
 //! What the ledger tells of incidents.
 
-use std::fs;
-
 use surgewall_core::decision::{Record, Refused};
 use surgewall_core::id::PublicId;
 use surgewall_core::incident::{
@@ -170,21 +168,4 @@ async fn lists_and_stories_are_bounded() {
     let told = story(&store, "long").unwrap();
     assert_eq!((told.events.len(), told.capacity.len()), (INCIDENT_LINES_MAX, INCIDENT_LINES_MAX));
     assert_eq!(told.left_out, 2);
-}
-
-#[tokio::test]
-async fn a_segment_of_the_first_version_is_read() {
-    let store = Store::new();
-    write(&store, vec![admitted(1), settled(1, 5)]).await;
-    let path = &store.segments()[0];
-    let mut bytes = fs::read(path).unwrap();
-    assert_eq!(bytes[8..10], [2, 0]);
-    bytes[8] = 1;
-    let header = 72 + usize::from(u16::from_le_bytes([bytes[70], bytes[71]]));
-    let crc = crc32c::crc32c(&bytes[..header]).to_le_bytes();
-    bytes[header..header + 4].copy_from_slice(&crc);
-    fs::write(path, &bytes).unwrap();
-    write(&store, vec![recorded("a", 0, Step::Opened)]).await;
-    assert_eq!(store.verify().findings, []);
-    assert_eq!((list(&store).len(), store.settlements().len()), (1, 1));
 }

@@ -1,7 +1,7 @@
 //! What the ledger's tests share: a store with a ledger, records, and a crash.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use surgewall_core::clock::{Clock, ManualClock, Timestamp};
 use surgewall_core::config::schema::Durability;
@@ -11,8 +11,9 @@ use surgewall_core::id::{AccountId, GroupId, KeyId, RequestId};
 use surgewall_core::principal::{Class, DelegatedUser, Network};
 use surgewall_core::quota::{Amounts, Charge, Meter, Subject};
 use surgewall_core::usage::{Source, Usage};
+use surgewall_scan::ledger::{Verification, verify};
 use surgewall_store::datadir::DataDir;
-use surgewall_store::ledger::read::{Verification, export, verify};
+use surgewall_store::ledger::read::export;
 use surgewall_store::ledger::{Ledger, LedgerOptions, Recovered};
 use surgewall_store::vault::Vault;
 use tempfile::TempDir;
@@ -55,29 +56,60 @@ impl Store {
     /// The door dies now: what is in the files (as the kernel holds them) is
     /// what the next start finds, whatever this process still writes.
     pub(crate) fn crash(&self, ledger: Ledger) {
-        let kept: Vec<_> =
-            self.segments().iter().map(|p| (p.clone(), fs::read(p).unwrap())).collect();
+        let kept = self.snapshot();
         drop(ledger);
-        for path in self.segments() {
-            fs::remove_file(path).unwrap();
-        }
+        fs::remove_dir_all(self.directory.ledger()).unwrap();
         for (path, bytes) in kept {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         }
     }
 
-    /// The last segment loses its end: of what follows its opening, `kept` of 256 parts stay.
+    /// All files of the ledger, as they are at one moment between two checkpoints.
+    fn snapshot(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        loop {
+            let checkpoint = fs::read(self.checkpoint()).ok();
+            let mut files = files(&self.directory.ledger());
+            files.retain(|path| path.extension().is_none_or(|end| end != "new"));
+            let kept: Vec<_> = files.into_iter().map(|p| (p.clone(), fs::read(p))).collect();
+            let whole = kept.iter().all(|(_, read)| read.is_ok());
+            if whole && fs::read(self.checkpoint()).ok() == checkpoint {
+                return kept.into_iter().map(|(path, read)| (path, read.unwrap())).collect();
+            }
+        }
+    }
+
+    /// The last segment loses its end: of what follows its opening and was not
+    /// signed yet, `kept` of 256 parts stay.
     pub(crate) fn cut(&self, kept: u8) {
         let path = self.segments().pop().unwrap();
         let bytes = fs::read(&path).unwrap();
-        let opening = opening_bytes(&bytes);
-        let stays = opening + (bytes.len() - opening) * usize::from(kept) / 256;
+        let safe = (self.signed() + 1).saturating_sub(first_of(&path));
+        let safe = boundaries(&bytes)[usize::try_from(safe).unwrap()].max(opening_bytes(&bytes));
+        let stays = safe + (bytes.len() - safe) * usize::from(kept) / 256;
         fs::write(path, &bytes[..stays]).unwrap();
+    }
+
+    /// The checkpoint's file.
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        self.directory.ledger().join("log/checkpoint")
+    }
+
+    /// The log was never written.
+    pub(crate) fn forget_log(&self) {
+        fs::remove_dir_all(self.directory.ledger().join("log")).ok();
+    }
+
+    /// How many records the checkpoint covers.
+    pub(crate) fn signed(&self) -> u64 {
+        let note = fs::read_to_string(self.checkpoint()).unwrap_or_default();
+        note.lines().nth(1).map_or(0, |size| size.parse().unwrap())
     }
 
     pub(crate) fn segments(&self) -> Vec<PathBuf> {
         let mut paths: Vec<_> =
             fs::read_dir(self.directory.ledger()).unwrap().map(|e| e.unwrap().path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|end| end == "seg"));
         paths.sort();
         paths
     }
@@ -108,9 +140,33 @@ impl Store {
     }
 }
 
+/// All files below a directory.
+pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(files(&entry.path())),
+            _ => found.push(entry.path()),
+        }
+    }
+    found
+}
+
+/// The number of the first record in the segment at `path`.
+pub(crate) fn first_of(path: &Path) -> u64 {
+    path.file_stem().unwrap().to_str().unwrap().parse().unwrap()
+}
+
+/// The length of a segment's header.
+pub(crate) fn header_bytes(segment: &[u8]) -> usize {
+    let wrapped = usize::from(u16::from_le_bytes([segment[38], segment[39]]));
+    let first = u64::from_le_bytes(*segment[26..].first_chunk().unwrap());
+    40 + wrapped + 32 * usize::try_from((first - 1).count_ones()).unwrap() + 4
+}
+
 /// Where the records of a segment begin, and its end.
 pub(crate) fn boundaries(segment: &[u8]) -> Vec<usize> {
-    let mut at = 72 + usize::from(u16::from_le_bytes([segment[70], segment[71]])) + 4;
+    let mut at = header_bytes(segment);
     let mut starts = vec![at];
     while at < segment.len() {
         let Some(length) = segment[at..].first_chunk::<4>() else { break };
@@ -122,7 +178,7 @@ pub(crate) fn boundaries(segment: &[u8]) -> Vec<usize> {
 
 /// The length of a segment's header and opening records.
 pub(crate) fn opening_bytes(segment: &[u8]) -> usize {
-    boundaries(segment)[usize::from(segment[66])]
+    boundaries(segment)[usize::from(segment[34])]
 }
 
 /// A directory in memory where there is one: these tests sync thousands of times.

@@ -40,6 +40,8 @@ mod ledger_dataflow;
 #[cfg(test)]
 mod ledger_incidents;
 #[cfg(test)]
+mod ledger_log;
+#[cfg(test)]
 mod ledger_schedules;
 #[cfg(test)]
 mod ledger_store;

@@ -1,13 +1,15 @@
 //! `surgewall admin`.
 
 pub(crate) mod finding;
+mod ledger;
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand};
 use ipnet::IpNet;
 use surgewall_core::principal::{Class, Scopes};
 
+pub(crate) use self::ledger::Ledger;
 use super::Shape;
 
 /// `admin`.
@@ -124,24 +126,6 @@ pub(crate) struct Erase {
     /// How to print the receipt
     #[arg(long, value_enum, default_value_t = Shape::Text, value_name = "FORMAT")]
     pub(crate) format: Shape,
-}
-
-/// `admin ledger`.
-#[derive(Subcommand, Debug)]
-pub(crate) enum Ledger {
-    /// Print every record, oldest first; works beside a running door
-    Export {
-        /// One JSON object a line
-        #[arg(long, value_enum, default_value_t = Lines::Jsonl, value_name = "FORMAT")]
-        format: Lines,
-    },
-}
-
-/// How records are printed.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lines {
-    /// One JSON object a line
-    Jsonl,
 }
 
 /// One thing, by name.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
+use surgewall_scan::ledger::NoteKey;
 
 /// `check`.
 #[derive(clap::Args, Debug)]
@@ -15,6 +16,8 @@ Examples:
   surgewall check exposure
   surgewall check exposure 10.0.0.5 redis://db.example.org:6379
   surgewall check ledger /backup/surgewall-data --format json
+  surgewall check ledger --against kept-checkpoint
+  surgewall check ledger --proof proof.json --key surgewall/...
 
 Exit status: 0 clean, 1 findings, 2 could not tell or bad usage.")]
 pub(crate) struct Check {
@@ -47,10 +50,23 @@ be told.")]
         targets: Vec<String>,
     },
     /// Verify the ledger: only reads, and works beside a running door and on a copy
-    Ledger {
-        /// A data directory, or a copy of one [default: --data-dir]
-        dir: Option<PathBuf>,
-    },
+    Ledger(Ledger),
+}
+
+/// `check ledger`.
+#[derive(clap::Args, Debug, Default)]
+pub(crate) struct Ledger {
+    /// A data directory, or a copy of one [default: --data-dir]
+    pub(crate) dir: Option<PathBuf>,
+    /// A checkpoint that was kept elsewhere: the ledger must continue it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Option<PathBuf>,
+    /// A proof to check instead of a ledger; one of consistency needs --against too
+    #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+    pub(crate) proof: Option<PathBuf>,
+    /// The key that signed, as `check ledger` prints it, or as 32 bytes in base64 [default: from the master key]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<NoteKey>,
 }
 
 /// How findings are printed.

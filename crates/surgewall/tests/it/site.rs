@@ -49,8 +49,9 @@ impl Site {
 
     /// The only file in the folder `name`.
     pub(crate) fn only_file(&self, name: &str) -> PathBuf {
-        let mut files = fs::read_dir(self.path(name)).expect("the folder is there");
-        files.next().expect("it holds a file").expect("which can be listed").path()
+        let files = fs::read_dir(self.path(name)).expect("the folder is there");
+        let mut files = files.map(|file| file.expect("it can be listed").path());
+        files.find(|path| path.is_file()).expect("it holds a file")
     }
 
     /// The master key of the only store here.

@@ -131,7 +131,7 @@ pub struct DataFlow {
 /// hears how far it is.
 ///
 /// # Errors
-/// A file cannot be read, or a newer Surgewall wrote it.
+/// A file cannot be read, or another Surgewall wrote it.
 pub fn dataflow(
     directory: &Path,
     vault: &Vault,
@@ -146,15 +146,12 @@ pub fn dataflow(
         flows: BTreeMap::new(),
         told: DataFlow::default(),
     };
-    let mut visit = |event: Event| {
-        match event {
-            Event::Segment { fresh: true } => reader.open.clear(),
-            Event::Segment { fresh: false } => {}
-            Event::Record { sequence, record } => reader.record(sequence, record),
-        }
-        Ok(())
+    let mut visit = |event: Event| match event {
+        Event::Segment { fresh: true } => reader.open.clear(),
+        Event::Segment { fresh: false } => {}
+        Event::Record { sequence, record } => reader.record(sequence, record),
     };
-    let walked = walk_watched(directory, Some(vault), &mut visit, watch)?;
+    let walked = walk_watched(directory, vault, &mut visit, watch)?;
     let mut told = reader.told;
     told.flows = reader.flows.into_values().collect();
     let still_open = reader.open.into_values().map(|open| open.decision);

@@ -13,7 +13,7 @@ use crate::vault::Vault;
 /// first. Where a segment is damaged its rest is left out and the findings say so.
 ///
 /// # Errors
-/// A file cannot be read, or a newer Surgewall wrote it.
+/// A file cannot be read, or another Surgewall wrote it.
 pub fn export(
     directory: &Path,
     vault: &Vault,
@@ -33,10 +33,9 @@ pub fn export_watched(
     watch: &mut dyn FnMut(Reading),
 ) -> Result<Vec<Finding>, ReadError> {
     let mut visit = |event: Event| {
-        if let Event::Record { sequence, record, .. } = event {
+        if let Event::Record { sequence, record } = event {
             each(sequence, record);
         }
-        Ok(())
     };
-    walk_watched(directory, Some(vault), &mut visit, watch).map(|walked| walked.findings)
+    walk_watched(directory, vault, &mut visit, watch).map(|walked| walked.findings)
 }

@@ -72,7 +72,7 @@ pub struct Story {
 /// The incidents in `directory`, oldest first, and what is wrong with the ledger.
 ///
 /// # Errors
-/// A file cannot be read, or a newer Surgewall wrote it.
+/// A file cannot be read, or another Surgewall wrote it.
 pub fn incidents(
     directory: &Path,
     vault: &Vault,
@@ -130,7 +130,7 @@ fn is_start(action: &str) -> bool {
 /// wrong with the ledger.
 ///
 /// # Errors
-/// A file cannot be read, or a newer Surgewall wrote it.
+/// A file cannot be read, or another Surgewall wrote it.
 pub fn incident(
     directory: &Path,
     vault: &Vault,
@@ -234,7 +234,6 @@ fn read(
         if let Event::Record { record, .. } = event {
             each(record);
         }
-        Ok(())
     };
-    walk(directory, Some(vault), &mut visit).map(|walked| walked.findings)
+    walk(directory, vault, &mut visit)
 }

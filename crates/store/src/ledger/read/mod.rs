@@ -1,17 +1,16 @@
 //! Reading the ledger: without a lock, beside a running door, on a copy.
 //!
-//! Nothing here is shared with the writer but the form and the seal, so that
-//! one mistake does not hide another.
+//! Whether the ledger is what was written is not said here: that is for the
+//! verifier of `surgewall check ledger`, which shares no code with the writer.
 
 mod dataflow;
 mod export;
 mod incidents;
+mod prove;
 pub(super) mod scan;
 mod shown;
-mod tally;
 mod torn;
 mod usage;
-mod verify;
 pub(super) mod walk;
 
 use std::io;
@@ -22,22 +21,22 @@ pub use export::{export, export_watched};
 pub use incidents::{
     INCIDENT_LINES_MAX, INCIDENTS_MAX, Incident, Standing, Story, incident, incidents,
 };
+pub use prove::{
+    CONSISTENCY_FORMAT, Consistency, INCLUSION_FORMAT, Inclusion, PROVEN_RECORDS_MAX, ProofError,
+    Proven, Which, consistency, prove,
+};
 pub use shown::{Names, shown};
 pub use usage::{USAGE_ROWS_MAX, UsageBy, UsageReport, UsageRow, UsageSubject, usage};
-pub use verify::{Verification, verify, verify_watched};
 pub use walk::Reading;
+
+use super::OtherVersion;
 
 /// Why nothing can be said about a ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// A later Surgewall wrote a segment.
-    #[error("{path} was written by a newer Surgewall (format {version}); run the newer one")]
-    Newer {
-        /// The segment.
-        path: PathBuf,
-        /// Its version.
-        version: u16,
-    },
+    /// Another Surgewall wrote a segment.
+    #[error(transparent)]
+    Version(#[from] OtherVersion),
     /// The file system said no.
     #[error("{path}: {source}")]
     Io {

@@ -11,9 +11,10 @@ use surgewall_core::limits::LEDGER_RECORD_BYTES_MAX;
 
 use super::torn;
 use crate::ledger::format::{
-    HEADER_FIXED_BYTES, Hash, Kind, LedgerId, MAGIC, PREFIX_BYTES, RECORD_HEAD_BYTES,
-    RECORD_VERSION, SEGMENT_VERSION, TAG_BYTES, WRAPPED_BYTES_MAX, low_half,
+    HEADER_FIXED_BYTES, Hash, Kind, LedgerId, MAGIC, OLD_HEADER_FIXED_BYTES, PREFIX_BYTES,
+    RECORD_HEAD_BYTES, RECORD_VERSION, SEGMENT_VERSION, TAG_BYTES, WRAPPED_BYTES_MAX, low_half,
 };
+use crate::ledger::tree::{Tree, peak_count};
 
 /// The shortest record after its prefix, in bytes.
 pub(super) const LENGTH_MIN: usize = RECORD_HEAD_BYTES - PREFIX_BYTES + TAG_BYTES;
@@ -28,8 +29,8 @@ pub(crate) struct Header {
     pub(crate) ledger: LedgerId,
     /// The first record's sequence.
     pub(crate) first: u64,
-    /// The chain's value before it.
-    pub(crate) before: Hash,
+    /// The tree of all records before it.
+    pub(crate) before: Tree,
     /// How many records open the segment.
     pub(crate) opening: u32,
     /// The data key, wrapped by the master key.
@@ -51,7 +52,7 @@ pub(crate) struct Damage {
 
 /// How a segment ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum End {
+pub(crate) enum Stop {
     /// After a whole record.
     Clean,
     /// In the middle of its last record, as a crash leaves it.
@@ -69,8 +70,10 @@ pub(crate) struct Raw {
     pub(crate) offset: u64,
     /// Its kind.
     pub(crate) kind: Kind,
-    /// The chain's value before it.
-    pub(crate) before: Hash,
+    /// Its leaf.
+    pub(crate) leaf: Hash,
+    /// What was hashed with the sealed body.
+    pub(crate) salt: [u8; 16],
     /// The sealed body.
     pub(crate) sealed: Vec<u8>,
 }
@@ -83,7 +86,6 @@ pub(crate) struct Scanner {
     offset: u64,
     header: Header,
     next: u64,
-    head: Hash,
 }
 
 impl Scanner {
@@ -97,9 +99,10 @@ impl Scanner {
             Ok(header) => header,
             Err(error) => return Ok(Err(error)),
         };
-        let offset = (HEADER_FIXED_BYTES + header.wrapped.len() + 4) as u64;
-        let (next, head) = (header.first, header.before);
-        Ok(Ok(Self { reader, len, offset, header, next, head }))
+        let peaks = header.before.peaks().as_flattened().len();
+        let offset = (HEADER_FIXED_BYTES + header.wrapped.len() + peaks + 4) as u64;
+        let next = header.first;
+        Ok(Ok(Self { reader, len, offset, header, next }))
     }
 
     /// The header.
@@ -112,22 +115,17 @@ impl Scanner {
         self.next
     }
 
-    /// The chain's value after the last record.
-    pub(crate) fn head(&self) -> Hash {
-        self.head
-    }
-
     /// The end of the last whole record, in bytes.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
     /// The next record, or how the segment ends. `buffer` lends its memory.
-    pub(crate) fn next(&mut self, mut buffer: Vec<u8>) -> io::Result<Result<Raw, End>> {
+    pub(crate) fn next(&mut self, mut buffer: Vec<u8>) -> io::Result<Result<Raw, Stop>> {
         let opening = self.next - self.header.first < u64::from(self.header.opening);
         let raw = match self.read_record(&mut buffer)? {
             Ok(raw) => raw,
-            Err(End::Clean | End::Torn) if opening => {
+            Err(Stop::Clean | Stop::Torn) if opening => {
                 let what = "the segment's opening is cut off, which no crash does";
                 return Ok(Err(self.damage("ledger.opening", what)));
             }
@@ -140,23 +138,22 @@ impl Scanner {
                 self.damage("ledger.opening", "a record of this kind may not stand here")
             ));
         }
-        let before = self.head;
         let (sequence, offset) = (self.next, self.offset);
         self.offset += (PREFIX_BYTES + buffer.len()) as u64;
-        self.head = sha256(&[&before, &leaf]);
         self.next += 1;
+        let salt = array_at(&buffer, RECORD_HEAD_BYTES - PREFIX_BYTES - 16);
         buffer.drain(..RECORD_HEAD_BYTES - PREFIX_BYTES);
-        Ok(Ok(Raw { sequence, offset, kind, before, sealed: buffer }))
+        Ok(Ok(Raw { sequence, offset, kind, leaf, salt, sealed: buffer }))
     }
 
     /// Reads all after the prefix into `buffer` and checks it.
-    fn read_record(&mut self, buffer: &mut Vec<u8>) -> io::Result<Result<(Kind, Hash), End>> {
+    fn read_record(&mut self, buffer: &mut Vec<u8>) -> io::Result<Result<(Kind, Hash), Stop>> {
         if self.offset >= self.len {
-            return Ok(Err(End::Clean));
+            return Ok(Err(Stop::Clean));
         }
         let mut prefix = [0; PREFIX_BYTES];
         if !self.fill(&mut prefix, 0)? {
-            return Ok(Err(End::Torn));
+            return Ok(Err(Stop::Torn));
         }
         let [a, b, c, d, stored @ ..] = prefix;
         let length = u32::from_le_bytes([a, b, c, d]);
@@ -198,16 +195,16 @@ impl Scanner {
     }
 
     /// Tells a torn last record from damage.
-    fn bad(&self, length: Option<usize>, what: &str) -> io::Result<End> {
+    fn bad(&self, length: Option<usize>, what: &str) -> io::Result<Stop> {
         if torn::is_torn(self.reader.get_ref(), self.offset, self.next, length)? {
-            Ok(End::Torn)
+            Ok(Stop::Torn)
         } else {
             Ok(self.damage("ledger.record", what))
         }
     }
 
-    fn damage(&self, rule: &'static str, what: &str) -> End {
-        End::Damaged(Damage {
+    fn damage(&self, rule: &'static str, what: &str) -> Stop {
+        Stop::Damaged(Damage {
             rule,
             sequence: self.next,
             offset: self.offset,
@@ -221,6 +218,8 @@ impl Scanner {
 pub(crate) enum HeaderError {
     /// A newer Surgewall wrote the segment.
     Newer(u16),
+    /// A Surgewall from before the first release did.
+    Older(u16),
     /// It is damaged.
     Damaged(Damage),
 }
@@ -242,32 +241,45 @@ fn read_header(reader: &mut impl Read, named: u64) -> io::Result<Result<Header, 
     if magic != MAGIC {
         return Ok(Err(damaged("the file is no ledger segment")));
     }
-    let wrapped = usize::from(u16_at(&bytes, HEADER_FIXED_BYTES - 2));
+    if is_older(version) {
+        let more = (OLD_HEADER_FIXED_BYTES - HEADER_FIXED_BYTES) as u64;
+        reader.by_ref().take(more).read_to_end(&mut bytes)?;
+    }
+    let fixed = bytes.len();
+    let wrapped = usize::from(u16_at(&bytes, fixed - 2));
+    let before = named.wrapping_sub(1);
+    let peaks = if is_older(version) { 0 } else { peak_count(before) };
     if wrapped <= WRAPPED_BYTES_MAX {
-        reader.by_ref().take(wrapped as u64 + 4).read_to_end(&mut bytes)?;
+        let rest = wrapped + peaks * 32 + 4;
+        reader.by_ref().take(rest as u64).read_to_end(&mut bytes)?;
     }
     let sound = bytes.split_last_chunk::<4>().is_some_and(|(rest, crc)| {
-        rest.len() == HEADER_FIXED_BYTES + wrapped && crc32c::crc32c(rest).to_le_bytes() == *crc
+        rest.len() == fixed + wrapped + peaks * 32 && crc32c::crc32c(rest).to_le_bytes() == *crc
     });
     if !sound {
         return Ok(Err(damaged("the header's checksum does not fit")));
     }
-    if version > SEGMENT_VERSION {
-        return Ok(Err(HeaderError::Newer(version)));
+    match version {
+        SEGMENT_VERSION => {}
+        older if is_older(older) => return Ok(Err(HeaderError::Older(older))),
+        newer => return Ok(Err(HeaderError::Newer(newer))),
     }
-    let mut header = Header {
-        ledger: [0; 16],
-        first: u64_at(&bytes, 26),
-        before: [0; 32],
-        opening: u32_at(&bytes, 66),
-        wrapped: bytes[HEADER_FIXED_BYTES..HEADER_FIXED_BYTES + wrapped].to_vec(),
+    let (wrapped, peaks) = bytes[fixed..bytes.len() - 4].split_at(wrapped);
+    let peaks = peaks.as_chunks::<32>().0.to_vec();
+    let (Some(tree), first) = (Tree::of(before, peaks), u64_at(&bytes, 26)) else {
+        return Ok(Err(damaged("the header's tree does not fit")));
     };
-    header.ledger.copy_from_slice(&bytes[10..26]);
-    header.before.copy_from_slice(&bytes[34..66]);
-    if header.first != named {
+    if first != named || first == 0 {
         return Ok(Err(damaged("the file's name is not the header's first sequence")));
     }
-    Ok(Ok(header))
+    let opening = u32_at(&bytes, 34);
+    let ledger = array_at(&bytes, 10);
+    Ok(Ok(Header { ledger, first, before: tree, opening, wrapped: wrapped.to_vec() }))
+}
+
+/// Whether a segment of this version has a hash chain and no tree.
+const fn is_older(version: u16) -> bool {
+    version < SEGMENT_VERSION
 }
 
 fn parse_start(bytes: &[u8]) -> Option<(&[u8; 8], u16)> {

@@ -80,7 +80,7 @@ pub struct UsageReport {
 /// back as the ledger is kept.
 ///
 /// # Errors
-/// A file cannot be read, or a newer Surgewall wrote it.
+/// A file cannot be read, or another Surgewall wrote it.
 pub fn usage(
     directory: &Path,
     vault: &Vault,
@@ -89,15 +89,12 @@ pub fn usage(
     until: Option<Timestamp>,
 ) -> Result<UsageReport, ReadError> {
     let mut report = Report { by, since, until, open: HashMap::new(), rows: BTreeMap::new() };
-    let mut visit = |event: Event| {
-        match event {
-            Event::Segment { fresh: true } => report.open.clear(),
-            Event::Segment { fresh: false } => {}
-            Event::Record { record, .. } => report.record(record),
-        }
-        Ok(())
+    let mut visit = |event: Event| match event {
+        Event::Segment { fresh: true } => report.open.clear(),
+        Event::Segment { fresh: false } => {}
+        Event::Record { record, .. } => report.record(record),
     };
-    let findings = walk(directory, Some(vault), &mut visit)?.findings;
+    let findings = walk(directory, vault, &mut visit)?;
     Ok(UsageReport { rows: report.rows.into_values().collect(), findings })
 }
 

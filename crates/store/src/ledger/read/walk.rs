@@ -8,8 +8,9 @@ use surgewall_core::decision::Record;
 use surgewall_core::finding::{Finding, Severity};
 
 use super::ReadError;
-use super::scan::{Damage, End, HeaderError, Raw, Scanner};
-use crate::ledger::format::{Hash, LedgerId, parse_segment_name};
+use super::scan::{Damage, HeaderError, Raw, Scanner, Stop};
+use crate::ledger::OtherVersion;
+use crate::ledger::format::{LedgerId, parse_segment_name};
 use crate::ledger::seal::{BodyKey, Place, key_purpose};
 use crate::vault::Vault;
 
@@ -34,12 +35,9 @@ pub(super) enum Event {
 }
 
 /// What a walk concluded.
+#[derive(Default)]
 pub(super) struct Walked {
-    /// Whole records.
-    pub(super) records: u64,
-    /// The chain's value after the last one.
-    pub(super) head: Hash,
-    /// Worth knowing.
+    /// Worth knowing: how far back the ledger goes, a torn end.
     pub(super) notes: Vec<String>,
     /// Damage.
     pub(super) findings: Vec<Finding>,
@@ -50,7 +48,6 @@ pub(super) struct Walked {
 struct Expected {
     ledger: LedgerId,
     next: u64,
-    head: Hash,
     /// Where the segment before ends, in bytes.
     offset: u64,
 }
@@ -77,33 +74,38 @@ pub struct Reading {
     pub total_bytes: u64,
 }
 
-/// Reads every segment in `directory`; with a vault each record is opened and
-/// given to `visit`, which may find fault with it.
+/// Reads every segment in `directory`; each record is opened and given to `visit`.
+/// What is damaged is left out, and the findings say so; whether the records are
+/// those that were written is for `surgewall check ledger` to say.
 pub(super) fn walk(
     directory: &Path,
-    vault: Option<&Vault>,
-    visit: &mut dyn FnMut(Event) -> Result<(), String>,
-) -> Result<Walked, ReadError> {
-    walk_watched(directory, vault, visit, &mut |_| {})
+    vault: &Vault,
+    visit: &mut dyn FnMut(Event),
+) -> Result<Vec<Finding>, ReadError> {
+    walk_watched(directory, vault, visit, &mut |_| {}).map(|walked| walked.findings)
 }
 
 /// As [`walk`]; `watch` hears after each record how far it is.
 pub(super) fn walk_watched(
     directory: &Path,
-    vault: Option<&Vault>,
-    visit: &mut dyn FnMut(Event) -> Result<(), String>,
+    vault: &Vault,
+    visit: &mut dyn FnMut(Event),
     watch: &mut dyn FnMut(Reading),
 ) -> Result<Walked, ReadError> {
     let listed = segments(directory).map_err(|source| ReadError::io(directory, source))?;
     let bytes = listed.iter().filter_map(|(_, path)| fs::metadata(path).ok());
     let reading = Reading { read_bytes: 0, total_bytes: bytes.map(|file| file.len()).sum() };
-    let walked = Walked { records: 0, head: [0; 32], notes: Vec::new(), findings: Vec::new() };
-    let (expected, previous) = (None, None);
+    let (expected, previous, walked) = (None, None, Walked::default());
     let mut walk = Walk { vault, visit, watch, reading, walked, expected, previous, begun: false };
     for (first, path) in listed {
         match Scanner::open(&path, first) {
             Ok(Ok(scanner)) => walk.segment(scanner, path)?,
-            Ok(Err(HeaderError::Newer(version))) => return Err(ReadError::Newer { path, version }),
+            Ok(Err(HeaderError::Newer(version))) => {
+                return Err(OtherVersion::Newer { path, version }.into());
+            }
+            Ok(Err(HeaderError::Older(version))) => {
+                return Err(OtherVersion::Older { path, version }.into());
+            }
             Ok(Err(HeaderError::Damaged(damage))) => walk.lost(&path, &damage),
             // Retention removed it since it was listed: it goes from the oldest on.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !walk.begun => {}
@@ -114,8 +116,8 @@ pub(super) fn walk_watched(
 }
 
 struct Walk<'a> {
-    vault: Option<&'a Vault>,
-    visit: &'a mut dyn FnMut(Event) -> Result<(), String>,
+    vault: &'a Vault,
+    visit: &'a mut dyn FnMut(Event),
     watch: &'a mut dyn FnMut(Reading),
     reading: Reading,
     walked: Walked,
@@ -129,24 +131,19 @@ impl Walk<'_> {
         self.check_continuity(&scanner, &path);
         let fresh = self.expected.is_none();
         self.begun = true;
-        self.visit(
-            Event::Segment { fresh },
-            &path,
-            &place_of(&scanner, "ledger.sums", String::new()),
-        );
+        (self.visit)(Event::Segment { fresh });
         let key = self.data_key(&scanner, &path);
-        let end = self.records(&mut scanner, key.as_ref(), &path)?;
-        self.walked.head = scanner.head();
+        let stop = self.records(&mut scanner, key.as_ref(), &path)?;
         let ledger = scanner.header().ledger;
-        let (next, head, offset) = (scanner.next_sequence(), scanner.head(), scanner.offset());
-        self.expected = Some(Expected { ledger, next, head, offset });
-        match end {
-            End::Clean => {}
-            End::Torn => self.walked.notes.push(format!(
+        let (next, offset) = (scanner.next_sequence(), scanner.offset());
+        self.expected = Some(Expected { ledger, next, offset });
+        match stop {
+            Stop::Clean => {}
+            Stop::Torn => self.walked.notes.push(format!(
                 "{}: record {next} at byte {offset} is torn, as a crash in mid-write leaves it; nothing was acknowledged of it",
                 path.display()
             )),
-            End::Damaged(damage) => self.lost(&path, &damage),
+            Stop::Damaged(damage) => self.lost(&path, &damage),
         }
         self.previous = Some(path);
         Ok(())
@@ -158,7 +155,7 @@ impl Walk<'_> {
         scanner: &mut Scanner,
         key: Option<&BodyKey>,
         path: &Path,
-    ) -> Result<End, ReadError> {
+    ) -> Result<Stop, ReadError> {
         let ledger = scanner.header().ledger;
         let mut buffer = Vec::new();
         loop {
@@ -171,11 +168,10 @@ impl Walk<'_> {
                 Err(end) => return Ok(end),
             };
             if let Some(key) = key
-                && let Err(damage) = self.visit_record(key, &ledger, &mut raw, path)
+                && let Err(damage) = self.visit_record(key, &ledger, &mut raw)
             {
-                return Ok(End::Damaged(damage));
+                return Ok(Stop::Damaged(damage));
             }
-            self.walked.records += 1;
             buffer = raw.sealed;
         }
     }
@@ -185,29 +181,23 @@ impl Walk<'_> {
         key: &BodyKey,
         ledger: &LedgerId,
         raw: &mut Raw,
-        path: &Path,
     ) -> Result<(), Damage> {
         let (sequence, offset) = (raw.sequence, raw.offset);
-        let damage = |rule, what| Damage { rule, sequence, offset, what };
-        let record = open_record(key, ledger, raw).map_err(|(rule, what)| damage(rule, what))?;
-        let place = damage("ledger.sums", String::new());
-        self.visit(Event::Record { sequence, record }, path, &place);
+        let record = open_record(key, ledger, raw).map_err(|(rule, what)| Damage {
+            rule,
+            sequence,
+            offset,
+            what,
+        })?;
+        (self.visit)(Event::Record { sequence, record });
         Ok(())
     }
 
-    /// A broken law is reported and reading goes on: the file itself is sound.
-    fn visit(&mut self, event: Event, path: &Path, place: &Damage) {
-        if let Err(what) = (self.visit)(event) {
-            self.report(path, &Damage { what, ..place.clone() });
-        }
-    }
-
-    /// The segment's data key, if the master key is here and it opens.
+    /// The segment's data key, if it opens.
     fn data_key(&mut self, scanner: &Scanner, path: &Path) -> Option<BodyKey> {
-        let vault = self.vault?;
         let header = scanner.header();
         let purpose = key_purpose(&header.ledger, header.first);
-        let key = vault.unwrap_key(&purpose, &header.wrapped).ok();
+        let key = self.vault.unwrap_key(&purpose, &header.wrapped).ok();
         if key.is_none() {
             let what = "the segment's data key does not open: the header was changed, or it is another store's".to_owned();
             let damage = Damage { rule: "ledger.header", sequence: header.first, offset: 0, what };
@@ -219,16 +209,6 @@ impl Walk<'_> {
     fn check_continuity(&mut self, scanner: &Scanner, path: &Path) {
         let header = scanner.header();
         let Some(expected) = self.expected else {
-            if !self.begun && header.first == 1 && header.before != [0; 32] {
-                self.report(
-                    path,
-                    &place_of(
-                        scanner,
-                        "ledger.chain",
-                        "the first record of all continues something".to_owned(),
-                    ),
-                );
-            }
             if !self.begun && header.first > 1 {
                 self.walked.notes.push(format!(
                     "the ledger begins at record {}: earlier segments are gone, as retention removes them",
@@ -250,9 +230,6 @@ impl Walk<'_> {
                 expected.next - 1
             );
             place_of(scanner, "ledger.fork", what)
-        } else if header.before != expected.head {
-            let what = "it does not continue the chain of the segment before".to_owned();
-            place_of(scanner, "ledger.chain", what)
         } else {
             return;
         };
@@ -280,8 +257,7 @@ pub(crate) fn open_record(
     ledger: &LedgerId,
     raw: &mut Raw,
 ) -> Result<Record, (&'static str, String)> {
-    let place =
-        Place { ledger: *ledger, sequence: raw.sequence, kind: raw.kind, before: raw.before };
+    let place = Place { ledger: *ledger, sequence: raw.sequence, kind: raw.kind };
     let Some(body) = key.open(&place, &mut raw.sealed) else {
         return Err((
             "ledger.seal",

@@ -3,31 +3,39 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use surgewall_core::files::read_text;
+use surgewall_core::finding::{Finding, Severity};
+use surgewall_scan::ledger::{
+    Means, NoteKey, PROOF_BYTES_MAX, ProofFault, Shown, Verification, check_proof, verify_with,
+};
 use surgewall_store::datadir::DataDir;
-use surgewall_store::ledger::read::{Verification, verify_watched};
 use surgewall_store::vault::Vault;
 
 use super::print;
-use crate::cli::check::Format;
+use crate::cli::check::{Format, Ledger};
 use crate::fault::{Fault, Verdict};
 use crate::place::{Place, vault};
 use crate::show::progress::Progress;
 
-/// Verifies the ledger in `dir`, or in the data directory.
+/// Verifies the ledger that is named, or that of the data directory; or a proof.
 ///
 /// # Errors
 /// Nothing can be said.
-pub(super) fn check(place: &Place, dir: Option<&Path>, format: Format) -> Result<Verdict, Fault> {
-    let verification = read(place, dir)?;
+pub(super) fn check(place: &Place, asked: &Ledger, format: Format) -> Result<Verdict, Fault> {
+    if let Some(file) = &asked.proof {
+        return proof(place, asked, file, format);
+    }
+    let verification = read(place, asked)?;
     print(format, &text(&verification), &verification, &verification.findings)
 }
 
-/// What a reader makes of the ledger; without the master key only its chain.
+/// What a reader makes of the ledger; without the master key only its tree.
 ///
 /// # Errors
 /// A file cannot be read.
-pub(super) fn read(place: &Place, dir: Option<&Path>) -> Result<Verification, Fault> {
+pub(super) fn read(place: &Place, asked: &Ledger) -> Result<Verification, Fault> {
     let Place { data_dir, .. } = place;
+    let dir = asked.dir.as_deref();
     let root = dir.unwrap_or(data_dir);
     let (ledger, vault, note) = if root.join("store").exists() || dir.is_none() {
         let data = DataDir::open(root)?;
@@ -38,16 +46,19 @@ pub(super) fn read(place: &Place, dir: Option<&Path>) -> Result<Verification, Fa
     };
     let mut progress = Progress::new("checking the ledger", true);
     let mut watch = |reading| progress.step(reading);
-    let mut verification = if ledger.exists() {
-        verify_watched(&ledger, vault.as_ref(), &mut watch)?
+    let (key, against) = (asked.key.as_ref(), asked.against.as_deref());
+    let means = Means { vault: vault.as_ref(), key, against };
+    // Without a ledger nothing can be compared: then the file that is missing is named.
+    let mut verification = if ledger.exists() || against.is_some() {
+        verify_with(&ledger, &means, &mut watch)?
     } else {
-        empty()
+        Verification::of_nothing()
     };
     verification.notes.extend(note);
     Ok(verification)
 }
 
-/// The master key, or why it cannot be used: the chain needs none.
+/// The master key, or why it cannot be used: the tree needs none.
 fn key(place: &Place, data: &DataDir) -> Result<(Option<Vault>, Option<String>), Fault> {
     match vault(data, &place.load()?.config) {
         Ok(vault) => Ok((Some(vault), None)),
@@ -70,19 +81,59 @@ fn segments(root: &Path) -> Result<PathBuf, Fault> {
     Err(Fault::new(format!("{} is no data directory and holds no ledger", root.display())))
 }
 
-/// Of a data directory in which nothing was recorded yet.
-fn empty() -> Verification {
-    Verification {
-        records: 0,
-        admitted: Some(0),
-        reserved: Some(0),
-        settled: Some(0),
-        refunded: Some(0),
-        open: Some(0),
-        open_requests: Some(0),
-        head: "0".repeat(64),
-        notes: vec!["the ledger is empty".to_owned()],
-        findings: Vec::new(),
+/// Checks a proof with the key that is named, or this store's.
+fn proof(place: &Place, asked: &Ledger, file: &Path, format: Format) -> Result<Verdict, Fault> {
+    let read = |file: &Path| {
+        read_text(file, PROOF_BYTES_MAX)
+            .map_err(|error| Fault::from(error).during(&file.display().to_string()))
+    };
+    let (text, kept) = (read(file)?, asked.against.as_deref().map(read).transpose()?);
+    let key = match &asked.key {
+        Some(key) => key.clone(),
+        None => own_key(place).map_err(|fault| {
+            fault.hint(
+                "give the key of the store that signed: --key; a proof cannot vouch for itself",
+            )
+        })?,
+    };
+    let (shown, findings) = match check_proof(&text, &key, kept.as_deref()) {
+        Ok(shown) => (Some(shown), Vec::new()),
+        Err(fault @ (ProofFault::Malformed(_) | ProofFault::OtherCheckpoint(_))) => {
+            return Err(Fault::from(fault).during(&file.display().to_string()));
+        }
+        Err(fault) => {
+            let finding =
+                Finding::new(Severity::Critical, "ledger.proof", file.display().to_string());
+            let advice =
+                "Do not rely on it: ask for a new proof, and whether the key is the store's.";
+            (None, vec![finding.evidence(fault.to_string()).advice(advice)])
+        }
+    };
+    let said = shown.as_ref().map_or_else(String::new, told);
+    let whole = serde_json::json!({ "shown": shown, "findings": findings });
+    print(format, &said, &whole, &findings)
+}
+
+/// The key of the store in the data directory.
+fn own_key(place: &Place) -> Result<NoteKey, Fault> {
+    let data = place.data()?;
+    let vault = vault(&data, &place.load()?.config)?;
+    Ok(NoteKey::new(&format!("surgewall/{}", data.store_id()), vault.verifying_key()))
+}
+
+/// What a proof shows, to people.
+fn told(shown: &Shown) -> String {
+    match shown {
+        Shown::Inclusion { origin, size, records } => {
+            let numbers: Vec<_> = records.iter().map(u64::to_string).collect();
+            let numbers = numbers.join(", ");
+            format!(
+                "the ledger of {origin} holds record {numbers}, under the checkpoint over {size} records\n"
+            )
+        }
+        Shown::Consistency { origin, size, from } => {
+            format!("the ledger of {origin} with {size} records continues the one with {from}\n")
+        }
     }
 }
 
@@ -99,7 +150,10 @@ pub(super) fn text(verification: &Verification) -> String {
         ("settled", sum(verification.settled, "token")),
         ("refunded", sum(verification.refunded, "token")),
         ("open", sum(verification.open, "token")),
+        ("size", crate::show::count(verification.size, "record")),
         ("head", verification.head.clone()),
+        ("signed", sum(verification.signed, "record")),
+        ("key", verification.key.clone().unwrap_or_else(|| "not known".to_owned())),
     ] {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name:<9} {value}");
@@ -107,5 +161,6 @@ pub(super) fn text(verification: &Verification) -> String {
     for note in &verification.notes {
         let _ = writeln!(text, "note: {note}");
     }
+    let _ = writeln!(text, "trust: {}", verification.trust);
     text
 }

@@ -21,7 +21,7 @@ pub(crate) async fn check(place: &Place, asked: &Check) -> Result<Verdict, Fault
     match &asked.what {
         Some(What::Config) => config::check(place, asked.format).await,
         Some(What::Exposure { targets }) => exposure::check(place, targets, asked.format).await,
-        Some(What::Ledger { dir }) => ledger::check(place, dir.as_deref(), asked.format),
+        Some(What::Ledger(ledger)) => ledger::check(place, ledger, asked.format),
         None => rows::check(place, asked.format).await,
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use surgewall_core::finding::Finding;
 
 use super::print;
-use crate::cli::check::Format;
+use crate::cli::check::{Format, Ledger};
 use crate::fault::{Fault, Verdict};
 use crate::place::Place;
 use crate::show::rows::ROWS;
@@ -46,7 +46,7 @@ struct Row {
 pub(super) async fn check(place: &Place, format: Format) -> Result<Verdict, Fault> {
     let config = super::config::read(place).await?;
     let ledger = if place.data_dir.join("store").exists() {
-        Some(super::ledger::read(place, None))
+        Some(super::ledger::read(place, &Ledger::default()))
     } else {
         None
     };

@@ -1,4 +1,4 @@
-//! The sums of a ledger, counted by the reader itself: that every request was
+//! The sums of a ledger, counted by the verifier itself: that every request was
 //! reserved, settled and refunded exactly once.
 
 use std::collections::HashMap;
