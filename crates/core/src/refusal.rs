@@ -301,6 +301,9 @@ const fn row(
 }
 
 const INVALID: &str = "invalid_request_error";
+/// How a key is sent.
+const KEY_NEEDED: &str =
+    "A key is needed: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.";
 
 impl Refusal {
     /// Status, code, metric label and log level.
@@ -402,10 +405,7 @@ impl Refusal {
             Self::CredentialsConflict => {
                 "The request carries two credentials that differ. Send one.".into()
             }
-            Self::CredentialMissing => {
-                "A key is needed: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
-                    .into()
-            }
+            Self::CredentialMissing => KEY_NEEDED.into(),
             Self::CredentialInvalid { why: CredentialFault::Busy } => {
                 "Too many keys are being checked now. Try again in a moment.".into()
             }
@@ -414,12 +414,7 @@ impl Refusal {
             }
             Self::NotPermitted { what } => format!("This key may not use this {what}."),
             Self::ModelUnknown => "There is no such model for this key. See /v1/models.".into(),
-            Self::Residency { found, .. } if found.is_empty() => {
-                "Your requests may go to certain regions only, and no server of this model is there. Use another model.".into()
-            }
-            Self::Residency { found, .. } => format!(
-                "The request holds data that may go to certain regions only ({found}), and no server of this model is there. Use another model, or leave that data out."
-            ),
+            Self::Residency { found, .. } => residency_text(*found),
             Self::QuotaExceeded { .. } => self.quota_text(),
             Self::NetworkBusy { max } => format!(
                 "Your network has {max} requests without a key in flight. Wait for one to end, or use a key."
@@ -535,6 +530,15 @@ impl Refusal {
             _ => None,
         }
     }
+}
+
+fn residency_text(found: ClassSet) -> String {
+    if found.is_empty() {
+        return "Your requests may go to certain regions only, and no server of this model is there. Use another model.".into();
+    }
+    format!(
+        "The request holds data that may go to certain regions only ({found}), and no server of this model is there. Use another model, or leave that data out."
+    )
 }
 
 const fn upstream_row(why: UpstreamFault) -> Row {

@@ -2,6 +2,7 @@
 
 mod facts;
 mod form;
+mod media;
 mod spans;
 mod splice;
 mod texts;
@@ -13,8 +14,8 @@ use surgewall_core::refusal::Refusal;
 
 pub use facts::{CHOICES_MAX, Facts, read};
 pub use form::Form;
+pub(crate) use media::MEDIA;
 pub use texts::texts;
-pub(crate) use walk::MEDIA;
 
 use crate::{ClientDialect, Endpoint, anthropic, json, ollama, openai, responses};
 

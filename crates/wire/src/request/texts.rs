@@ -7,7 +7,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use surgewall_core::refusal::Refusal;
 
 use super::invalid;
-use super::walk::{Key, MEDIA, is_medium};
+use super::media::{MEDIA, is_medium};
+use super::walk::Key;
 
 /// Gives each text of `body` to `each`, names of fields included: whatever an
 /// upstream is given. Images and other media are left out, by value and by address.

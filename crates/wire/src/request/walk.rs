@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::media::{MEDIA, is_medium};
 use crate::estimate::ByteClasses;
 use crate::json::folds_to;
 
@@ -31,18 +32,6 @@ impl Walk {
     }
 }
 
-/// Names of fields that hold no text for the model but media, by value or address.
-pub(crate) const MEDIA: [&str; 9] = [
-    "image_url",
-    "source",
-    "input_audio",
-    "file",
-    "image",
-    "video_url",
-    "file_data",
-    "file_url",
-    "images",
-];
 /// Marks around one field of JSON that are tokens of their own; the rest merge.
 const FIELD_PUNCTUATION: u64 = 3;
 /// The fields of a message that other parsers may not read otherwise.
@@ -268,16 +257,6 @@ impl<'de> Visitor<'de> for Text<'_> {
 
 /// Bytes of a medium that count as one more image: a long document is many pages.
 const MEDIUM_BYTES: usize = 256 << 10;
-/// A text of base64 characters is a medium from this length on, in bytes.
-const BASE64_BYTES_MIN: usize = 64;
-
-/// Whether a text where media may stand is one, by value or by address.
-pub(super) fn is_medium(text: &str) -> bool {
-    let address = ["data:", "http://", "https://"].iter().any(|start| text.starts_with(start));
-    let base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/=-_".contains(&b);
-    address || (text.len() >= BASE64_BYTES_MIN && text.bytes().all(base64))
-}
-
 /// A value that may hold media: addresses and base64 count as images, other
 /// strings as text.
 pub(super) struct Media<'w>(pub(super) &'w mut Walk);

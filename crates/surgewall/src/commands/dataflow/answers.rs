@@ -1,6 +1,7 @@
 //! The answers to the five questions, as far as there are any.
 
-use surgewall_core::config::schema::{Ledger, RecordTraffic};
+use surgewall_core::config::Config;
+use surgewall_core::config::schema::RecordTraffic;
 use surgewall_store::ledger::read::{DataFlow, Evidence, Source};
 
 use super::kept::Kept;
@@ -132,7 +133,7 @@ fn stored(kept: &Kept, stores: &Stores, recipients: &[Recipient]) -> Vec<Line> {
         format!("This door and its data directory are in the region {region}."),
         proof(),
     )];
-    lines.extend(stores.known.iter().map(|store| own(store, hash, &config.ledger)));
+    lines.extend(stores.known.iter().map(|store| own(store, hash, config)));
     lines.push(Line::new(content(config.vault.record), proof()));
     if let Some(text) = &config.data.retention {
         lines.push(Line::new(format!("Outside of this door: {text}."), proof()));
@@ -156,12 +157,18 @@ const fn content(record: RecordTraffic) -> &'static str {
     }
 }
 
-fn own(store: &Known, hash: &str, ledger: &Ledger) -> Line {
+fn own(store: &Known, hash: &str, config: &Config) -> Line {
+    let Config { ledger, vault, .. } = config;
     let kept_for = match store.keeps {
         Keeps::Ledger => format!(
             "for {} days, or until all of it is {}: the oldest goes first",
             ledger.retention_days,
             bytes(ledger.bytes_max)
+        ),
+        Keeps::Records => format!(
+            "for {} days, or until all of it is {}: the oldest goes first",
+            vault.record_retention_days,
+            bytes(vault.record_bytes_max)
         ),
         Keeps::Deleted => "until an operator deletes it".to_owned(),
         Keeps::Use => "as long as it is of use".to_owned(),
@@ -176,8 +183,9 @@ fn received(recipients: &[Recipient], collectors: &[Collector]) -> Vec<Line> {
     let mut lines: Vec<_> = recipients.iter().map(recipient).collect();
     for collector in collectors {
         let says = format!(
-            "The collector at {} is sent traces, without content: {} ran while it was configured.",
+            "To {} go {}, without content: {} ran while that was configured.",
             collector.endpoint,
+            collector.what,
             words::requests(collector.evidence.requests)
         );
         let mut line = Line::on(says, &collector.evidence);

@@ -82,28 +82,38 @@ fn terms(section: Upstream) -> Terms {
     }
 }
 
-/// Collectors that traces of the period's requests went to.
+/// Who was told of the period's requests, without their content.
 pub(super) fn collectors(flow: &DataFlow, kept: &Kept) -> Vec<Collector> {
-    let mut found: BTreeMap<&str, Collector> = BTreeMap::new();
+    let mut found: BTreeMap<(&str, String), Collector> = BTreeMap::new();
     for (hash, evidence) in &flow.configs {
         let config = kept.configs.get(hash).and_then(Option::as_ref);
-        let Some(endpoint) = config.and_then(|config| config.telemetry.otlp_endpoint.as_deref())
-        else {
-            continue;
-        };
-        found
-            .entry(endpoint)
-            .and_modify(|known| {
-                known.evidence.join(evidence);
-                known.configurations.push(hash.clone());
-            })
-            .or_insert_with(|| Collector {
-                endpoint: endpoint.to_owned(),
-                evidence: evidence.clone(),
-                configurations: vec![hash.clone()],
-            });
+        for (what, endpoint) in config.into_iter().flat_map(told) {
+            found
+                .entry((what, endpoint.clone()))
+                .and_modify(|known| {
+                    known.evidence.join(evidence);
+                    known.configurations.push(hash.clone());
+                })
+                .or_insert_with(|| Collector {
+                    what,
+                    endpoint,
+                    evidence: evidence.clone(),
+                    configurations: vec![hash.clone()],
+                });
+        }
     }
     found.into_values().collect()
+}
+
+/// Whom a door under `config` tells what.
+fn told(config: &Config) -> Vec<(&'static str, String)> {
+    const EVENTS: &str = "decisions and findings as events";
+    let telemetry = &config.telemetry;
+    let traces = telemetry.otlp_endpoint.iter().map(|to| ("traces", format!("the collector {to}")));
+    let file = telemetry.ocsf_file.iter().map(|to| (EVENTS, format!("the file {}", to.display())));
+    let syslog = telemetry.syslog.iter();
+    let syslog = syslog.map(|to| (EVENTS, format!("the syslog server {}", to.address)));
+    traces.chain(file).chain(syslog).collect()
 }
 
 /// Each model that was used, with its passport in the configuration that was in force last.

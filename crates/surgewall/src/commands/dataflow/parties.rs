@@ -53,9 +53,11 @@ pub(crate) struct Terms {
     pub(crate) terms_date: Option<String>,
 }
 
-/// Where traces went.
+/// Where what is told of requests went, without their content.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Collector {
+    /// What was sent.
+    pub(crate) what: &'static str,
     pub(crate) endpoint: String,
     pub(crate) evidence: Evidence,
     pub(crate) configurations: Vec<String>,

@@ -93,11 +93,13 @@ pub(crate) struct Report {
     pub(crate) records: Option<(u64, u64)>,
     /// The configuration that was in force last.
     pub(crate) configuration: String,
+    /// Whether a door ran under it; before a first start it is the one on disk.
+    pub(crate) was_in_force: bool,
     /// The five questions.
     pub(crate) questions: Vec<Section>,
     /// Who was given requests.
     pub(crate) recipients: Vec<Recipient>,
-    /// Where traces went.
+    /// Who was told of requests, without their content.
     pub(crate) collectors: Vec<Collector>,
     /// The models that were used.
     pub(crate) models: Vec<Model>,
@@ -135,6 +137,7 @@ impl Report {
             requests,
             records,
             configuration,
+            was_in_force: kept.was_in_force,
             questions,
             recipients,
             collectors,

@@ -22,6 +22,8 @@ pub(super) struct Known {
 pub(super) enum Keeps {
     /// As `[ledger]` says.
     Ledger,
+    /// As `[vault]` says of records.
+    Records,
     /// Until an operator deletes it.
     Deleted,
     /// As long as it is of use, and it is made anew.
@@ -29,13 +31,18 @@ pub(super) enum Keeps {
 }
 
 /// Every entry of a data directory.
-const KNOWN: [Known; 10] = [
+const KNOWN: [Known; 13] = [
     Known {
         name: "door.sqlite",
         holds: Some(
-            "accounts, groups and keys (e-mail addresses, names and limits sealed), and the last 50 configurations",
+            "accounts, groups and keys; conversations, as their owners saw them; findings; the last 50 configurations; all texts sealed",
         ),
         keeps: Keeps::Deleted,
+    },
+    Known {
+        name: "records.sqlite",
+        holds: Some("the operator's copies of prompts and answers, redacted and sealed"),
+        keeps: Keeps::Records,
     },
     Known {
         name: "ledger",
@@ -51,6 +58,8 @@ const KNOWN: [Known; 10] = [
     },
     Known { name: "door.sqlite-wal", holds: None, keeps: Keeps::Use },
     Known { name: "door.sqlite-shm", holds: None, keeps: Keeps::Use },
+    Known { name: "records.sqlite-wal", holds: None, keeps: Keeps::Use },
+    Known { name: "records.sqlite-shm", holds: None, keeps: Keeps::Use },
     Known { name: "keys", holds: None, keeps: Keeps::Deleted },
     Known { name: "store", holds: None, keeps: Keeps::Deleted },
     Known { name: "lock", holds: None, keeps: Keeps::Use },

@@ -22,7 +22,12 @@ fn head(report: &Report) -> Vec<String> {
     vec![
         format!("Requests that ended from {since} until {until}: {requests}."),
         records,
-        format!("Data directory {}; configuration {} was in force last.", report.store, report.configuration),
+        format!(
+            "Data directory {}; configuration {}: {}.",
+            report.store,
+            report.configuration,
+            if report.was_in_force { "in force last" } else { "on disk, no door ran under it yet" },
+        ),
         "Declared is what the operator wrote; observed is what the door saw. What is neither is UNKNOWN."
             .to_owned(),
     ]
