@@ -211,25 +211,20 @@ impl Scan {
 
     /// Looks for the first of some digits.
     fn digits(&mut self, rules: &RuleSet, text: &Window<'_>, is_end: bool, spans: &mut Vec<Span>) {
-        /// Bytes that are looked at together; most hold no digit.
-        const LANE: usize = 32;
-        let is_digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
         let mut at = self.at;
-        let mut before = text.before(at).is_some_and(is_digit);
-        for lane in text.from(at).chunks(LANE) {
-            // No early end, so that the compiler compares all at once.
-            if lane.iter().fold(false, |some, byte| some | is_digit(*byte)) {
-                for (offset, byte) in lane.iter().enumerate() {
-                    let is_one = is_digit(*byte);
-                    if is_one && !before {
-                        self.at_digits(rules, text, at + offset, is_end, spans);
-                    }
-                    before = is_one;
-                }
-            } else {
-                before = false;
+        let mut before = u64::from(text.before(at).is_some_and(|byte| byte.is_ascii_digit())) << 7;
+        for eight in text.from(at).chunks(8) {
+            let mut word = [0; 8];
+            word[..eight.len()].copy_from_slice(eight);
+            let digits = digits_in(u64::from_le_bytes(word));
+            let mut first = digits & !(digits << 8 | before);
+            while first != 0 {
+                let offset = usize::try_from(first.trailing_zeros() / 8).unwrap_or_default();
+                self.at_digits(rules, text, at + offset, is_end, spans);
+                first &= first - 1;
             }
-            at += lane.len();
+            before = digits >> 56;
+            at += 8;
         }
     }
 
@@ -285,10 +280,37 @@ impl Scan {
     }
 }
 
+/// The highest bit of each byte of `word` that is a digit; the first byte is the lowest.
+fn digits_in(word: u64) -> u64 {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // 0 to 9 for digits; any other byte is 10 or more, or has its highest bit.
+    let value = word ^ 0x3030_3030_3030_3030;
+    let is_other = (value & !HIGH).wrapping_add(0x7676_7676_7676_7676) | value;
+    !is_other & HIGH
+}
+
 /// Everything in one whole text.
 pub(crate) fn whole(rules: &RuleSet, text: &[u8], decodings: u8) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut scan = Scan::nested(rules, 0, 0, decodings);
     scan.advance(rules, &Window::whole(text), true, &mut spans);
     spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digits_in;
+
+    #[test]
+    fn digits_of_a_word_are_those_of_its_bytes() {
+        for byte in 0..=u8::MAX {
+            for place in 0..8 {
+                let mut word = *b"a0 9/:\xb0z";
+                word[place] = byte;
+                let found = digits_in(u64::from_le_bytes(word)).to_le_bytes();
+                let expected = word.map(|byte| u8::from(byte.is_ascii_digit()) << 7);
+                assert_eq!(found, expected, "{word:?}");
+            }
+        }
+    }
 }
