@@ -180,9 +180,9 @@ impl<W: Write> Html<W> {
             parent => format!(", after {parent}"),
         };
         let (number, at) = (message.number, message.created_at);
-        write!(
+        writeln!(
             self.out,
-            "<article class=\"{class}\"><header>{number}{follows}: {who}{model}, {at}{state}</header>\n"
+            "<article class=\"{class}\"><header>{number}{follows}: {who}{model}, {at}{state}</header>"
         )?;
         self.body(message.body.as_ref())?;
         for Attachment { name, text } in attached {

@@ -61,7 +61,7 @@ impl Members {
                 let bracket = if *form == Form::Many { "[" } else { "" };
                 write!(out, ",\n\"{name}\":{bracket}")?;
             } else {
-                write!(out, ",\n")?;
+                writeln!(out, ",")?;
             }
             self.written += 1;
             return Ok(());
