@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Events into the store of records beside chDB's plain insert of the same lines.
 
     benches/vault_ingest.sh             about 25 minutes
