@@ -46,10 +46,10 @@ async fn every_dialect_is_recorded_as_it_was_asked_and_delivered() {
     let completion = json!({"model": "double", "prompt": "say 2", "stream": true});
     for stream in [false, true] {
         client.post("/v1/chat/completions", &chat("double", "say 2", stream)).await.unwrap();
-        let mut messages = chat("double", "say 2", stream);
-        messages["max_tokens"] = 50.into();
-        client.post("/v1/messages", &messages).await.unwrap();
-        client.post("/api/chat", &chat("double", "say 2", stream)).await.unwrap();
+        client.post("/v1/messages", &chat("double", "say 2", stream)).await.unwrap();
+        let ollama = json!({"model": "double", "stream": stream,
+            "messages": [{"role": "user", "content": "say 2"}]});
+        client.post("/api/chat", &ollama).await.unwrap();
         let input = json!({"model": "double", "input": "say 2", "stream": stream});
         client.post("/v1/responses", &input).await.unwrap();
     }
@@ -61,7 +61,11 @@ async fn every_dialect_is_recorded_as_it_was_asked_and_delivered() {
         assert_eq!((record.request.cut, record.answer.cut), (false, false), "{record:?}");
         assert!(record.request.text.ends_with("say 2"), "{record:?}");
         assert_eq!(record.answer.text, said, "{record:?}");
-        assert_eq!((record.outcome, record.model.as_str()), (Outcome::Completed, "double"));
+        assert_eq!(
+            (record.outcome, record.model.as_str()),
+            (Outcome::Completed, "double"),
+            "{record:?}"
+        );
         assert!(matches!(record.subject, Subject::Key(_)), "{record:?}");
         assert!(record.input_tokens > 0, "{record:?}");
     }

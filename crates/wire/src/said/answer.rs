@@ -20,6 +20,8 @@ pub struct AnswerText {
     dialect: ClientDialect,
     feed: Feed,
     said: Said,
+    /// What comes now is not understood any more.
+    broke: bool,
 }
 
 #[derive(Debug)]
@@ -55,13 +57,13 @@ impl AnswerText {
             _ => Feed::Sse(Parser::default()),
         };
         let said = Said { choices: Vec::new(), bytes_max, lost: false };
-        Self { dialect, feed, said }
+        Self { dialect, feed, said, broke: false }
     }
 
     /// Takes the next bytes of a stream.
     pub fn delivered(&mut self, bytes: &[u8]) {
-        let Self { dialect, feed, said } = self;
-        if said.lost {
+        let Self { dialect, feed, said, broke } = self;
+        if *broke {
             return;
         }
         let fed = match feed {
@@ -73,7 +75,7 @@ impl AnswerText {
                 }
             }),
         };
-        said.lost = fed.is_err();
+        *broke = fed.is_err();
     }
 
     /// Takes the body of an answer that is no stream.
@@ -82,13 +84,14 @@ impl AnswerText {
             ClientDialect::Ollama => self.said.line(body),
             _ => self.said.body(body),
         };
-        self.said.lost = taken.is_err();
+        self.broke = taken.is_err();
     }
 
     /// The text, and whether there was more.
     #[must_use]
     pub fn finish(self) -> (String, bool) {
         let Said { mut choices, lost, .. } = self.said;
+        let lost = lost || self.broke;
         if choices.len() == 1 {
             let (text, cut) = choices.remove(0).finish();
             return (text, cut || lost);
