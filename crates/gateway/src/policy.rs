@@ -123,7 +123,7 @@ impl Policy {
                 .transpose()
                 .map_err(PolicyError::MetricsToken)?,
             handbook_for_all: config.listen.public.ip().is_loopback(),
-            classifier: config.data.classify.then(classifier).transpose()?,
+            classifier: config.data.classify.then(guard_rules).transpose()?,
             quotas,
             prices,
             config,
@@ -176,8 +176,8 @@ impl Policy {
     }
 }
 
-/// The built-in rules, read once.
-fn classifier() -> Result<Arc<RuleSet>, RulesError> {
+/// The built-in rules of what is personal and what is secret, read once.
+pub(crate) fn guard_rules() -> Result<Arc<RuleSet>, RulesError> {
     static RULES: OnceLock<Arc<RuleSet>> = OnceLock::new();
     if let Some(rules) = RULES.get() {
         return Ok(rules.clone());

@@ -10,11 +10,13 @@ use prometheus_client::registry::Registry;
 use surgewall_core::clock::Clock;
 use surgewall_core::config::schema::{self, RecordTraffic};
 use surgewall_guard::redact::Redactor;
-use surgewall_guard::rules::{RuleSet, RulesError};
+use surgewall_guard::rules::RulesError;
 use surgewall_store::datadir::DataDir;
 use surgewall_store::ledger::Ledger;
 use surgewall_store::records::{Records, RecordsError, RecordsOptions, Redact};
 use surgewall_store::vault::Vault;
+
+use crate::policy::guard_rules;
 
 /// The operator's records, open.
 #[derive(Clone, Debug)]
@@ -79,11 +81,11 @@ pub enum RecordingError {
 /// # Errors
 /// The rules cannot be read.
 pub fn redaction(vault: &Vault) -> Result<Redaction, RulesError> {
-    let rules = RuleSet::builtin()?;
+    let rules = guard_rules()?;
     // Before the first event: the writer's time is everybody's.
     rules.prepare()?;
     let token_key = vault.keyed_hash("redaction token", b"");
-    Ok(Redaction(Redactor::new(Arc::new(rules), &token_key)))
+    Ok(Redaction(Redactor::new(rules, &token_key)))
 }
 
 /// The guard, as records are redacted by it.

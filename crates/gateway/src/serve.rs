@@ -13,7 +13,7 @@ use crate::door::Door;
 use crate::listen::tls::{TlsError, acceptor};
 use crate::listen::{BindError, Bound, Purpose, bind, inherited, run};
 use crate::operate::end_withdrawn;
-use crate::policy::Policy;
+use crate::policy::{Policy, guard_rules};
 use crate::routes::router;
 use crate::sync::lock;
 use crate::ticks::every;
@@ -127,6 +127,7 @@ impl Listening {
         door.tasks.background(admission::watch(door.clone()));
         door.tasks.background(last_use(door.clone()));
         door.tasks.background(conversations::sweep(door.clone()));
+        door.tasks.background(ready_rules(door.clone()));
         trace::start(&door);
         Ok(listening)
     }
@@ -197,6 +198,17 @@ fn hold_counters(door: &Door) {
     let users_max = door.policy().config.limits.delegated_users_per_key_max;
     let users_max = usize::try_from(users_max).unwrap_or(usize::MAX);
     lock(&door.quota).set_users_per_key_max(users_max);
+}
+
+/// Builds the guard's patterns before a request has to wait for one.
+async fn ready_rules(door: Arc<Door>) {
+    if door.policy().classifier.is_none() {
+        return;
+    }
+    let built = tokio::task::spawn_blocking(|| guard_rules()?.prepare()).await;
+    if let Ok(Err(error)) = built {
+        tracing::error!(%error, "the rules that requests are searched by");
+    }
 }
 
 async fn checkpoints(door: Arc<Door>) {

@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::site::{ANY_PORTS, Site};
 
 /// A server that gives everybody the same answer.
+#[expect(clippy::expect_used, reason = "a helper of tests")]
 fn answering(answer: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let mut request = [0; 4096];

@@ -1,6 +1,9 @@
 //! A door that runs: its line, its signals, and the commands that speak to it.
 
+use std::path::Path;
+
 use serde_json::Value;
+use surgewall_core::files::read_text;
 
 use crate::site::{ANY_PORTS, Site, mode};
 
@@ -28,7 +31,7 @@ fn it_starts_answers_and_drains() {
 fn its_crash_leaves_no_dump() {
     let site = Site::with(ANY_PORTS);
     let mut door = site.serve(&[]);
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", door.pid())).unwrap();
+    let limits = read_text(Path::new(&format!("/proc/{}/limits", door.pid())), 64 << 10).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
     door.signal("ABRT");
