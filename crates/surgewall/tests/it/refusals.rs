@@ -21,7 +21,6 @@ fn configurations_that_cannot_be_meant() {
         ("admin_beyond_loopback", "[listen]\nadmin = \"0.0.0.0:7071\"\n".to_owned()),
         ("bad_address", "[listen]\npublic = \"localhost\"\n".to_owned()),
         ("unpriced_quota", format!("{price}[[upstream]]\nname = \"u\"\nurl = \"http://127.0.0.1:1/v1\"\nmodels = [\"m\", \"n\"]\n[[limits.quota]]\nper = \"key\"\nlimit = \"money=1/1d\"\n")),
-        ("record_not_built", "[vault]\nrecord = \"all\"\n".to_owned()),
         ("credential_unset", "[[upstream]]\nname = \"u\"\nurl = \"http://127.0.0.1:1/v1\"\napi_key = { env = \"NOT_SET\" }\n".to_owned()),
     ] {
         let site = Site::with(&config);
