@@ -133,19 +133,17 @@ async fn every_upstream_that_was_given_a_request_is_recorded_and_no_other() {
     let unreached = Double::start(Behaviour::default());
     let gone = unreached.url();
     drop(unreached);
-    let config = upstream(
-        "gone",
-        &gone,
-        "health_interval_s=0\nmodels=[\"double\"]\nregion=\"us\"\nfallback=[\"first\", \"last\"]",
-    ) + &upstream(
-        "first",
-        &first.url(),
-        "health_interval_s=0\nmodels=[\"other\"]\naliases={ double = \"other\" }",
-    ) + &upstream(
-        "last",
-        &last.url(),
-        "health_interval_s=0\nmodels=[\"other\"]\naliases={ double = \"other\" }\nregion=\"eu\"",
-    );
+    let config =
+        upstream(
+            "gone",
+            &gone,
+            "models=[\"double\"]\nweight=1000000\nregion=\"us\"\nfallback=[\"first\", \"last\"]",
+        ) + &upstream("first", &first.url(), "models=[\"other\"]\naliases={ double = \"other\" }")
+            + &upstream(
+                "last",
+                &last.url(),
+                "models=[\"other\"]\naliases={ double = \"other\" }\nregion=\"eu\"",
+            );
     let door = TestDoor::start(&config).await;
     let client = door.client().await;
     assert_eq!(ask(&client).await, 200);
