@@ -1,8 +1,8 @@
 //! Exposure: is a stranger answered?
 //!
 //! Harmless by construction. What can be sent is known when this program is
-//! built ([`judge::Ask`]) and only reads; one place sends it and counts
-//! ([`port::Port`]); of an answer nothing is kept but a sentence of our own;
+//! built (`judge::Ask`) and only reads; one place sends it and counts
+//! (`port::Port`); of an answer nothing is kept but a sentence of our own;
 //! and `open` needs an answer that only somebody with access gets, never a
 //! banner. Three outcomes: open, auth required, unknown.
 

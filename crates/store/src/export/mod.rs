@@ -5,7 +5,7 @@
 //! every item to a [`Sink`], so that what one person wrote in years never has to
 //! fit into memory. Nothing of anybody else is handed out: rows are found by
 //! their owner, content opens under their owner's keys only, and of the ledger
-//! those records are taken that name the person ([`person::Person`]).
+//! those records are taken that name the person (`person::Person`).
 
 mod content;
 mod decisions;
