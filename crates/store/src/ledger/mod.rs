@@ -22,7 +22,7 @@ mod segment;
 mod sync;
 #[cfg(test)]
 mod tests;
-mod tree;
+pub(crate) mod tree;
 mod writer;
 
 use std::io;

@@ -4,7 +4,7 @@
 //! names): a leaf's hash is SHA-256(0 | leaf), a node's SHA-256(1 | left | right),
 //! and the empty tree's root SHA-256 of nothing.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use surgewall_core::digest::sha256;
 
 use super::format::Hash;
 
@@ -72,12 +72,6 @@ pub(crate) fn node_hash(left: &Hash, right: &Hash) -> Hash {
     bytes[1..33].copy_from_slice(left);
     bytes[33..].copy_from_slice(right);
     sha256(&bytes)
-}
-
-fn sha256(bytes: &[u8]) -> Hash {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    hash
 }
 
 #[cfg(test)]

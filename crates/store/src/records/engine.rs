@@ -7,11 +7,12 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments as _, Row as _, SqliteConnection};
 use surgewall_core::clock::Timestamp;
 use surgewall_core::decision::Stored;
+use surgewall_core::digest::hex;
 
 use super::RecordsError;
 use super::block::{Batch, Block};
 use super::file::{self, failed};
-use super::root::{Hash, hex};
+use super::root::Hash;
 use crate::people::ORG_ID;
 
 /// Blocks of one batch: positions fill the low bits of a block's id.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 use surgewall_core::clock::Timestamp;
+use surgewall_core::digest::hex;
 use surgewall_core::subject::Subject;
 
 use super::RecordsError;
@@ -16,7 +17,7 @@ use super::block::{Block, open};
 use super::engine::{BLOCKS_PER_BATCH_MAX, block_id, place};
 use super::event::Event;
 use super::file::{self, failed};
-use super::root::{Hash, entry, hex, root};
+use super::root::{Hash, entry, root};
 use crate::datadir::DataDir;
 use crate::people::ORG_ID;
 use crate::vault::Vault;

@@ -2,48 +2,34 @@
 //! `leaf = SHA-256(0 | entry)`, `node = SHA-256(1 | left | right)`, the left half
 //! as large as a power of two can be.
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use surgewall_core::digest::sha256;
+
+use crate::ledger::tree::Tree;
 
 /// A SHA-256.
 pub type Hash = [u8; 32];
 
 /// The hash of one sealed block: an entry of the tree.
 pub(super) fn entry(sealed: &[u8]) -> Hash {
-    hash(digest(&SHA256, sealed).as_ref())
+    sha256(sealed)
 }
 
 /// The root over `entries`, in their order.
 pub(super) fn root(entries: &[Hash]) -> Hash {
-    match entries {
-        [] => hash(digest(&SHA256, b"").as_ref()),
-        [entry] => joined(&[&[0], entry]),
-        _ => {
-            let (left, right) = entries.split_at(entries.len().next_power_of_two() / 2);
-            joined(&[&[1], &root(left), &root(right)])
-        }
-    }
-}
-
-/// `hash` in hex.
-pub(super) fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn joined(parts: &[&[u8]]) -> Hash {
-    let mut context = Context::new(&SHA256);
-    parts.iter().for_each(|part| context.update(part));
-    hash(context.finish().as_ref())
-}
-
-fn hash(bytes: &[u8]) -> Hash {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(bytes);
-    hash
+    let mut tree = Tree::default();
+    entries.iter().for_each(|entry| tree.push(entry, |_, _| {}));
+    tree.root()
 }
 
 #[cfg(test)]
 mod tests {
+    use surgewall_core::digest::hex;
+
     use super::*;
+
+    fn joined(parts: &[&[u8]]) -> Hash {
+        sha256(&parts.concat())
+    }
 
     /// The roots of Certificate Transparency's reference tests, over the same entries.
     #[test]
@@ -61,7 +47,7 @@ mod tests {
         // Entries of other lengths than ours: the tree over them, by its definition.
         fn tree(entries: &[&[u8]]) -> Hash {
             match entries {
-                [] => hash(digest(&SHA256, b"").as_ref()),
+                [] => sha256(b""),
                 [entry] => joined(&[&[0], entry]),
                 _ => {
                     let mut left = 1;

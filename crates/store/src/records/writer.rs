@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use surgewall_core::clock::{DAY_S, Timestamp};
 use surgewall_core::decision::{Record, Stored};
+use surgewall_core::digest::hex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::block::{Batch, Packer};
 use super::engine::{BLOCKS_PER_BATCH_MAX, Engine};
 use super::event::{Event, Redact};
-use super::root::hex;
 use super::{Gauges, RecordsError, RecordsOptions, Room};
 use crate::ledger::Ledger;
 use crate::vault::{Content, Vault};

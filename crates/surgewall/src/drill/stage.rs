@@ -88,7 +88,8 @@ impl Stage {
     async fn with(double: Double, listen: &str, more: &str) -> Result<Self, Fault> {
         let dir = tempfile::tempdir()?;
         let (token, token_file) = (random::base62(32), dir.path().join("metrics.token"));
-        let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
         options.open(&token_file)?.write_all(token.as_bytes())?;
         let config = format!(
             "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nstatus = \"127.0.0.1:0\"\n\

@@ -9,17 +9,20 @@ color:#1f2328;background:#fff}small{color:#59636e;overflow-wrap:anywhere}li{marg
 /// are shown as what they are not.
 pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in super::plain(text).chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
+    super::plain(text).chars().for_each(|c| push(c, &mut safe));
     safe
+}
+
+/// Adds one character to a page.
+pub(crate) fn push(c: char, page: &mut String) {
+    match c {
+        '&' => page.push_str("&amp;"),
+        '<' => page.push_str("&lt;"),
+        '>' => page.push_str("&gt;"),
+        '"' => page.push_str("&quot;"),
+        '\'' => page.push_str("&#39;"),
+        c => page.push(c),
+    }
 }
 
 /// A whole page around `body`, which is HTML already.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use surgewall_core::clock::{Clock, Timestamp};
-use surgewall_core::config::schema::Durability;
+use surgewall_core::config::schema;
 use surgewall_core::data::DataClass;
 use surgewall_core::decision::{Admitted, Outcome, Record, Refused, Settled, Who};
 use surgewall_core::digest::config_hash;
@@ -142,14 +142,7 @@ fn site(config: &str, kept: &[String], records: Vec<Record>) -> Site {
     site.stdout(&["admin", "group", "create", "--name", "course"], 0);
     let data = DataDir::open(&site.path("surgewall-data")).unwrap();
     let vault = Vault::open(&data, Some(&site.master_key())).unwrap();
-    let options = LedgerOptions {
-        durability: Durability::Process,
-        bytes_max: 1 << 30,
-        retention_days: 400,
-        segment_bytes_max: 64 << 20,
-        clock: Clock::System,
-        tap: None,
-    };
+    let options = LedgerOptions::new(&schema::Ledger::default(), Clock::System);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let people = Sqlite::open(&data.database()).await.unwrap();

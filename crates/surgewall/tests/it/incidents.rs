@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use surgewall_core::clock::{Clock, Timestamp};
-use surgewall_core::config::schema::Durability;
+use surgewall_core::config::schema;
 use surgewall_core::decision::Record;
 use surgewall_core::id::PublicId;
 use surgewall_core::incident::{
@@ -54,14 +54,7 @@ fn site() -> Site {
     site.stdout(&["admin", "group", "create", "--name", "course"], 0);
     let data = DataDir::open(&site.path("surgewall-data")).unwrap();
     let vault = Vault::open(&data, Some(&site.master_key())).unwrap();
-    let options = LedgerOptions {
-        durability: Durability::Process,
-        bytes_max: 1 << 30,
-        retention_days: 400,
-        segment_bytes_max: 64 << 20,
-        clock: Clock::System,
-        tap: None,
-    };
+    let options = LedgerOptions::new(&schema::Ledger::default(), Clock::System);
     let held = vec![(Verdict::UnknownDemand, 300)];
     let records = [
         event("inc_first", 0, Step::Opened),

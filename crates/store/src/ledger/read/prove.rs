@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use surgewall_core::decision::Record;
+use surgewall_core::digest::hex;
 use surgewall_core::files::read_text;
 use surgewall_core::id::RequestId;
 
@@ -240,8 +241,4 @@ fn raw(listed: &[(u64, PathBuf)], record: u64) -> Result<Raw, ProofError> {
         buffer = raw.sealed;
     }
     Err(ProofError::NotFound)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

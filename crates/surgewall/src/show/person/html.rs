@@ -9,6 +9,7 @@ use surgewall_store::conversations::{Attachment, Body, Conversation, Message, Ro
 use surgewall_store::export::{Item, RecordView, Sink, Summary};
 
 use super::{Export, Head};
+use crate::show::html;
 
 /// The parts of the page, in their order: anchor, heading, what opens a part's
 /// content and what closes it.
@@ -53,16 +54,9 @@ pub(crate) struct Html<W> {
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            // A page may not hold them; a form feed or a bell says nothing to read.
-            c if c.is_control() && !matches!(c, '\n' | '\t') => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
+        // A page may not hold them; a form feed or a bell says nothing to read.
+        let is_void = c.is_control() && !matches!(c, '\n' | '\t');
+        html::push(if is_void { '\u{fffd}' } else { c }, &mut escaped);
     }
     escaped
 }
