@@ -25,6 +25,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     (
         "surgewall-gateway",
         &[
+            "surgewall-identity",
             "surgewall-shield",
             "surgewall-guard",
             "surgewall-wire",
@@ -33,6 +34,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
         ],
     ),
     ("surgewall-guard", &["surgewall-core"]),
+    ("surgewall-identity", &["surgewall-core"]),
     // What `serve` runs of it is started by the binary: the door does not depend on it.
     (
         "surgewall-scan",
