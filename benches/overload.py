@@ -18,6 +18,7 @@ import resource
 import shutil
 import statistics
 import time
+import urllib.request
 
 from gateways import PeersSetup, Program
 from overload_peers import CAPACITY_PER_S, LONGEST_WAIT_S, PEERS, SLOTS, Door, make_keys
@@ -64,8 +65,8 @@ class Row:
         self.end = self.due + total / 1000
         self.work = work_s(tokens_in, tokens_out)
         self.began = self.end if self.first is None else self.due + self.first
-        whole = outcome == "whole"
-        self.is_useful = whole and self.first is not None and self.first <= LONGEST_WAIT_S[CLASSES[self.name]]
+        self.is_whole = outcome == "whole" and self.first is not None
+        self.is_useful = self.is_whole and self.first <= LONGEST_WAIT_S[CLASSES[self.name]]
 
     def work_between(self, begin, end):
         """The part of its work that fell between two moments: it came evenly from its first token to its last."""
@@ -119,13 +120,45 @@ def unloaded(setup, seconds):
     return seen
 
 
-class Watch:
-    """The door's memory and, where it is Surgewall, its gate, once a second."""
+ENGINE_WORDS = {
+    "vllm:num_requests_running": "running", "vllm:num_requests_waiting": "waiting",
+    "vllm:prompt_tokens_total": "tokens_in", "vllm:generation_tokens_total": "tokens_out",
+    "vllm:num_preemptions_total": "preempted", "vllm:prefix_cache_hits_total": "cached",
+}
 
-    def __init__(self, gateway):
-        self.gateway, self.rss_kib, self.gates, self.missed = gateway, [], [], 0
+
+def engine_now(port):
+    """What the engine says of itself, in vLLM's words."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=1) as answer:
+        lines = answer.read().decode().splitlines()
+    said = (line.rpartition(" ") for line in lines if line.startswith("vllm:"))
+    named = ((name.partition("{")[0], value) for name, _, value in said)
+    return {ENGINE_WORDS[name]: float(value) for name, value in named if name in ENGINE_WORDS}
+
+
+class Watch:
+    """The engine, the door's memory and, where it is Surgewall, its gate, once a second."""
+
+    def __init__(self, gateway, engine_port):
+        self.gateway, self.engine_port = gateway, engine_port
+        self.rss_kib, self.gates, self.engine, self.missed = [], [], [], 0
+
+    def engine_between(self, begin, end):
+        """What the engine did itself: the work of all tokens, whether anybody was served by them or not."""
+        of = [one for one in self.engine if begin <= one["at_s"] <= end]
+        if len(of) < 2:
+            return None
+        first, last = of[0], of[-1]
+        grown = {word: last[word] - first[word] for word in ("tokens_in", "tokens_out", "preempted", "cached")}
+        work = work_s(grown["tokens_in"], grown["tokens_out"]) / (last["at_s"] - first["at_s"])
+        means = {word: round(statistics.mean(one[word] for one in of), 2) for word in ("running", "waiting")}
+        return {"work": round(work, 4), **means, **grown}
 
     def __call__(self, at):
+        try:
+            self.engine.append({"at_s": round(at, 2), **engine_now(self.engine_port)})
+        except (OSError, ValueError):
+            self.missed += 1
         if self.gateway.program is None:
             return
         try:
@@ -170,6 +203,10 @@ def seen(report, rows, times, bound_ms):
     }
     result = {"goodput": round(sum(work.values()), 4)}
     result["work_by_population"] = {name: round(of, 4) for name, of in work.items()}
+    # Whole, and too late to count: what the engine did for nothing.
+    late = [row for row in rows if row.is_whole and not row.is_useful]
+    result["late_work"] = round(sum(row.work_between(begin, end) for row in late) / seconds, 4)
+    result["late_by_s"] = sorted(round(row.first - LONGEST_WAIT_S[CLASSES[row.name]], 1) for row in late)[-20:]
     due = {name: [row for row in rows if row.name == name and begin <= row.due < end] for name in CLASSES}
     # What never ended was asked for as well.
     unfinished = {name: populations[name]["unfinished"] + populations[name]["unsent"] for name in CLASSES}
@@ -210,11 +247,12 @@ def one_run(setup, options, name, multiple, number, bound_ms):
     gateway = None
     try:
         gateway = PEERS[name](setup, port, setup.fresh(name))
-        watch = Watch(gateway)
+        watch = Watch(gateway, port)
         watch(0)
         target = gateway.url
         report, rows = crowd(setup, target, options.times, multiple, 1_000 * number + round(multiple), watch)
         said = seen(report, rows, options.times, bound_ms)
+        said["engine"] = watch.engine_between(options.times["measured_from"], options.times["flood_until"])
         said["rss_kib"] = {"before": watch.rss_kib[0], "most": max(watch.rss_kib)} if watch.rss_kib else None
         if watch.gates:
             said["gate"] = watch.gates
@@ -234,7 +272,7 @@ def told(run):
     established = run["first_ms"]["established"]
     etas = f", ETA held {run['eta']['held']} of {run['eta']['said']}" if run["eta"]["said"] else ""
     return (
-        f"{run['peer']} {run['multiple']:g}x round {run['round'] + 1}: goodput {run['goodput']},"
+        f"{run['peer']} {run['multiple']:g}x round {run['round'] + 1}: goodput {run['goodput']} of {(run['engine'] or {}).get('work')} that the engine did,"
         f" established {run['served']['established']} of {run['asked']['established']} (since onset"
         f" {run['established_since_onset']}), first token p99 {established['p99']} ms, recovery {run['established_recovery_s']} / {run['recovery_s']} s{etas};"
         f" served {run['served']}; late p99 {run['late_p99_ms']} ms, load average {run['load_average']}"
