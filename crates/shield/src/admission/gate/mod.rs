@@ -14,6 +14,7 @@ mod claims;
 mod counts;
 mod learnt;
 mod outlook;
+mod punctual;
 mod room;
 mod shed;
 mod terms;
@@ -38,6 +39,7 @@ use super::eta::{Eta, Predictor};
 use super::fair::{FairQueue, Next};
 use super::work::{Expected, Weights, Work};
 use claims::Claims;
+use punctual::Punctual;
 use shed::Shedding;
 use ticket::{Phase, Promise, Ticket};
 
@@ -58,6 +60,7 @@ pub struct Gate<T, R = ()> {
     queue: FairQueue<TicketId>,
     expected: Expected,
     predictor: Predictor,
+    punctual: Punctual,
     claims: Claims,
     tickets: HashMap<TicketId, Ticket<T, R>>,
     last_id: TicketId,
@@ -84,6 +87,7 @@ impl<T, R> Gate<T, R> {
             queue: FairQueue::new(terms.shares),
             expected: Expected::default(),
             predictor: Predictor::new(),
+            punctual: Punctual::new(),
             claims: Claims::new(now),
             tickets: HashMap::new(),
             last_id: 0,
@@ -147,7 +151,7 @@ impl<T, R> Gate<T, R> {
         if eta.eta > self.terms.longest_wait(class) / WAITED_PART {
             self.shedding.note(class);
         }
-        if eta.eta > self.terms.longest_wait(class) {
+        if self.punctual.stretched(class, eta.eta) > self.terms.longest_wait(class) {
             self.counts.of(class).refused += 1;
         } else {
             self.counts.of(class).queued += 1;
@@ -184,7 +188,7 @@ impl<T, R> Gate<T, R> {
 
     /// What is short for a request that would have to wait, if anything is.
     fn short(&self, class: Class, bytes: u64, eta: &Eta) -> Option<Short> {
-        if eta.eta > self.terms.longest_wait(class) {
+        if self.punctual.stretched(class, eta.eta) > self.terms.longest_wait(class) {
             return Some(Short::Time);
         }
         let room = self.terms.queue_room(class, &self.queued_bytes);
@@ -193,8 +197,9 @@ impl<T, R> Gate<T, R> {
 
     fn full(&self, class: Class, short: Short, eta: &Eta, spread: u64) -> Full {
         let longest = self.terms.longest_wait(class);
-        let retry_after = Self::spread(eta.eta.saturating_sub(longest), spread);
-        Full { short, wait: eta.eta, longest, retry_after }
+        let wait = self.punctual.stretched(class, eta.eta);
+        let retry_after = Self::spread(wait.saturating_sub(longest), spread);
+        Full { short, wait, longest, retry_after }
     }
 
     /// A time to come back that is half as much again at most, so that those who
@@ -217,7 +222,9 @@ impl<T, R> Gate<T, R> {
             self.queued_bytes[class as usize] -= ask.bytes;
             let rest = now.saturating_duration_since(promised.at);
             self.predictor.observed(class, &promised.eta, rest);
-            self.counts.waited(class, now.saturating_duration_since(since));
+            let waited = now.saturating_duration_since(since);
+            self.counts.waited(class, waited);
+            self.punctual.observed(class, waited, self.terms.longest_wait(class));
             self.enter(now, id, ask, work, tokens);
             return Some((id, wake));
         }
@@ -372,6 +379,7 @@ impl<T, R> Gate<T, R> {
         self.watch_surplus(now);
         let elapsed = self.claims.tick(now);
         self.predictor.tick(elapsed);
+        self.punctual.tick(elapsed);
         let held_back = std::mem::take(&mut self.binding) || !self.queue.is_empty();
         if lag > LAG_MAX {
             return self.capacity.tick_late(now, held_back);

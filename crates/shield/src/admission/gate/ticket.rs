@@ -55,7 +55,7 @@ pub enum Arrived {
 pub struct Full {
     /// What is short.
     pub short: Short,
-    /// The predicted wait.
+    /// The predicted wait, stretched so that one in twenty has a longer one.
     pub wait: Duration,
     /// The longest wait of its class.
     pub longest: Duration,
