@@ -36,6 +36,12 @@ pub mod kind {
     /// A finding of the inbox.
     #[derive(Debug)]
     pub enum Finding {}
+    /// Something that an account proves itself with.
+    #[derive(Debug)]
+    pub enum Factor {}
+    /// A browser that is signed in.
+    #[derive(Debug)]
+    pub enum Session {}
 }
 
 /// The id of an account.
@@ -46,6 +52,10 @@ pub type GroupId = Id<kind::Group>;
 pub type KeyId = Id<kind::Key>;
 /// The id of a finding.
 pub type FindingId = Id<kind::Finding>;
+/// The id of a password, passkey or the like.
+pub type FactorId = Id<kind::Factor>;
+/// The id of a session.
+pub type SessionId = Id<kind::Session>;
 
 impl<K> Id<K> {
     /// A new id for something made at `now`.

@@ -22,6 +22,7 @@ pub mod principal;
 pub mod quota;
 pub mod random;
 pub mod refusal;
+pub mod role;
 pub mod secret;
 pub mod subject;
 pub mod usage;

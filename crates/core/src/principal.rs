@@ -10,8 +10,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{DAY_S, Timestamp};
-use crate::id::{AccountId, GroupId, KeyId};
+use crate::id::{AccountId, GroupId, KeyId, PublicId};
 use crate::quota::LimitSpec;
+use crate::role::Role;
 
 pub use crate::class::{Class, ClassError, ClassReason};
 
@@ -164,6 +165,10 @@ pub struct KeyRecord {
 pub struct AccountRecord {
     /// The account's id.
     pub id: AccountId,
+    /// The id that is shown.
+    pub public_id: PublicId,
+    /// What it may do besides using the door.
+    pub role: Role,
     /// Its class.
     pub class: Class,
     /// Why.

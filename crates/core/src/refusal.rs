@@ -80,6 +80,9 @@ pub enum Refusal {
         /// What is outside its scopes: `model`, `route` or `network`.
         what: &'static str,
     },
+    /// A request that changes something and does not come from our own page.
+    #[error("not from a page of this listener")]
+    CrossSite,
     /// No upstream serves this model, or the caller may not know of it.
     #[error("no such model for this caller")]
     ModelUnknown,
@@ -305,6 +308,10 @@ const INVALID: &str = "invalid_request_error";
 const KEY_NEEDED: &str =
     "A key is needed: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.";
 
+/// What a page says whose form did not come from one of ours.
+const CROSS_SITE: &str =
+    "This request did not come from a page of this service. Open the page anew and try again.";
+
 impl Refusal {
     /// Status, code, metric label and log level.
     #[must_use]
@@ -340,6 +347,7 @@ impl Refusal {
             Self::NotPermitted { .. } => {
                 row(403, "permission_error", "permission_error", "not_permitted", Info)
             }
+            Self::CrossSite => row(403, "permission_error", "permission_error", "cross_site", Info),
             Self::ModelUnknown => row(404, INVALID, "not_found_error", "model_not_found", Debug),
             // Not 451: that is for what the law demands to withhold (RFC 7725). This is the
             // operator's own policy, and 403 is what clients know as final.
@@ -413,6 +421,7 @@ impl Refusal {
                 "The key was not accepted: it is unknown, expired or revoked.".into()
             }
             Self::NotPermitted { what } => format!("This key may not use this {what}."),
+            Self::CrossSite => CROSS_SITE.into(),
             Self::ModelUnknown => "There is no such model for this key. See /v1/models.".into(),
             Self::Residency { found, .. } => residency_text(*found),
             Self::QuotaExceeded { .. } => self.quota_text(),

@@ -157,6 +157,9 @@ fn judge_one(row: &AccountRow, terms: &class::Terms, now: Timestamp) -> Option<J
 
 #[cfg(test)]
 mod tests {
+    use surgewall_core::id::PublicId;
+    use surgewall_core::role::Role;
+
     use super::*;
 
     #[test]
@@ -190,6 +193,8 @@ mod tests {
         };
         let account = AccountRecord {
             id: AccountId::from_u128(1),
+            public_id: PublicId::random("user"),
+            role: Role::User,
             class: Class::New,
             class_why: ClassReason::Default,
             group: Some(group(1)),

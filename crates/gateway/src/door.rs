@@ -32,6 +32,7 @@ use crate::open::OpenRequests;
 use crate::policy::Policy;
 use crate::recording::Recording;
 use crate::refuse::Refused as Answered;
+use crate::session::Sessions;
 use crate::sync::lock;
 use crate::tasks::Tasks;
 use crate::trace::Tracer;
@@ -77,6 +78,8 @@ pub struct Door {
     pub metrics: Metrics,
     /// Where traces begin.
     pub tracer: Tracer,
+    /// Who is signed in.
+    pub sessions: Sessions,
     /// Connections and housekeeping.
     pub tasks: Tasks,
     connections_max: u32,
@@ -138,6 +141,7 @@ impl Door {
             open: OpenRequests::default(),
             tracer: Tracer::new(&metrics),
             metrics,
+            sessions: Sessions::default(),
             tasks: Tasks::default(),
             connections_max: parts.connections_max,
             bodies: Arc::new(Semaphore::new(body_room_kib(bodies_bytes_max))),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use surgewall_core::config::schema::Listen;
+use surgewall_store::people::StoreError;
 use tokio::time::timeout;
 
 use crate::admission;
@@ -17,7 +18,7 @@ use crate::policy::{Policy, guard_rules};
 use crate::routes::router;
 use crate::sync::lock;
 use crate::ticks::every;
-use crate::{trace, upstream};
+use crate::{session, trace, upstream};
 
 /// Between two looks at the open requests: how far they are, whether they may go on.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
@@ -48,6 +49,9 @@ pub enum ListenError {
     /// The certificate or its key.
     #[error("listen.tls: {0}")]
     Tls(#[from] TlsError),
+    /// The sessions that were open.
+    #[error("sessions: {0}")]
+    Sessions(#[from] StoreError),
 }
 
 /// The sockets of the three listeners.
@@ -98,7 +102,7 @@ impl Listening {
     /// Asks the upstreams what they serve, then opens the listeners.
     ///
     /// # Errors
-    /// The certificate or its key cannot be used.
+    /// The certificate or its key cannot be used, or sessions cannot be read.
     pub async fn start(door: Arc<Door>, sockets: Sockets) -> Result<Self, ListenError> {
         let policy = door.policy();
         let tls = policy.config.listen.tls.as_ref().map(acceptor).transpose()?;
@@ -114,6 +118,7 @@ impl Listening {
         door.replace_tls(tls);
         hold_counters(&door);
         conversations::keep_partial(&door).await;
+        session::load(&door).await?;
         for (purpose, bound) in [
             (Purpose::Public, sockets.public),
             (Purpose::Admin, sockets.admin),
@@ -152,6 +157,7 @@ impl Listening {
         let _ = timeout(CLOSE_PATIENCE, door.tasks.connections_ended()).await;
         door.flush_refusals();
         write_last_use(&door).await;
+        session::write_seen(&door).await;
         admission::keep(&door).await;
         trace::flush(&door).await;
         // The records' last batches are noted in the ledger.
@@ -228,6 +234,7 @@ async fn last_use(door: Arc<Door>) {
     loop {
         ticks.tick().await;
         write_last_use(&door).await;
+        session::write_seen(&door).await;
         admission::keep(&door).await;
     }
 }

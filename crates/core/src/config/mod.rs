@@ -4,6 +4,7 @@
 //! text and points at mistakes with a caret, [`schema`] gives the sections
 //! their types and defaults, [`validate`] holds what no type can.
 
+pub mod accounts;
 pub mod admission;
 pub mod data;
 pub mod env;

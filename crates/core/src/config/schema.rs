@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+pub use super::accounts::{Accounts, JwtIssuer};
 use super::admission::{Admission, Classes, Queue};
 use super::data::{Data, Passport, Rule};
 use super::exposure::Exposure;
 use super::limits::Limits;
 pub use super::telemetry::{LogFormat, Telemetry};
 pub use super::upstream::{Dialect, Gauges, Server, Upstream};
-use crate::principal::Class;
 
 /// A whole configuration. Every key has a default.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
@@ -104,49 +104,6 @@ pub enum Credential {
     Env(String),
     /// A file, mode 0600, whose first line is the credential.
     File(PathBuf),
-}
-
-/// `[accounts]`.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Accounts {
-    /// May people without a key or session use the upstreams' models?
-    pub anonymous: bool,
-    /// A header in which delegating keys may name their end user.
-    pub delegated_header: Option<String>,
-    /// Issuers whose tokens are accepted as credentials.
-    pub jwt: Vec<JwtIssuer>,
-}
-
-/// `[[accounts.jwt]]`: tokens of another system, accepted as they are.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JwtIssuer {
-    /// The `iss` claim.
-    pub issuer: String,
-    /// The `aud` claim.
-    pub audience: String,
-    /// The issuer's public keys, as a JWKS file.
-    pub jwks_file: PathBuf,
-    /// The claim that names the account.
-    #[serde(default = "sub")]
-    pub account_claim: String,
-    /// The claim that names the group, if any.
-    #[serde(default)]
-    pub group_claim: Option<String>,
-    /// The claim that names the class, if any.
-    #[serde(default)]
-    pub class_claim: Option<String>,
-    /// The class of new accounts that come this way, unless a claim names it.
-    #[serde(default = "verified")]
-    pub class: Class,
-}
-
-fn sub() -> String {
-    "sub".to_owned()
-}
-const fn verified() -> Class {
-    Class::Verified
 }
 
 /// `[prices."MODEL"]`: decimal amounts per million tokens.

@@ -1,5 +1,6 @@
 //! What no type can hold: values that parse and still cannot be meant.
 
+mod accounts;
 mod data;
 mod upstream;
 
@@ -60,6 +61,7 @@ pub fn validate(config: &Config) -> Result<(), Fault> {
     listen(&config.listen)?;
     upstream::upstreams(&config.upstream)?;
     data::data(config)?;
+    accounts::accounts(&config.accounts)?;
     admission(config)?;
     prices(config)?;
     if config.limits.bodies_bytes_max < config.limits.body_bytes_max.max(1 << 10) {

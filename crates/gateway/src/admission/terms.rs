@@ -129,8 +129,9 @@ pub fn sketch(principal: u64, body: &[u8]) -> u64 {
 mod tests {
     use std::sync::Arc;
 
-    use surgewall_core::id::{AccountId, KeyId};
+    use surgewall_core::id::{AccountId, KeyId, PublicId};
     use surgewall_core::principal::{DelegatedUser, KeyRecord, Network, Scopes};
+    use surgewall_core::role::Role;
 
     use super::*;
 
@@ -141,6 +142,8 @@ mod tests {
         let account = account.map(|(class, class_why)| {
             Arc::new(AccountRecord {
                 id: AccountId::from_u128(1),
+                public_id: PublicId::random("user"),
+                role: Role::User,
                 class,
                 class_why,
                 group: None,

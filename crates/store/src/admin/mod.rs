@@ -35,6 +35,7 @@ pub use request::{
 pub use standing::{Judged, judge_accounts};
 pub use users::given;
 pub(crate) use vault::subject as subject_of;
+pub(crate) use words::email;
 pub use words::{
     BCRYPT_COST_MAX, BCRYPT_PREFIX_CHARS_MAX, BCRYPT_PREFIX_CHARS_MIN, EMAIL_BYTES_MAX,
     EMAIL_LOCAL_BYTES_MAX, EXTERNAL_BYTES_MAX, LIMITS_PER_SUBJECT_MAX, NAME_CHARS_MAX, ROUTES,

@@ -7,6 +7,7 @@ use surgewall_core::clock::Timestamp;
 use surgewall_core::decision::Erased;
 use surgewall_core::id::PublicId;
 use surgewall_core::principal::{Class, ClassReason, DelegatedUser, Scopes};
+use surgewall_core::role::Role;
 use surgewall_core::secret::SecretString;
 
 /// The answer to a [`super::Request`].
@@ -131,6 +132,9 @@ pub struct UserView {
     pub group: Option<String>,
     /// Whether it is suspended.
     pub suspended: bool,
+    /// What it may do besides using the door.
+    #[serde(default)]
+    pub role: Role,
     /// Limits.
     pub limits: Vec<String>,
     /// When it was made.

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use surgewall_core::clock::Timestamp;
 use surgewall_core::principal::{Class, Scopes};
+use surgewall_core::role::Role;
 
 /// Keys in one [`Request::KeyImport`].
 pub const IMPORT_KEYS_MAX: usize = 10_000;
@@ -153,6 +154,9 @@ pub struct UserSet {
     /// Whether it is suspended.
     #[serde(default)]
     pub suspended: Option<bool>,
+    /// Its role.
+    #[serde(default)]
+    pub role: Option<Role>,
     /// All of its limits.
     #[serde(default)]
     pub limits: Option<Vec<String>>,

@@ -4,6 +4,7 @@ use surgewall_core::clock::Timestamp;
 use surgewall_core::id::{AccountId, PublicId};
 use surgewall_core::principal::{Class, ClassReason};
 use surgewall_core::quota::LimitSpec;
+use surgewall_core::role::Role;
 
 use super::error::AdminError;
 use super::office::{Office, Plan, Step};
@@ -61,6 +62,7 @@ fn new_row<P>(
         days_counted: 0,
         group: group.map(|group| group.id),
         suspended: false,
+        role: Role::User,
         limits: None,
         created_at: now,
     })
@@ -173,6 +175,10 @@ pub(super) async fn set<P: People>(
         if suspended && begin_anew(&mut row, office.now()) {
             changed.push(format!("class={}", row.class));
         }
+    }
+    if let Some(role) = asked.role {
+        row.role = role;
+        changed.push(format!("role={role}"));
     }
     if let Some(limits) = &asked.limits {
         let limits = words::limits(office.config, limits)?;

@@ -7,8 +7,9 @@ use surgewall_core::quota::LimitSpec;
 use super::error::AdminError;
 use super::office::Office;
 use super::reply::{External, GroupView, KeyState, KeyView, LimitedUser, UserView};
+use crate::identity::email_of;
 use crate::people::sealed::{column, open_json, open_text};
-use crate::people::{AccountRow, GroupRow, KeyRow, StoreError};
+use crate::people::{AccountRow, GroupRow, KeyRow};
 
 /// Limits as they are written.
 pub(super) fn shown(limits: &[LimitSpec]) -> Vec<String> {
@@ -28,7 +29,7 @@ pub(super) fn user<P>(office: &Office<'_, P>, row: &AccountRow) -> Result<UserVi
         open_json(office.vault, column::ACCOUNT_LIMITS, id, row.limits.as_deref())?;
     Ok(UserView {
         id: row.public_id.clone(),
-        email: email(office, row)?,
+        email: email_of(office.vault, row)?,
         external,
         class: row.class,
         class_since: row.class_since,
@@ -37,15 +38,10 @@ pub(super) fn user<P>(office: &Office<'_, P>, row: &AccountRow) -> Result<UserVi
         active_days: row.good_days(),
         group: group_name(office, row.group),
         suspended: row.suspended,
+        role: row.role,
         limits: shown(&limits),
         created_at: row.created_at,
     })
-}
-
-fn email<P>(office: &Office<'_, P>, row: &AccountRow) -> Result<Option<String>, StoreError> {
-    let sealed = row.email.as_ref().map(|email| &email.sealed);
-    let open = |sealed: &Vec<u8>| open_text(office.vault, column::EMAIL, row.id.as_u128(), sealed);
-    sealed.map(open).transpose()
 }
 
 /// A group.
@@ -75,7 +71,8 @@ pub(super) fn key<P>(
         });
     let users: UserLimits = open_json(vault, column::USER_LIMITS, id, row.user_limits.as_deref())?;
     let owner = |account: &AccountRow| {
-        email(office, account).map(|email| email.unwrap_or_else(|| account.public_id.to_string()))
+        email_of(office.vault, account)
+            .map(|email| email.unwrap_or_else(|| account.public_id.to_string()))
     };
     Ok(KeyView {
         id: row.public_id.clone(),

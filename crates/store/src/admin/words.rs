@@ -35,15 +35,15 @@ pub const BCRYPT_PREFIX_CHARS_MAX: usize = 32;
 pub const ROUTES: [&str; 5] = ["chat", "completions", "embeddings", "models", "balance"];
 
 /// An e-mail address as it is shown and as it is looked up.
-pub(super) struct Email {
+pub(crate) struct Email {
     /// As given, the domain in lower case.
-    pub(super) shown: String,
+    pub(crate) shown: String,
     /// All in lower case: no provider gives `Ann@` and `ann@` to two people.
-    pub(super) normal: String,
+    pub(crate) normal: String,
 }
 
 /// Checks the form simply: whether an address exists, only a mail can say.
-pub(super) fn email(text: &str) -> Result<Email, AdminError> {
+pub(crate) fn email(text: &str) -> Result<Email, AdminError> {
     let text = text.trim();
     let invalid = |why: &str| {
         AdminError::invalid(format!("not an e-mail address: {why}"))

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use surgewall_core::clock::Timestamp;
-use surgewall_core::id::{AccountId, GroupId, KeyId};
+use surgewall_core::id::{AccountId, GroupId, KeyId, PublicId};
 use surgewall_core::principal::{Class, ClassReason, Scopes, UserLimits};
 use surgewall_core::quota::LimitSpec;
+use surgewall_core::role::Role;
 
 use crate::people::sealed::{column, open_json, open_text};
 use crate::people::{AccountRow, Change, GroupRow, KeyRow, StoreError};
@@ -28,6 +29,8 @@ pub(crate) struct GroupEntry {
 /// An account; its group by id.
 pub(crate) struct AccountEntry {
     pub(super) id: AccountId,
+    pub(super) public_id: PublicId,
+    pub(super) role: Role,
     pub(super) class: Class,
     pub(super) class_why: ClassReason,
     pub(super) group: Option<GroupId>,
@@ -82,6 +85,8 @@ fn account(vault: &Vault, row: &AccountRow) -> Result<AccountEntry, StoreError> 
     let id = row.id.as_u128();
     Ok(AccountEntry {
         id: row.id,
+        public_id: row.public_id.clone(),
+        role: row.role,
         class: row.class,
         class_why: row.class_why,
         group: row.group,

@@ -168,6 +168,8 @@ impl State {
         let id = entry.id;
         let record = AccountRecord {
             id,
+            public_id: entry.public_id,
+            role: entry.role,
             class: entry.class,
             class_why: entry.class_why,
             group: self.join(group, id),

@@ -8,6 +8,7 @@ use surgewall_core::clock::{Clock, Timestamp};
 use surgewall_core::id::{AccountId, GroupId, KeyId, PublicId};
 use surgewall_core::principal::{Class, ClassReason};
 use surgewall_core::refusal::CredentialFault;
+use surgewall_core::role::Role;
 
 use super::*;
 use crate::datadir::DataDir;
@@ -55,6 +56,7 @@ impl Crowd {
             days_counted: 0,
             group: group.map(GroupId::from_u128),
             suspended: false,
+            role: Role::User,
             limits: None,
             created_at: NOW,
         })

@@ -32,7 +32,7 @@ pub enum StoreError {
     /// A row collides with another one.
     #[error("a {what} like this exists already")]
     Duplicate {
-        /// Which column: `group name`, `e-mail`, `token subject`, `key name`, `credential`, `finding` or `id`.
+        /// Which column: `group name`, `e-mail`, `token subject`, `key name`, `credential`, `finding`, `passkey` or `id`.
         what: &'static str,
     },
     /// A row does not hold what it should.

@@ -13,6 +13,7 @@ use std::future::Future;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::{AccountId, GroupId, KeyId, PublicId};
 use surgewall_core::principal::{Class, ClassReason, DelegatedUser};
+use surgewall_core::role::Role;
 
 pub use error::StoreError;
 
@@ -78,6 +79,8 @@ pub struct AccountRow {
     pub group: Option<GroupId>,
     /// Whether an operator suspended it.
     pub suspended: bool,
+    /// What it may do besides using the door.
+    pub role: Role,
     /// Its limits, sealed; `None` is no limit.
     pub limits: Option<Vec<u8>>,
     /// When it was made.

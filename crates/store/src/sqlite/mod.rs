@@ -6,6 +6,7 @@
 
 mod conversations;
 mod findings;
+mod identity;
 mod migrate;
 mod read;
 mod rows;
@@ -108,6 +109,7 @@ fn duplicate(error: &sqlx::Error) -> Option<&'static str> {
         ("keys_name", "key name"),
         ("keys.credential_hash", "credential"),
         ("findings.finding_hash", "finding"),
+        ("factors.lookup_hash", "passkey"),
     ];
     let message = error.message();
     let known = columns.into_iter().find(|(column, _)| message.contains(column));

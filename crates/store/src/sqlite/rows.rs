@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::{Id, PublicId};
 use surgewall_core::principal::{Class, ClassReason, DelegatedUser};
+use surgewall_core::role::Role;
 
 use super::engine;
 use crate::people::{
@@ -33,7 +34,10 @@ pub(super) fn instant(row: &SqliteRow, name: &'static str) -> Result<Timestamp, 
     optional_instant(row, name)?.ok_or(StoreError::Damaged { column: name })
 }
 
-fn optional_instant(row: &SqliteRow, name: &'static str) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn optional_instant(
+    row: &SqliteRow,
+    name: &'static str,
+) -> Result<Option<Timestamp>, StoreError> {
     let millis: Option<i64> = column(row, name)?;
     let stamp = |millis| u64::try_from(millis).map(Timestamp::from_millis);
     millis.map(stamp).transpose().map_err(|_| StoreError::Damaged { column: name })
@@ -46,7 +50,7 @@ pub(super) fn bytes<const N: usize>(
     optional_bytes(row, name)?.ok_or(StoreError::Damaged { column: name })
 }
 
-fn optional_bytes<const N: usize>(
+pub(super) fn optional_bytes<const N: usize>(
     row: &SqliteRow,
     name: &'static str,
 ) -> Result<Option<[u8; N]>, StoreError> {
@@ -112,6 +116,7 @@ pub(super) fn account(row: &SqliteRow) -> Result<AccountRow, StoreError> {
         days_counted: column::<Option<i64>>(row, "good_days")?.unwrap_or(0),
         group: optional_id(row, "group_id")?,
         suspended: column(row, "suspended")?,
+        role: role(row)?,
         limits: column(row, "limits_sealed")?,
         created_at,
     })
@@ -120,6 +125,12 @@ pub(super) fn account(row: &SqliteRow) -> Result<AccountRow, StoreError> {
 fn class(row: &SqliteRow, name: &'static str) -> Result<Option<Class>, StoreError> {
     let word: Option<&str> = column(row, name)?;
     word.map(str::parse).transpose().map_err(|_| StoreError::Damaged { column: name })
+}
+
+fn role(row: &SqliteRow) -> Result<Role, StoreError> {
+    let word: Option<&str> = column(row, "role")?;
+    let role = word.map_or(Ok(Role::User), str::parse);
+    role.map_err(|_| StoreError::Damaged { column: "accounts.role" })
 }
 
 fn class_why(row: &SqliteRow) -> Result<ClassReason, StoreError> {

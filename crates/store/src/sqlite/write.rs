@@ -153,15 +153,15 @@ async fn group(connection: &mut SqliteConnection, row: &GroupRow) -> Result<(), 
 async fn account(connection: &mut SqliteConnection, row: &AccountRow) -> Result<(), sqlx::Error> {
     const SQL: &str = "INSERT INTO accounts (org_id, id, public_id, email_hash, email_sealed, \
          external_hash, external_sealed, class, group_id, suspended, created_at, \
-         class_since, class_why, class_given, known_since, days_brought) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+         class_since, class_why, class_given, known_since, days_brought, role) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
          ON CONFLICT (org_id, id) DO UPDATE SET \
          email_hash = excluded.email_hash, email_sealed = excluded.email_sealed, \
          external_hash = excluded.external_hash, external_sealed = excluded.external_sealed, \
          class = excluded.class, group_id = excluded.group_id, suspended = excluded.suspended, \
          class_since = excluded.class_since, class_why = excluded.class_why, \
          class_given = excluded.class_given, known_since = excluded.known_since, \
-         days_brought = excluded.days_brought";
+         days_brought = excluded.days_brought, role = excluded.role";
     sqlx::query(SQL)
         .bind(ORG_ID)
         .bind(to_blob(row.id.as_u128()))
@@ -179,6 +179,7 @@ async fn account(connection: &mut SqliteConnection, row: &AccountRow) -> Result<
         .bind(row.class_given.as_str())
         .bind(to_millis(row.known_since))
         .bind(row.days_brought)
+        .bind(row.role.as_str())
         .execute(&mut *connection)
         .await?;
     limits(connection, "account", row.id.as_u128(), row.limits.as_ref()).await

@@ -32,6 +32,8 @@ mod findings;
 #[cfg(test)]
 mod findings_model;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod ledger_damage;

@@ -4,15 +4,23 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
+use surgewall_core::id::{PublicId, SessionId};
+use surgewall_core::principal::Network;
+use surgewall_core::secret::SecretString;
 use surgewall_store::admin::{GroupCreate, KeyCreate, Request};
 use surgewall_store::conversations::{
     Attachment, Body, Checkpoint, MessageId, NewConversation, NewMessage, Role, State,
     write_checkpoints,
+};
+use surgewall_store::identity::{
+    About, Factors, Flow, FlowKind, Identity as _, Session, SessionListener, begin_flow,
+    session_row, token_hash,
 };
 use surgewall_store::people::sealed::keep_config;
 
@@ -46,6 +54,7 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("accounts", "group_id", Id),
     ("accounts", "id", Id),
     ("accounts", "public_id", Id),
+    ("accounts", "role", Word),
     ("account_uses", "account_id", Id),
     ("answers", "account_id", Id),
     ("answers", "content_sealed", Sealed),
@@ -68,6 +77,13 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("drafts", "account_id", Id),
     ("drafts", "conversation_id", Id),
     ("drafts", "text_sealed", Sealed),
+    ("factors", "account_id", Id),
+    ("factors", "body_sealed", Sealed),
+    ("factors", "id", Id),
+    ("factors", "kind", Word),
+    ("factors", "label_sealed", Sealed),
+    ("factors", "lookup_hash", Hashed),
+    ("factors", "public_id", Id),
     ("findings", "body_sealed", Sealed),
     ("findings", "changed_by", Word),
     ("findings", "confidence", Word),
@@ -79,6 +95,9 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("findings", "severity", Word),
     ("findings", "state", Word),
     ("findings", "subject_hash", Hashed),
+    ("flows", "body_sealed", Sealed),
+    ("flows", "kind", Word),
+    ("flows", "token_hash", Hashed),
     ("groups", "id", Id),
     ("groups", "name_hash", Hashed),
     ("groups", "name_sealed", Sealed),
@@ -107,6 +126,12 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("messages", "state", Word),
     ("meta", "name", Word),
     ("meta", "value", Word),
+    ("sessions", "about_sealed", Sealed),
+    ("sessions", "account_id", Id),
+    ("sessions", "id", Id),
+    ("sessions", "listener", Word),
+    ("sessions", "public_id", Id),
+    ("sessions", "token_hash", Hashed),
     ("shares", "account_id", Id),
     ("shares", "conversation_id", Id),
     ("shares", "public_id", Id),
@@ -175,9 +200,38 @@ async fn fill(desk: &Desk) -> usize {
         let key = KeyCreate { account: None, ..key_named(&plant(&mut planted)) };
         desk.key(key).await;
     }
+    fill_identity(desk, &mut planted).await;
     let text = plant(&mut planted);
     keep_config(&desk.people, &desk.vault, "0123456789abcdef", &text, desk.now()).await.unwrap();
     planted
+}
+
+/// Plants values in what accounts prove themselves with, in a session and a flow.
+async fn fill_identity(desk: &Desk, planted: &mut usize) {
+    let (store, vault, now) = (&desk.people, &desk.vault, desk.now());
+    let ada = account(desk, "factors@example.org").await;
+    let factors = Factors::of(store, vault, ada).await.unwrap();
+    factors.set_password(&plant(planted), now).await.unwrap();
+    factors.set_totp(&SecretString::new(plant(planted)), 1, now).await.unwrap();
+    let (id, body, label) = (plant(planted), plant(planted), plant(planted));
+    assert!(factors.add_passkey(id.as_bytes(), &body, &label, now).await.unwrap());
+    factors.set_recovery_codes([plant(planted).as_str()], now).await.unwrap();
+    let token = SecretString::new(plant(planted));
+    let session = Session {
+        id: SessionId::new(now),
+        public_id: PublicId::random("session"),
+        account: ada,
+        token_hash: token_hash(vault, token.expose()),
+        listener: SessionListener::Public,
+        strong: false,
+        created_at: now,
+        authenticated_at: now,
+        seen_at: now,
+        about: About { browser: plant(planted), network: Network::from_u128(0) },
+    };
+    store.put_session(&session_row(vault, &session).unwrap(), &[]).await.unwrap();
+    let flow = Flow { kind: FlowKind::SignUp, tries_max: 3, lasts: Duration::from_secs(60) };
+    assert!(begin_flow(store, vault, (flow, &token), &plant(planted), now).await.unwrap());
 }
 
 /// The forms in which a text may lie in a file.

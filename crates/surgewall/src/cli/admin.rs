@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand};
 use ipnet::IpNet;
 use surgewall_core::principal::{Class, Scopes};
+use surgewall_core::role::Role;
 
 pub(crate) use self::ledger::Ledger;
 use super::Shape;
@@ -200,6 +201,9 @@ pub(crate) struct UserSet {
     /// Take back a granted class: it is earned by rule again
     #[arg(long, conflicts_with = "class")]
     pub(crate) by_rule: bool,
+    /// What it may do besides using the door: user, auditor, operator, admin or owner
+    #[arg(long)]
+    pub(crate) role: Option<Role>,
     /// Put it into this group
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: Option<String>,

@@ -32,6 +32,7 @@ fn account() -> AccountRow {
         days_counted: 0,
         group: None,
         suspended: false,
+        role: surgewall_core::role::Role::User,
         limits: None,
         created_at: at(1),
     }

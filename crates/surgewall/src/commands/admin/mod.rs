@@ -48,8 +48,8 @@ async fn user(place: &Place, asked: typed::User) -> Result<(), Fault> {
             let group = asked.group.map(Assign::To).or(asked.no_group.then_some(Assign::Nothing));
             let suspended = asked.suspend.then_some(true).or(asked.resume.then_some(false));
             let limits = asked.limits.into_limits();
-            let typed::UserSet { user, class, by_rule, .. } = asked;
-            let set = UserSet { user, class, by_rule, group, suspended, limits };
+            let typed::UserSet { user, class, by_rule, role, .. } = asked;
+            let set = UserSet { user, class, by_rule, group, suspended, role, limits };
             (Request::UserSet(set), Shape::Text)
         }
         typed::User::Limit(asked) => {

@@ -151,6 +151,7 @@ pub(super) fn one(reply: Reply, format: Shape) -> Result<(), Fault> {
             ("group", or_none(view.group.as_ref())),
             ("limits", joined(&view.limits)),
             ("state", if view.suspended { "suspended" } else { "active" }.to_owned()),
+            ("role", view.role.to_string()),
             ("made", minute(view.created_at)),
         ]),
         (Reply::Group(view), Shape::Text) => sheet(&[

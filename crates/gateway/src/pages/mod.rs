@@ -1,0 +1,3 @@
+//! What browsers are given: pages that the door renders itself.
+
+pub mod forms;
