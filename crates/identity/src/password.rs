@@ -1,0 +1,387 @@
+//! Passwords: which are taken (NIST SP 800-63B-4 §3.1.1, OWASP ASVS 5.0 §6.2)
+//! and how they are kept (Argon2id, RFC 9106, as PHC strings).
+//!
+//! A password is the exact bytes that were typed: nothing is cut, folded or
+//! trimmed. There are no rules of composition. What is refused is what is
+//! short, what is made of the account's own words, and what is easy to guess.
+//!
+//! Guessing is judged offline by `zxcvbn`: its lists hold about 30,000 leaked
+//! passwords and as many common words and names (English ones, from 2012), and
+//! it knows keyboard walks, dates, repetitions and digits for letters. That is
+//! no copy of today's breaches: a long password that leaked elsewhere and is
+//! made of nothing known passes.
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
+use surgewall_core::random;
+use surgewall_core::secret::SecretString;
+use zxcvbn::zxcvbn;
+
+/// The longest password, in bytes: hashing one costs the same for any length, reading it does not.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// The fewest characters of a password that is the only factor.
+pub const CHARS_MIN_ALONE: usize = 15;
+/// The fewest characters of a password beside a second factor.
+pub const CHARS_MIN_WITH_SECOND_FACTOR: usize = 8;
+/// A word of the context counts from this many characters on.
+const CONTEXT_WORD_CHARS_MIN: usize = 4;
+/// Words of the context that are looked at.
+const CONTEXT_WORDS_MAX: usize = 32;
+/// Bytes of a stored hash that are parsed.
+const PHC_BYTES_MAX: usize = 256;
+/// Memory that a stored hash may ask for, in KiB: an imported one must not ask for a machine.
+const MEMORY_KIB_MAX: u32 = 256 * 1_024;
+/// Passes that a stored hash may ask for.
+const PASSES_MAX: u32 = 16;
+/// Lanes that a stored hash may ask for.
+const LANES_MAX: u32 = 8;
+/// Bytes of a salt (RFC 9106 §3.1).
+const SALT_BYTES: usize = 16;
+/// Bytes of a hash.
+const HASH_BYTES: usize = 32;
+
+/// What a password stands beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Factors {
+    /// It is the only factor.
+    Alone,
+    /// A second factor is asked for each time.
+    WithSecondFactor,
+}
+
+impl Factors {
+    /// The fewest characters.
+    #[must_use]
+    pub const fn chars_min(self) -> usize {
+        match self {
+            Self::Alone => CHARS_MIN_ALONE,
+            Self::WithSecondFactor => CHARS_MIN_WITH_SECOND_FACTOR,
+        }
+    }
+
+    /// Guesses that a password must withstand, as `zxcvbn` counts them.
+    const fn guesses_min(self) -> u64 {
+        match self {
+            Self::Alone => 100_000_000,
+            Self::WithSecondFactor => 1_000_000,
+        }
+    }
+}
+
+/// Why a password is not taken. The text is for the person who typed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordFault {
+    /// Too few characters.
+    #[error("Use at least {chars_min} characters. A few unrelated words are easy to remember.")]
+    TooShort {
+        /// The fewest.
+        chars_min: usize,
+    },
+    /// Too many bytes.
+    #[error("Use at most {bytes_max} bytes.")]
+    TooLong {
+        /// The most.
+        bytes_max: usize,
+    },
+    /// Little is left beside the account's or the service's own words.
+    #[error(
+        "Your e-mail address, your name or this service's name is most of it. Use other words."
+    )]
+    Context,
+    /// Among the first that anybody would try.
+    #[error("This password is easy to guess: it is common, or follows a common pattern.")]
+    Common,
+}
+
+impl PasswordFault {
+    /// A stable name.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::TooShort { .. } => "password_too_short",
+            Self::TooLong { .. } => "password_too_long",
+            Self::Context => "password_context",
+            Self::Common => "password_common",
+        }
+    }
+}
+
+/// Whether `password` may be set. `context` is what others know of the account:
+/// its e-mail, its name, the service's name.
+///
+/// # Errors
+/// Why not.
+pub fn check(
+    password: &SecretString,
+    factors: Factors,
+    context: &[&str],
+) -> Result<(), PasswordFault> {
+    let text = password.expose();
+    if text.len() > PASSWORD_BYTES_MAX {
+        return Err(PasswordFault::TooLong { bytes_max: PASSWORD_BYTES_MAX });
+    }
+    let chars_min = factors.chars_min();
+    if text.chars().count() < chars_min {
+        return Err(PasswordFault::TooShort { chars_min });
+    }
+    let words = context_words(context);
+    if chars_beside(text, &words) < chars_min / 2 {
+        return Err(PasswordFault::Context);
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if zxcvbn(text, &words).guesses() < factors.guesses_min() {
+        return Err(PasswordFault::Common);
+    }
+    Ok(())
+}
+
+/// The context in lower case, whole and in parts, longest first.
+fn context_words(context: &[&str]) -> Vec<String> {
+    let whole = context.iter().map(|text| text.trim().to_lowercase());
+    let mut words: Vec<String> = whole
+        .flat_map(|text| {
+            let parts = text.split(|c: char| !c.is_alphanumeric()).map(str::to_owned);
+            std::iter::once(text.clone()).chain(parts.collect::<Vec<_>>())
+        })
+        .filter(|word| word.chars().count() >= CONTEXT_WORD_CHARS_MIN)
+        .collect();
+    words.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
+    words.dedup();
+    words.truncate(CONTEXT_WORDS_MAX);
+    words
+}
+
+/// How many letters and digits of `text` belong to none of `words`.
+fn chars_beside(text: &str, words: &[String]) -> usize {
+    let lower = text.to_lowercase();
+    let rest = words.iter().fold(lower, |rest, word| rest.replace(word.as_str(), " "));
+    rest.chars().filter(|c| c.is_alphanumeric()).count()
+}
+
+/// What one hash costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+    /// Lanes, computed one after another.
+    pub lanes: u32,
+}
+
+impl Cost {
+    /// OWASP's smallest recommended: the memory is what many hashes at a time cost the door.
+    pub const DEFAULT: Self = Self { memory_kib: 19 * 1_024, passes: 2, lanes: 1 };
+    /// The least that Argon2 can do, for tests of what is around it.
+    pub const LEAST: Self = Self { memory_kib: 8, passes: 1, lanes: 1 };
+
+    fn params(self) -> Option<Params> {
+        Params::new(self.memory_kib, self.passes, self.lanes, Some(HASH_BYTES)).ok()
+    }
+}
+
+/// A hash in the form that is stored, parsed.
+pub(crate) struct StoredHash {
+    hash: PasswordHash,
+    params: Params,
+}
+
+impl StoredHash {
+    /// Reads a PHC string; `None` for another algorithm, and for one that asks for too much.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text.len() > PHC_BYTES_MAX {
+            return None;
+        }
+        let hash = PasswordHash::new(text).ok()?;
+        let is_known =
+            hash.algorithm == argon2::ARGON2ID_IDENT && hash.version == Some(Version::V0x13.into());
+        let params = Params::try_from(&hash).ok()?;
+        let is_bounded = params.m_cost() <= MEMORY_KIB_MAX
+            && params.t_cost() <= PASSES_MAX
+            && params.p_cost() <= LANES_MAX;
+        (is_known && is_bounded && hash.salt.is_some() && hash.hash.is_some())
+            .then_some(Self { hash, params })
+    }
+
+    /// A hash that no password has: random bytes at `cost`.
+    pub(crate) fn dummy(cost: Cost) -> Option<Self> {
+        let params = cost.params()?;
+        let hash = PasswordHash {
+            algorithm: argon2::ARGON2ID_IDENT,
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&params).ok()?,
+            salt: Some(Salt::new(&random::bytes::<SALT_BYTES>()).ok()?),
+            hash: Some(Output::new(&random::bytes::<HASH_BYTES>()).ok()?),
+        };
+        Some(Self { hash, params })
+    }
+
+    /// Whether it costs less than `cost`.
+    pub(crate) fn is_below(&self, cost: Cost) -> bool {
+        self.params.m_cost() < cost.memory_kib
+            || self.params.t_cost() < cost.passes
+            || self.params.p_cost() < cost.lanes
+    }
+
+    /// Whether `password` has it. One Argon2 call, compared in constant time; `None` where memory is short.
+    pub(crate) fn verify(&self, password: &SecretString) -> Option<bool> {
+        let (Some(salt), Some(expected)) = (&self.hash.salt, &self.hash.hash) else { return None };
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
+        let mut out = vec![0; expected.len()];
+        argon2.hash_password_into(password.expose().as_bytes(), salt, &mut out).ok()?;
+        Some(aws_lc_rs::constant_time::verify_slices_are_equal(&out, expected.as_bytes()).is_ok())
+    }
+}
+
+/// The PHC string of `password` at `cost`, with a random salt; `None` where memory is short.
+pub(crate) fn hash(password: &SecretString, cost: Cost) -> Option<String> {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, cost.params()?);
+    let salt = random::bytes::<SALT_BYTES>();
+    let hash = argon2.hash_password_with_salt(password.expose().as_bytes(), &salt).ok()?;
+    Some(hash.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTEXT: [&str; 3] =
+        ["margarethe.olsen@sternwarte.example", "Margarethe Olsen", "Surgewall"];
+
+    fn judge(text: &str, factors: Factors) -> Result<(), PasswordFault> {
+        super::check(&SecretString::new(text.to_owned()), factors, &CONTEXT)
+    }
+
+    #[test]
+    fn lengths_hold_at_the_limit_and_one_past_it() {
+        let long = |bytes: usize| "zqxj wvk ".chars().cycle().take(bytes).collect::<String>();
+        let longest = format!("h7 gx#Lw2?mR9 pK{}", long(PASSWORD_BYTES_MAX - 16));
+        let alone = |chars_min| Err(PasswordFault::TooShort { chars_min });
+        let cases = [
+            ("h7gx#Lw2?mR9pK", Factors::Alone, alone(15)),
+            ("h7gx#Lw2?mR9pKv", Factors::Alone, Ok(())),
+            ("h7gx#Lw", Factors::WithSecondFactor, alone(8)),
+            ("h7gx#Lw2", Factors::WithSecondFactor, Ok(())),
+            // Characters are counted, not bytes.
+            ("жучщеъяц", Factors::WithSecondFactor, Ok(())),
+            ("жучщеъя", Factors::WithSecondFactor, alone(8)),
+            (&longest, Factors::Alone, Ok(())),
+            (
+                &format!("{longest}x"),
+                Factors::Alone,
+                Err(PasswordFault::TooLong { bytes_max: 1_024 }),
+            ),
+        ];
+        for (text, factors, expected) in cases {
+            assert_eq!(judge(text, factors), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_anybody_would_try_first_is_refused() {
+        let common = [
+            "passwordpassword",
+            "Passw0rdPassw0rd1",
+            "qwertyuiopasdfghjkl",
+            "aaaaaaaaaaaaaaaaaaaa",
+            "123456789012345678",
+            "abcabcabcabcabcabc",
+        ];
+        for text in common {
+            assert_eq!(judge(text, Factors::Alone), Err(PasswordFault::Common), "{text}");
+        }
+        for text in ["password1", "12345678", "iloveyou!", "Dragon2024"] {
+            assert_eq!(
+                judge(text, Factors::WithSecondFactor),
+                Err(PasswordFault::Common),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn words_of_the_account_and_the_service_do_not_count() {
+        let refused = [
+            "margarethe.olsen@sternwarte.example",
+            "SurgewallOlsen2024",
+            "!!!olsen!!!margarethe!!!",
+        ];
+        for text in refused {
+            assert_eq!(judge(text, Factors::Alone), Err(PasswordFault::Context), "{text}");
+        }
+        for text in ["olsen feeds nine yellow otters", "correct horse battery staple"] {
+            assert_eq!(judge(text, Factors::Alone), Ok(()), "{text}");
+        }
+    }
+
+    /// RFC 9106 §5.3 has a key and associated data, which a PHC string cannot hold; the
+    /// reference implementation's test vector for Argon2id, version 19, is a plain one.
+    #[test]
+    fn argon2id_is_the_reference_implementations() {
+        let stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let stored = StoredHash::parse(stored).unwrap();
+        assert_eq!(stored.verify(&SecretString::new("password".into())), Some(true));
+        assert_eq!(stored.verify(&SecretString::new("Password".into())), Some(false));
+    }
+
+    #[test]
+    fn a_hash_verifies_its_password_byte_for_byte() {
+        let secret = |text: &str| SecretString::new(text.to_owned());
+        let text = hash(&secret(" Grün \u{301}"), Cost::LEAST).unwrap();
+        assert!(text.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{text}");
+        let stored = StoredHash::parse(&text).unwrap();
+        assert_eq!(stored.verify(&secret(" Grün \u{301}")), Some(true));
+        for other in ["Grün \u{301}", " grün \u{301}", " Grün \u{301} ", " Gru\u{308}n \u{301}", ""]
+        {
+            assert_eq!(stored.verify(&secret(other)), Some(false), "{other:?}");
+        }
+        assert_ne!(hash(&secret("x"), Cost::LEAST), hash(&secret("x"), Cost::LEAST));
+    }
+
+    #[test]
+    fn a_hash_is_outdated_when_any_part_of_the_cost_rose() {
+        let stored = StoredHash::dummy(Cost { memory_kib: 16, passes: 2, lanes: 2 }).unwrap();
+        let cases = [
+            ((16, 2, 2), false),
+            ((8, 1, 1), false),
+            ((17, 2, 2), true),
+            ((16, 3, 2), true),
+            ((16, 2, 3), true),
+        ];
+        for ((memory_kib, passes, lanes), expected) in cases {
+            assert_eq!(stored.is_below(Cost { memory_kib, passes, lanes }), expected);
+        }
+    }
+
+    #[test]
+    fn a_stored_hash_is_argon2id_and_cannot_ask_for_the_machine() {
+        let with =
+            |head: &str| format!("{head}$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc");
+        let cases = [
+            ("$argon2id$v=19$m=262144,t=16,p=8", true),
+            ("$argon2id$v=19$m=262145,t=16,p=8", false),
+            ("$argon2id$v=19$m=262144,t=17,p=8", false),
+            ("$argon2id$v=19$m=262144,t=16,p=9", false),
+            ("$argon2id$v=16$m=64,t=1,p=1", false),
+            ("$argon2id$m=64,t=1,p=1", false),
+            ("$argon2i$v=19$m=64,t=1,p=1", false),
+            ("$2b$12", false),
+            ("", false),
+        ];
+        for (head, expected) in cases {
+            assert_eq!(StoredHash::parse(&with(head)).is_some(), expected, "{head}");
+        }
+        assert!(StoredHash::parse("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ").is_none());
+        assert!(StoredHash::parse(&with(&"$argon2id".repeat(64))).is_none());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_text_panics(text in ".{0,40}", stored in ".{0,80}") {
+            let _ = judge(&text, Factors::WithSecondFactor);
+            let _ = StoredHash::parse(&stored);
+        }
+    }
+}

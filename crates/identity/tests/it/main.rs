@@ -1,0 +1,6 @@
+//! What only shows from outside: whole ceremonies, against doubles of the other side.
+
+#[cfg(test)]
+mod authenticator;
+#[cfg(test)]
+mod passkeys;
