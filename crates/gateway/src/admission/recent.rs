@@ -82,6 +82,8 @@ fn add(sum: &mut ClassTick, class: &ClassTick) {
         (&mut sum.queued, class.queued),
         (&mut sum.left, class.left),
         (&mut sum.refused, class.refused),
+        (&mut sum.slow, class.slow),
+        (&mut sum.shed, class.shed),
     ] {
         *sum = sum.saturating_add(more);
     }

@@ -142,6 +142,12 @@ pub struct ClassStatus {
     pub left_per_s_milli: u64,
     /// Requests that were refused; in observe mode, that would have been.
     pub refused_per_s_milli: u64,
+    /// Streams that were ended because their client did not keep up with the model.
+    #[serde(default)]
+    pub slow_per_s_milli: u64,
+    /// Streams that were ended for somebody more trusted; in observe mode, that would have been.
+    #[serde(default)]
+    pub shed_per_s_milli: u64,
     /// Requests that wait now.
     pub waiting: u64,
     /// The longest wait in the window, ended or not, in milliseconds.
@@ -228,6 +234,8 @@ fn of_class(class: Class, counts: &ClassTick, now: Flow, elapsed: Duration) -> C
         queued_per_s_milli: per_s_milli(counts.queued),
         left_per_s_milli: per_s_milli(counts.left),
         refused_per_s_milli: per_s_milli(counts.refused),
+        slow_per_s_milli: per_s_milli(counts.slow),
+        shed_per_s_milli: per_s_milli(counts.shed),
         waiting: now.requests,
         longest_wait_ms: counts.longest_wait_ms,
     }

@@ -96,6 +96,10 @@ pub struct ClassTick {
     /// Requests that were refused because the pool is full or away; not those
     /// refused for a quota, a credential or a rule.
     pub refused: u64,
+    /// Streams that were ended because their client did not keep up.
+    pub slow: u64,
+    /// Streams that were ended for somebody more trusted.
+    pub shed: u64,
     /// Requests that wait now.
     pub waiting: Flow,
     /// The longest wait, ended or not, in milliseconds.

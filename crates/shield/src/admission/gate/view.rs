@@ -41,6 +41,8 @@ impl View {
             queued: counts.queued,
             left: counts.left,
             refused: counts.refused,
+            slow: counts.slow,
+            shed: counts.shed,
             waiting: *waiting,
             longest_wait_ms: counts.longest_wait_ms,
         };

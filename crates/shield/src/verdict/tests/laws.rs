@@ -25,6 +25,8 @@ fn class() -> impl Strategy<Value = ClassTick> {
             admitted,
             queued,
             left: 0,
+            slow: 0,
+            shed: 0,
             refused,
             waiting,
             longest_wait_ms,

@@ -26,6 +26,8 @@ fn class(class: Class, rates: [u64; 5], waiting: u64, longest_wait_ms: u64) -> C
         queued_per_s_milli: queued,
         left_per_s_milli: left,
         refused_per_s_milli: refused,
+        slow_per_s_milli: refused / 100,
+        shed_per_s_milli: 0,
         waiting,
         longest_wait_ms,
     }

@@ -115,6 +115,7 @@ fn classes(page: &mut Page, gate: &GateStatus, observe: bool) {
             rate(class.admitted_per_s_milli),
             rate(class.refused_per_s_milli),
             rate(class.left_per_s_milli),
+            rate(class.slow_per_s_milli.saturating_add(class.shed_per_s_milli)),
             waits,
             millis(class.longest_wait_ms),
         ]
@@ -127,6 +128,7 @@ fn classes(page: &mut Page, gate: &GateStatus, observe: bool) {
         Column::Right("admitted/s"),
         Column::Right(refused),
         Column::Right("left/s"),
+        Column::Right("cut/s"),
         Column::Right(waits),
         Column::Right("longest wait"),
     ];
@@ -138,5 +140,7 @@ const fn is_idle(class: &ClassStatus) -> bool {
     class.offered_per_s_milli == 0
         && class.admitted_per_s_milli == 0
         && class.left_per_s_milli == 0
+        && class.slow_per_s_milli == 0
+        && class.shed_per_s_milli == 0
         && class.waiting == 0
 }

@@ -160,6 +160,8 @@ pub(super) mod tests {
             queued_per_s_milli: 0,
             left_per_s_milli: 0,
             refused_per_s_milli: offered * 500,
+            slow_per_s_milli: 0,
+            shed_per_s_milli: 0,
             waiting: 7,
             longest_wait_ms: 0,
         };
