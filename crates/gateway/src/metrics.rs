@@ -2,6 +2,7 @@
 //! in the code or from the configuration, so their number is bounded.
 
 mod inbox;
+mod pages;
 
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -20,6 +21,7 @@ use surgewall_core::refusal::UpstreamFault;
 use surgewall_core::usage::Usage;
 
 use self::inbox::InboxMetrics;
+use self::pages::PageMetrics;
 use crate::admission::AdmissionMetrics;
 use crate::door::Door;
 use crate::listen::Purpose;
@@ -122,6 +124,8 @@ pub struct Metrics {
     pub caches: CacheMetrics,
     /// Admission's own.
     pub admission: AdmissionMetrics,
+    /// The pages'.
+    pub pages: PageMetrics,
     records: RecordMetrics,
     open: Gauge,
     ledger_writable: Gauge,
@@ -159,6 +163,7 @@ impl Metrics {
             inbox: InboxMetrics::default(),
             caches: CacheMetrics::default(),
             admission: AdmissionMetrics::default(),
+            pages: PageMetrics::default(),
             records: RecordMetrics::default(),
             open: Gauge::default(),
             ledger_writable: Gauge::default(),
@@ -170,6 +175,7 @@ impl Metrics {
         metrics.caches.register(&mut metrics.registry);
         metrics.admission.register(&mut metrics.registry);
         metrics.inbox.register(&mut metrics.registry);
+        metrics.pages.register(&mut metrics.registry);
         metrics.records.register(&mut metrics.registry);
         metrics
     }

@@ -32,6 +32,7 @@ pub(super) const PAGES: &[Page] = &[
     page!("admission.md"),
     page!("incidents.md"),
     page!("listeners.md"),
+    page!("pages.md"),
     page!("operations.md"),
     page!("traces.md"),
     page!("ledger.md"),

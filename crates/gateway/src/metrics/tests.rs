@@ -41,6 +41,7 @@ fn full() -> Metrics {
     metrics.rule_hit("eu-only", RuleState::On, true);
     metrics.spans("delivered").inc();
     metrics.usage_implausible();
+    metrics.pages.csp_report("img-src");
     metrics.inbox.open(surgewall_store::findings::OpenFindings::default());
     metrics.inbox.events("file", surgewall_store::ocsf::Fates::default());
     let view = View {

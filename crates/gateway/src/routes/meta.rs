@@ -95,12 +95,6 @@ fn same(first: &[u8], second: &[u8]) -> bool {
         && first.iter().zip(second).fold(0, |all, (a, b)| all | (a ^ b)) == 0
 }
 
-/// The public listener's front page.
-pub(super) async fn front(door: Arc<Door>) -> Response {
-    let public = door.policy().config.listen.public;
-    page(HTML, include_str!("front.html").replace("{port}", &public.port().to_string()))
-}
-
 /// The status listener's page: from memory, without JavaScript.
 pub(super) async fn status(door: Arc<Door>) -> Response {
     let state = if door.tasks.is_draining() {

@@ -4,6 +4,7 @@
 mod api;
 mod meta;
 pub mod openapi;
+pub mod pages;
 pub mod table;
 
 use std::sync::Arc;
@@ -13,12 +14,13 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::door::Door;
 use crate::listen::Purpose;
-use table::{Handler, ROUTES, Route};
+use crate::pages as page;
+use table::{Handler, Route};
 
 /// The router of one listener.
 pub fn router(door: &Arc<Door>, purpose: Purpose) -> Router {
     let mut router = Router::new();
-    for route in ROUTES.iter().filter(|route| route.listener == purpose) {
+    for route in table::all().filter(|route| route.listener == purpose) {
         router = router.route(route.path, method_router(door, route));
     }
     let unknown = door.clone();
@@ -48,7 +50,9 @@ fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {
         Handler::Readyz => on(filter, move || meta::readyz(door.clone())),
         Handler::OpenApi => on(filter, meta::openapi),
         Handler::Metrics => on(filter, move |request| meta::metrics(door.clone(), request)),
-        Handler::Front => on(filter, move || meta::front(door.clone())),
+        Handler::Front => on(filter, page::chat),
+        Handler::File => on(filter, page::file),
+        Handler::CspReport => on(filter, move |request| page::csp_report(door.clone(), request)),
         Handler::Status => on(filter, move || meta::status(door.clone())),
     };
     handled.fallback(move |request| meta::wrong_method(other.clone(), route, request))

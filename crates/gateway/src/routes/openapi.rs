@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value, json};
 use surgewall_wire::{ClientDialect, Endpoint};
 
-use super::table::{Access, Handler, ROUTES, Route};
+use super::table::{self, Access, Handler, Route};
 use crate::listen::Purpose;
 
 /// The document, written once.
@@ -17,7 +17,7 @@ pub fn document() -> &'static str {
 
 fn build() -> Value {
     let mut paths = Map::new();
-    for route in ROUTES.iter().filter(|route| route.listener == Purpose::Public) {
+    for route in described() {
         let path = route.path.replace("{*id}", "{id}");
         let methods = paths.entry(path).or_insert_with(|| json!({}));
         methods[route.method.to_lowercase()] = operation(route);
@@ -36,6 +36,12 @@ fn build() -> Value {
             "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
         }, "schemas": schemas()},
     })
+}
+
+/// The public API: what the pages call under /app/ is theirs alone, and changes with them.
+fn described() -> impl Iterator<Item = &'static Route> {
+    let is_public = |route: &&Route| route.listener == Purpose::Public;
+    table::all().filter(is_public).filter(|route| !route.path.starts_with("/app/"))
 }
 
 fn operation(route: &Route) -> Value {
@@ -80,7 +86,9 @@ fn summary(route: &Route) -> &'static str {
         Handler::Healthz => "Whether the process lives",
         Handler::Readyz => "Whether it takes requests",
         Handler::OpenApi => "This document",
-        Handler::Front => "The front page",
+        Handler::Front => "The chat",
+        Handler::File => "A file of the pages",
+        Handler::CspReport => "What a browser found against the rules of a page",
         Handler::Metrics => "Prometheus metrics",
         Handler::Status => "The status page",
     }
@@ -205,7 +213,7 @@ mod tests {
     #[test]
     fn every_public_route_is_described() {
         let document: Value = serde_json::from_str(document()).unwrap();
-        for route in ROUTES.iter().filter(|route| route.listener == Purpose::Public) {
+        for route in described() {
             let path = route.path.replace("{*id}", "{id}");
             let found = &document["paths"][&path][route.method.to_lowercase()];
             assert!(found["summary"].is_string(), "{path}");

@@ -28,8 +28,12 @@ pub enum Handler {
     OpenApi,
     /// Prometheus metrics.
     Metrics,
-    /// The public listener's front page.
+    /// The public listener's front page: the chat.
     Front,
+    /// A file of the pages.
+    File,
+    /// What a browser found against the rules of a page.
+    CspReport,
     /// The status listener's page.
     Status,
 }
@@ -104,6 +108,11 @@ use Endpoint::{Chat, Completions, CountTokens, Embeddings};
 use Purpose::{Admin, Public, Status};
 
 /// Every route of every listener.
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain(super::pages::ROUTES)
+}
+
+/// The routes that are no part's own.
 pub const ROUTES: &[Route] = &[
     api("/v1/chat/completions", OpenAi, Chat),
     api("/v1/completions", OpenAi, Completions),
@@ -137,7 +146,6 @@ pub const ROUTES: &[Route] = &[
     get(Public, "/healthz", OpenAi, Handler::Healthz, Everybody),
     get(Public, "/readyz", OpenAi, Handler::Readyz, Everybody),
     get(Public, "/openapi.json", OpenAi, Handler::OpenApi, Everybody),
-    get(Public, "/", OpenAi, Handler::Front, Everybody),
     get(Admin, "/metrics", OpenAi, Handler::Metrics, Operator),
     get(Status, "/", OpenAi, Handler::Status, Everybody),
 ];

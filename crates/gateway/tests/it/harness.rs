@@ -31,6 +31,7 @@ pub(crate) struct TestDoor {
     door: Arc<Door>,
     pub(crate) url: String,
     pub(crate) admin_url: String,
+    pub(crate) status_url: String,
     data: PathBuf,
     vault: Vault,
     _dir: tempfile::TempDir,
@@ -97,6 +98,7 @@ impl TestDoor {
         Self {
             url: format!("http://{}", listening.public),
             admin_url: format!("http://{}", listening.admin),
+            status_url: format!("http://{}", listening.status),
             listening: Some(listening),
             door,
             data,

@@ -40,6 +40,8 @@ mod matrix;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod residency;

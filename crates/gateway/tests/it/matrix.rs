@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use serde_json::json;
 use surgewall_core::principal::Scopes;
 use surgewall_gateway::listen::Purpose;
-use surgewall_gateway::routes::table::ROUTES;
+use surgewall_gateway::pages::assets;
+use surgewall_gateway::routes::table;
 use surgewall_store::admin::{KeyCreate, Named, Request, UserCreate, UserSet};
 use surgewall_testkit::client::Client;
 use surgewall_testkit::{Behaviour, Double};
@@ -62,10 +63,13 @@ async fn the_permission_matrix() {
         let _ = write!(picture, "{name:>11}");
     }
     picture.push('\n');
-    for route in ROUTES.iter().filter(|route| route.listener == Purpose::Public) {
+    for route in table::all().filter(|route| route.listener == Purpose::Public) {
         let _ = write!(picture, "{:42}", format!("{} {}", route.method, route.path));
         for (_, client) in &roles {
-            let path = route.path.replace("{*id}", "double");
+            let path = match route.path.strip_prefix(assets::FOLDER) {
+                Some(_) => assets::path("pages.css").to_owned(),
+                None => route.path.replace("{*id}", "double"),
+            };
             let body = match route.family {
                 "chat" if route.path == "/v1/responses" => {
                     json!({"model": "double", "input": "say 1"})

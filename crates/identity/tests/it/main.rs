@@ -3,6 +3,4 @@
 #[cfg(test)]
 mod authenticator;
 #[cfg(test)]
-mod oidc;
-#[cfg(test)]
 mod passkeys;

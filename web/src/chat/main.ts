@@ -1,0 +1,24 @@
+// The chat begins here.
+import '../styles/tokens.css';
+import '../styles/base.css';
+import './styles/layout.css';
+import './styles/turns.css';
+import './styles/markdown.css';
+import './styles/controls.css';
+import { mount } from 'svelte';
+import App from './App.svelte';
+import { app, NARROW } from './state/app.svelte';
+import { list } from './state/list.svelte';
+import { session } from './state/session.svelte';
+import { settings } from './state/settings.svelte';
+
+settings.apply();
+app.sidebar = !matchMedia(NARROW).matches;
+const root = document.getElementById('app');
+if (root) mount(App, { target: root });
+void session.load().then(async () => {
+  app.fresh();
+  if (session.signedIn) void list.load().catch(() => {});
+  await app.route();
+  document.getElementById('message')?.focus();
+});

@@ -1,0 +1,15 @@
+// Colours for code: loaded with the first block that names its language.
+import { sanitize } from './sanitize';
+
+/** Characters of a block that gets colours; a longer one stays plain. */
+const COLOURED_CHARS_MAX = 30_000;
+
+/** Colours a finished block of code in place. */
+export async function colour(code: HTMLElement): Promise<void> {
+  const language = /(?:^| )language-(\S+)/.exec(code.className)?.[1];
+  const text = code.textContent ?? '';
+  if (!language || text.length > COLOURED_CHARS_MAX) return;
+  const { highlight } = await import('./languages');
+  const html = highlight(text, language);
+  if (html !== null && code.textContent === text) code.replaceChildren(sanitize(html));
+}

@@ -1,0 +1,86 @@
+// An answer that is being written by the door. The page only looks on: it may come and go.
+import { call } from '../net/api';
+import { follow } from '../net/sse';
+import type { AnswerEvent, Failure, Ticket, Usage, Withheld } from '../net/types';
+
+export type Phase = 'waiting' | 'queued' | 'running' | 'done' | 'failed' | 'gone';
+
+export class LiveAnswer {
+  phase: Phase = $state('waiting');
+  text: string = $state('');
+  thinking: string = $state('');
+  model: string = $state('');
+  connected: boolean = $state(true);
+  ticket: Ticket | null = $state.raw(null);
+  withheld: Withheld | null = $state.raw(null);
+  failure: Failure | null = $state.raw(null);
+  /** How it ended: set with the phase `done`. */
+  ending: 'whole' | 'partial' | 'stopped' = 'whole';
+  number: number | null = null;
+  requestId = '';
+  usage: Usage | null = null;
+  readonly #away = new AbortController();
+
+  constructor(
+    readonly id: string,
+    /** The message that it answers. */
+    readonly parent: number,
+    /** Whether other answers to it are there already. */
+    readonly another: boolean,
+  ) {}
+
+  /** Looks on until the answer ends, or until [`leave`]. */
+  async run(): Promise<void> {
+    const outcome = await follow(this.id, { event: (event) => this.#take(event), connected: (holds) => (this.connected = holds) }, this.#away.signal);
+    if (outcome === 'gone' && this.phase !== 'done') this.phase = 'gone';
+  }
+
+  #take(event: AnswerEvent): void {
+    switch (event.kind) {
+      case 'queued':
+        this.ticket = event;
+        this.phase = 'queued';
+        break;
+      case 'started':
+        this.model = event.model;
+        this.phase = 'running';
+        break;
+      case 'thinking':
+        this.thinking += event.text;
+        this.phase = 'running';
+        break;
+      case 'text':
+        this.text += event.text;
+        this.phase = 'running';
+        break;
+      case 'withheld':
+        this.withheld = event;
+        break;
+      case 'done':
+        this.number = event.message;
+        this.ending = event.state;
+        this.requestId = event.request_id ?? '';
+        this.usage = event.usage ?? null;
+        this.phase = 'done';
+        break;
+      case 'failed':
+        this.failure = event;
+        this.phase = 'failed';
+        break;
+    }
+  }
+
+  get over(): boolean {
+    return this.phase === 'done' || this.phase === 'failed' || this.phase === 'gone';
+  }
+
+  /** Asks the door to stop; the stream then ends by itself. */
+  async stop(): Promise<void> {
+    await call<void>('POST', `/app/answers/${this.id}/stop`).catch(() => {});
+  }
+
+  /** Looks away. The door goes on. */
+  leave(): void {
+    this.#away.abort();
+  }
+}

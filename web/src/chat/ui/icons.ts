@@ -1,0 +1,33 @@
+// Line drawings on a grid of 24.
+export const icons = {
+  archive: 'M4 5h16v4H4zM6 9v10h12V9M10 13h4',
+  arrowDown: 'M12 5v14M6 13l6 6 6-6',
+  arrowUp: 'M12 19V5M6 11l6-6 6 6',
+  attach: 'M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.3 3.3 0 0 1 4.7 4.7l-8.4 8.4a1.7 1.7 0 0 1-2.4-2.4L14.5 7',
+  check: 'M5 13l4.5 4.5L19 7',
+  chevronLeft: 'M14.5 6l-6 6 6 6',
+  chevronRight: 'M9.5 6l6 6-6 6',
+  clock: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M12 7v5l3.5 2',
+  close: 'M6 6l12 12M18 6L6 18',
+  copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
+  download: 'M12 4v11M7 11l5 5 5-5M5 20h14',
+  edit: 'M4 20h4L19 9l-4-4L4 16zM13 7l4 4',
+  gear: 'M4 7h9M17 7h3M4 17h3M11 17h9M15 4.5v5M9 14.5v5',
+  help: 'M9 9.2a3 3 0 1 1 4.6 2.6c-1 .7-1.6 1.2-1.6 2.4M12 17.6v.2M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18',
+  info: 'M12 11v5.5M12 7.6v.2M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18',
+  menu: 'M4 7h16M4 12h16M4 17h16',
+  more: 'M5.5 12h.01M12 12h.01M18.5 12h.01',
+  person: 'M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8M4.5 20a7.5 7.5 0 0 1 15 0',
+  plus: 'M12 5v14M5 12h14',
+  prompt: 'M4 6h16M4 12h10M4 18h7',
+  refresh: 'M19 12a7 7 0 1 1-2.2-5.1M19 4v4h-4',
+  search: 'M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M20 20l-4.9-4.9',
+  share: 'M12 15V4M8 7.5L12 4l4 3.5M5 12v8h14v-8',
+  shield: 'M12 3l7.5 3v5.5c0 4.6-3.1 8-7.5 9.5-4.4-1.5-7.5-4.9-7.5-9.5V6z',
+  stop: 'M7 7h10v10H7z',
+  temporary: 'M12 3a9 9 0 0 1 6.4 2.6M21 12a9 9 0 0 1-2.6 6.4M12 21a9 9 0 0 1-6.4-2.6M3 12a9 9 0 0 1 2.6-6.4',
+  trash: 'M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13',
+  warning: 'M12 4l9 16H3zM12 10v4.5M12 17.2v.2',
+} as const;
+
+export type IconName = keyof typeof icons;
