@@ -14,12 +14,12 @@
 //! that signed in before mixed into the hash, not even a neighbour in the same
 //! network can delay that device.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::time::Duration;
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::principal::Network;
+
+use crate::generations::Generations;
 
 /// Attempts of one pair without a delay.
 pub const FREE_ATTEMPTS: u32 = 4;
@@ -69,8 +69,8 @@ pub struct NetworkFailures {
 /// All pairs and networks that tried lately.
 #[derive(Default)]
 pub struct Delays {
-    pairs: Generations<(Network, u128), Pair>,
-    networks: Generations<Network, Tally>,
+    pairs: Generations<(Network, u128), Pair, ENTRIES_MAX>,
+    networks: Generations<Network, Tally, ENTRIES_MAX>,
 }
 
 impl Delays {
@@ -190,31 +190,6 @@ impl Tally {
     }
 }
 
-/// A map that forgets, in halves, what was not written for longest.
-struct Generations<K, V> {
-    newer: HashMap<K, V>,
-    older: HashMap<K, V>,
-}
-
-impl<K, V> Default for Generations<K, V> {
-    fn default() -> Self {
-        Self { newer: HashMap::new(), older: HashMap::new() }
-    }
-}
-
-impl<K: Hash + Eq, V: Copy> Generations<K, V> {
-    fn find(&self, key: &K) -> Option<V> {
-        self.newer.get(key).or_else(|| self.older.get(key)).copied()
-    }
-
-    fn put(&mut self, key: K, value: V) {
-        if self.newer.len() >= ENTRIES_MAX && !self.newer.contains_key(&key) {
-            self.older = std::mem::take(&mut self.newer);
-        }
-        self.newer.insert(key, value);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,16 +270,16 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_the_newest_are_kept() {
+    fn what_was_forgotten_delays_nobody_and_the_newest_is_remembered() {
         let mut delays = Delays::new();
-        let max = u128::try_from(ENTRIES_MAX).unwrap();
-        for account in 0..=2 * max {
+        while delays.attempt(network(1), 7, START).is_ok() {}
+        let others = u128::try_from(2 * ENTRIES_MAX).unwrap();
+        for account in 100..100 + others {
             let _ = delays.attempt(network(1), account, START);
         }
-        let pairs = &delays.pairs;
-        assert!(pairs.newer.len() <= ENTRIES_MAX && pairs.older.len() <= ENTRIES_MAX);
-        assert!(pairs.find(&(network(1), max)).is_some());
-        assert!(pairs.find(&(network(1), 0)).is_none());
+        assert_eq!(wait_s(&mut delays, 1, 7, START), None);
+        while delays.attempt(network(1), 8, START).is_ok() {}
+        assert_eq!(wait_s(&mut delays, 1, 8, START), Some(2));
     }
 
     proptest::proptest! {

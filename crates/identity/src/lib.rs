@@ -5,9 +5,12 @@
 //! (a passkey's challenge, a code that was sent, a trip to a provider) is a
 //! value that the caller keeps, on the server, and gives back once.
 
+mod authority;
 pub mod codes;
 pub mod delay;
+mod generations;
 pub mod hasher;
+pub mod mail;
 pub mod oidc;
 pub mod passkey;
 pub mod password;

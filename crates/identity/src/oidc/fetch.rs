@@ -15,9 +15,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+
+use crate::authority::certificates;
 
 /// The longest answer, in bytes: discovery documents and key sets have a few KiB.
 pub const RESPONSE_BYTES_MAX: usize = 512 * 1_024;
@@ -115,12 +115,8 @@ fn tls(authority: Option<&[u8]>) -> Result<ClientConfig, String> {
         return Ok(builder.with_webpki_roots().with_no_client_auth());
     };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| error.to_string())?;
+    for certificate in certificates(pem)? {
         roots.add(certificate).map_err(|error| error.to_string())?;
-    }
-    if roots.is_empty() {
-        return Err("there is no certificate in the authority's PEM".to_owned());
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

@@ -1,0 +1,261 @@
+//! The few letters: what each says. Plain text, short, with nothing in it that a
+//! stranger chose: a letter of ours must not carry somebody else's link.
+
+use surgewall_core::clock::Timestamp;
+use surgewall_core::principal::Network;
+use surgewall_core::secret::SecretString;
+
+use crate::codes::{self, CODE_LIFETIME, LINK_LIFETIME};
+
+/// A letter to one person.
+#[derive(Clone, Copy, Debug)]
+pub enum Letter<'a> {
+    /// The code that ends a sign-up.
+    SignUpCode {
+        /// The code.
+        code: &'a SecretString,
+    },
+    /// Somebody tried to sign up with an address that has an account.
+    AddressInUse {
+        /// Where to sign in.
+        sign_in: &'a str,
+    },
+    /// The code that ends a sign-in.
+    SignInCode {
+        /// The code.
+        code: &'a SecretString,
+    },
+    /// The link that sets a new password.
+    ResetLink {
+        /// Its address, with the token.
+        url: &'a SecretString,
+    },
+    /// The code that proves a new address.
+    ChangeEmailCode {
+        /// The code.
+        code: &'a SecretString,
+    },
+    /// Somebody signed in from a place or with a browser that is new.
+    NewSignIn {
+        /// When.
+        at: Timestamp,
+        /// Which browser, as it calls itself.
+        user_agent: &'a str,
+        /// From where.
+        network: Network,
+    },
+    /// Something that guards the account was changed.
+    Changed {
+        /// What.
+        what: Changed,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// The password.
+    Password,
+    /// The address; this letter goes to the former one.
+    Email,
+    /// A passkey was added.
+    PasskeyAdded,
+    /// A passkey was removed.
+    PasskeyRemoved,
+    /// A passkey was ended because it seems to be copied.
+    PasskeyCloned,
+    /// An authenticator app is asked for from now on.
+    TotpOn,
+    /// It is no longer.
+    TotpOff,
+    /// New recovery codes replaced the old ones.
+    RecoveryCodesMade,
+    /// A recovery code was used to sign in.
+    RecoveryCodeUsed,
+}
+
+impl Letter<'_> {
+    /// Whether anybody can have it sent to anybody, by typing an address.
+    #[must_use]
+    pub fn is_asked_by_strangers(&self) -> bool {
+        match self {
+            Self::SignUpCode { .. }
+            | Self::AddressInUse { .. }
+            | Self::SignInCode { .. }
+            | Self::ResetLink { .. } => true,
+            Self::ChangeEmailCode { .. } | Self::NewSignIn { .. } | Self::Changed { .. } => false,
+        }
+    }
+
+    /// Whether it is part of a sign-up: a flood of these must not hold up the others.
+    #[must_use]
+    pub fn is_of_sign_up(&self) -> bool {
+        matches!(self, Self::SignUpCode { .. } | Self::AddressInUse { .. })
+    }
+
+    /// The subject and the text, as from `service`.
+    #[must_use]
+    pub fn written(&self, service: &str) -> (String, String) {
+        let (subject, body, end) = self.words(service);
+        (subject, format!("{body}\n\n{end}\n\n-- \n{service}\n"))
+    }
+
+    fn words(&self, service: &str) -> (String, String, &'static str) {
+        let not_you =
+            "If you did not ask for this, you need not do anything.\nNobody gets in without it.";
+        let act = "If this was not you, sign in, end all other sessions on your account page,\nand change your password.";
+        match self {
+            Self::SignUpCode { code } => (
+                format!("Your code for {service}"),
+                code_words(code, "To finish making your account, type this code:"),
+                "If you did not ask for an account, you need not do anything.\nNone is made without the code.",
+            ),
+            Self::SignInCode { code } => (
+                format!("Your code for {service}"),
+                code_words(code, "To finish signing in, type this code:"),
+                not_you,
+            ),
+            Self::ChangeEmailCode { code } => (
+                format!("Your code for {service}"),
+                code_words(code, "To use this address for your account, type this code:"),
+                not_you,
+            ),
+            Self::AddressInUse { sign_in } => (
+                format!("You already have an account at {service}"),
+                format!(
+                    "Somebody, perhaps you, wanted to make an account with this address.\n\
+                     It has one already. You can sign in, or set a new password, here:\n\n    {sign_in}"
+                ),
+                "If it was not you, you need not do anything. Whoever it was learned nothing.",
+            ),
+            Self::ResetLink { url } => (
+                format!("Set a new password for {service}"),
+                format!(
+                    "Open this address to set a new password:\n\n    {}\n\n\
+                     It works once, for {}. If your account asks for a second factor,\n\
+                     you will be asked for it then too.",
+                    url.expose(),
+                    minutes(LINK_LIFETIME.as_secs()),
+                ),
+                "If you did not ask for this, you need not do anything.\nYour password stays as it is.",
+            ),
+            Self::NewSignIn { at, user_agent, network } => (
+                format!("A new sign-in to your account at {service}"),
+                format!(
+                    "Your account was signed in to from a new place:\n\n    {}\n    {}\n    network {network}",
+                    when(*at),
+                    browser(user_agent),
+                ),
+                act,
+            ),
+            Self::Changed { what, at } => {
+                let (subject, words) = what.words();
+                let end = match what {
+                    Changed::Password => {
+                        "If this was not you, set a new one at once (\"Forgotten password\" on the\n\
+                         sign-in page), and end all other sessions on your account page."
+                    }
+                    Changed::Email => {
+                        "If this was not you, ask whoever runs this service for help at once."
+                    }
+                    _ => act,
+                };
+                (format!("{subject} at {service}"), format!("{words}\n\n    {}", when(*at)), end)
+            }
+        }
+    }
+}
+
+impl Changed {
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Password => {
+                ("Your password was changed", "The password of your account was changed.")
+            }
+            Self::Email => (
+                "Your address was changed",
+                "Your account has another e-mail address now.\nThis one is no longer used.",
+            ),
+            Self::PasskeyAdded => ("A passkey was added", "A passkey was added to your account."),
+            Self::PasskeyRemoved => {
+                ("A passkey was removed", "A passkey was removed from your account.")
+            }
+            Self::PasskeyCloned => (
+                "A passkey was ended",
+                "One of your passkeys seems to exist twice.\nIt was not accepted, and was ended.",
+            ),
+            Self::TotpOn => (
+                "Your authenticator app is set up",
+                "From now on your account asks for a code of your authenticator app.",
+            ),
+            Self::TotpOff => (
+                "Your authenticator app was removed",
+                "Your account no longer asks for a code of an authenticator app.",
+            ),
+            Self::RecoveryCodesMade => (
+                "New recovery codes were made",
+                "New recovery codes were made for your account.\nThe old ones no longer work.",
+            ),
+            Self::RecoveryCodeUsed => (
+                "A recovery code was used",
+                "Your account was signed in to with one of your recovery codes.",
+            ),
+        }
+    }
+}
+
+fn code_words(code: &SecretString, what: &str) -> String {
+    let lifetime = minutes(CODE_LIFETIME.as_secs());
+    let code = codes::shown(code);
+    format!(
+        "{what}\n\n    {code}\n\nIt works once, for {lifetime}, where you asked for it.\n\
+         Nobody of ours will ever ask you for it."
+    )
+}
+
+fn minutes(seconds: u64) -> String {
+    format!("{} minutes", seconds / 60)
+}
+
+/// To the minute, UTC.
+fn when(at: Timestamp) -> String {
+    let text = at.to_string();
+    let minute = text.get(..16).unwrap_or(&text).replace('T', " ");
+    format!("{minute} UTC")
+}
+
+/// Which browser on which system, in words of ours: what a browser says of
+/// itself is whatever its user likes.
+#[must_use]
+pub fn browser(user_agent: &str) -> String {
+    // The first that fits: most browsers claim to be those after them too.
+    const BROWSERS: [(&str, &str); 7] = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 7] = [
+        ("Windows", "Windows"),
+        ("Android", "Android"),
+        ("iPhone", "an iPhone"),
+        ("iPad", "an iPad"),
+        ("CrOS", "ChromeOS"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let first = |list: &[(&str, &'static str)]| {
+        list.iter().find(|(sign, _)| user_agent.contains(sign)).map(|(_, name)| *name)
+    };
+    match (first(&BROWSERS), first(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, Some(system)) => format!("an unknown browser on {system}"),
+        (None, None) => "an unknown browser".to_owned(),
+    }
+}

@@ -1,0 +1,259 @@
+//! Mail over SMTP: a bounded queue, sent by one worker, encrypted on the way.
+//!
+//! Codes of people who sign in do not wait behind those of a flood of sign-ups:
+//! these have their own half of the queue and are sent when nothing else is. No
+//! address gets more than a few letters an hour that strangers can ask for.
+//! What is logged of a failure names no address.
+
+mod letters;
+mod recipients;
+mod worker;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MessageBuilder};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, AsyncSmtpTransport, Message, Tokio1Executor};
+use surgewall_core::clock::Clock;
+use surgewall_core::random;
+use surgewall_core::secret::SecretString;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::authority::certificates;
+use recipients::Recipients;
+
+pub use letters::{Changed, Letter, browser};
+pub use recipients::{PER_ADDRESS_MAX, PER_ADDRESS_WINDOW};
+pub use worker::{AT_ONCE_MAX, ATTEMPTS_MAX, MailWorker, SEND_MAX};
+
+/// Letters that wait, in each of the two halves of the queue.
+pub const QUEUE_MAX: usize = 500;
+/// Bytes of an address.
+const ADDRESS_BYTES_MAX: usize = 254;
+/// Bytes of the service's name.
+const SERVICE_BYTES_MAX: usize = 64;
+
+/// How the line to the mail server is guarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailSecurity {
+    /// TLS from the first byte; port 465.
+    Tls,
+    /// STARTTLS, or nothing is sent; port 587.
+    StartTls,
+    /// None: to a server on this machine only; port 25.
+    Clear,
+}
+
+/// The mail server, as configured.
+#[derive(Clone, Debug)]
+pub struct MailConfig {
+    /// Its name.
+    pub host: String,
+    /// Its port; `None` is the usual one.
+    pub port: Option<u16>,
+    /// How the line is guarded.
+    pub security: MailSecurity,
+    /// User and password there.
+    pub credentials: Option<(String, SecretString)>,
+    /// From whom: `Surgewall <door@example.org>`.
+    pub from: String,
+    /// What the service is called, in subjects and texts.
+    pub service: String,
+    /// The only authorities to trust for its certificate, in PEM; `None` is the public ones.
+    pub authority: Option<Vec<u8>>,
+}
+
+/// A letter that is not sent, or a server that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// The configuration makes no sender.
+    #[error("mail cannot be sent: {0}")]
+    Setup(String),
+    /// This is no address.
+    #[error("This is not an e-mail address.")]
+    Address,
+    /// As many letters wait as may.
+    #[error("Too many letters are waiting to be sent. Please try again in a minute.")]
+    Full,
+    /// The address was sent as many as it gets.
+    #[error("This address was sent several letters already. Please try again in an hour.")]
+    TooMany,
+}
+
+/// How it goes, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MailCounts {
+    /// Letters that the server took.
+    pub sent: u64,
+    /// Letters that it did not take, in the end.
+    pub failed: u64,
+    /// Letters that were not put into the queue.
+    pub refused: u64,
+    /// Letters in the queue.
+    pub waiting: usize,
+}
+
+#[derive(Default)]
+struct Counters {
+    sent: AtomicU64,
+    failed: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// Takes letters. A clone is the same one.
+#[derive(Clone)]
+pub struct Mailer {
+    first: mpsc::Sender<Message>,
+    sign_up: mpsc::Sender<Message>,
+    from: Mailbox,
+    service: Arc<str>,
+    recipients: Arc<Mutex<Recipients>>,
+    counters: Arc<Counters>,
+    clock: Clock,
+}
+
+impl Mailer {
+    /// A mailer, and the worker that sends what it takes.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration; nothing is connected to yet.
+    pub fn new(config: &MailConfig, clock: Clock) -> Result<(Self, MailWorker), MailError> {
+        let setup = |why: String| MailError::Setup(why);
+        let from: Mailbox =
+            config.from.parse().map_err(|_| setup(format!("{:?} is no sender", config.from)))?;
+        let is_plain = |c: char| !c.is_control();
+        if config.service.is_empty()
+            || config.service.len() > SERVICE_BYTES_MAX
+            || !config.service.chars().all(is_plain)
+        {
+            return Err(setup("the service's name is empty, long, or no text".to_owned()));
+        }
+        let transport = transport(config, &from)?;
+        let (first, first_out) = mpsc::channel(QUEUE_MAX);
+        let (sign_up, sign_up_out) = mpsc::channel(QUEUE_MAX);
+        let counters = Arc::new(Counters::default());
+        let worker = MailWorker::new(transport, first_out, sign_up_out, Arc::clone(&counters));
+        let service = Arc::from(config.service.as_str());
+        let recipients = Arc::default();
+        Ok((Self { first, sign_up, from, service, recipients, counters, clock }, worker))
+    }
+
+    /// Puts `letter` to `to` into the queue. How long this takes, and what it
+    /// answers, does not depend on who `to` is.
+    ///
+    /// # Errors
+    /// It is not sent.
+    pub fn send(&self, to: &str, letter: &Letter<'_>) -> Result<(), MailError> {
+        self.queue(to, letter).inspect_err(|_| {
+            self.counters.refused.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn counts(&self) -> MailCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let waiting = |queue: &mpsc::Sender<Message>| queue.max_capacity() - queue.capacity();
+        MailCounts {
+            sent: read(&self.counters.sent),
+            failed: read(&self.counters.failed),
+            refused: read(&self.counters.refused),
+            waiting: waiting(&self.first) + waiting(&self.sign_up),
+        }
+    }
+
+    fn queue(&self, to: &str, letter: &Letter<'_>) -> Result<(), MailError> {
+        let address = parse_address(to)?;
+        let message = self.message(address, letter)?;
+        let queue = if letter.is_of_sign_up() { &self.sign_up } else { &self.first };
+        let place = queue.try_reserve().map_err(|_: TrySendError<()>| MailError::Full)?;
+        if letter.is_asked_by_strangers() {
+            let mut recipients = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
+            recipients.take(to, self.clock.now()).map_err(|_| MailError::TooMany)?;
+        }
+        place.send(message);
+        Ok(())
+    }
+
+    fn message(&self, to: Address, letter: &Letter<'_>) -> Result<Message, MailError> {
+        let (subject, text) = letter.written(&self.service);
+        let sent_at = UNIX_EPOCH + Duration::from_millis(self.clock.now().millis());
+        let id = format!("<{}@{}>", random::base62(24), self.from.email.domain());
+        // RFC 3834: nobody's holiday answers to it.
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+        MessageBuilder::new()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(subject)
+            .date(sent_at)
+            .message_id(Some(id))
+            .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+            .header(ContentType::TEXT_PLAIN)
+            .body(text)
+            .map_err(|error| MailError::Setup(error.to_string()))
+    }
+}
+
+/// An address that can be written into a header: one, without a name, comments or control characters.
+fn parse_address(text: &str) -> Result<Address, MailError> {
+    let is_plain = text.len() <= ADDRESS_BYTES_MAX
+        && !text
+            .chars()
+            .any(|c| c.is_control() || c.is_whitespace() || "<>,;:\"()[]\\".contains(c));
+    text.parse().ok().filter(|_| is_plain).ok_or(MailError::Address)
+}
+
+fn transport(
+    config: &MailConfig,
+    from: &Mailbox,
+) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailError> {
+    let tls = || tls(&config.host, config.authority.as_deref());
+    let (tls, port) = match config.security {
+        MailSecurity::Tls => (Tls::Wrapper(tls()?), 465),
+        MailSecurity::StartTls => (Tls::Required(tls()?), 587),
+        MailSecurity::Clear if is_loopback(&config.host) => (Tls::None, 25),
+        MailSecurity::Clear => {
+            return Err(MailError::Setup(format!(
+                "{} is not this machine: use tls or starttls",
+                config.host
+            )));
+        }
+    };
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)
+        .port(config.port.unwrap_or(port))
+        .tls(tls)
+        .timeout(Some(SEND_MAX))
+        .hello_name(ClientId::Domain(from.email.domain().to_owned()));
+    if let Some((user, password)) = &config.credentials {
+        builder = builder.credentials(Credentials::new(user.clone(), password.expose().clone()));
+    }
+    Ok(builder.build())
+}
+
+fn tls(host: &str, authority: Option<&[u8]>) -> Result<TlsParameters, MailError> {
+    let setup = |error: lettre::transport::smtp::Error| MailError::Setup(error.to_string());
+    let mut builder = TlsParameters::builder(host.to_owned());
+    if let Some(pem) = authority {
+        builder = builder.certificate_store(CertificateStore::None);
+        for certificate in certificates(pem).map_err(MailError::Setup)? {
+            let certificate = Certificate::from_der(certificate.to_vec()).map_err(setup)?;
+            builder = builder.add_root_certificate(certificate);
+        }
+    }
+    builder.build().map_err(setup)
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests;
