@@ -26,6 +26,18 @@ pub(super) struct Entry {
     pub(super) leaf: Hash,
 }
 
+impl Entry {
+    /// Whether somebody acts on the record's being there: a model server is called,
+    /// a change is made. What a request came to has 50 ms, whatever the durability:
+    /// lost with the power, it settles at its last checkpoint.
+    const fn is_urgent(&self) -> bool {
+        !matches!(
+            self.record,
+            Record::Settled(_) | Record::Progress { .. } | Record::Refused(_) | Record::Capacity(_)
+        )
+    }
+}
+
 /// Who waits for a record; the permit frees the place in the queue.
 pub(super) struct Waits {
     /// Where it is answered.
@@ -52,13 +64,18 @@ impl Core {
         }
         self.log.written(batch.iter().map(|entry| entry.leaf));
         let size = self.end.next - 1;
-        let synced = match (self.options.durability, &self.syncer) {
-            (Durability::Process, Some(syncer)) => {
+        let now =
+            self.options.durability == Durability::Power && batch.iter().any(Entry::is_urgent);
+        let synced = match &self.syncer {
+            _ if now => segment.file.sync().inspect(|()| {
+                self.log.safe(size);
+                self.syncer.iter().for_each(|syncer| syncer.made_safe(size));
+            }),
+            Some(syncer) => {
                 syncer.dirty(&segment.file, size);
                 Ok(())
             }
-            (Durability::Process, None) => Ok(()),
-            (Durability::Power, _) => segment.file.sync().inspect(|()| self.log.safe(size)),
+            None => Ok(()),
         };
         let answer = synced.map_err(|error| self.refuse(error));
         self.settle_batch(batch, answer)

@@ -1,5 +1,5 @@
-//! `durability = "process"`: what was written reaches the disk soon after, off
-//! the writer's path.
+//! What was written reaches the disk soon after, off the writer's path: all of it
+//! with `durability = "process"`, what nobody acts on with `"power"`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -47,6 +47,14 @@ impl Syncer {
         if std::mem::take(&mut state.asleep) {
             drop(state);
             self.wake.notify_one();
+        }
+    }
+
+    /// The first `size` records were made safe by the writer itself.
+    pub(super) fn made_safe(&self, size: u64) {
+        let mut state = self.lock();
+        if state.dirty.as_ref().is_some_and(|(_, end)| *end <= size) {
+            state.dirty = None;
         }
     }
 

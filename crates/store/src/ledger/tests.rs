@@ -329,6 +329,10 @@ async fn each_durability_syncs_when_it_says() {
         ledger.append(admitted(n)).await.unwrap();
         assert!(syncs() > before, "synced before it was acknowledged");
     }
+    // Nobody acts on what a request came to: it is safe soon after.
+    let before = syncs();
+    ledger.append_detached(settled(0));
+    until(|| syncs() > before).await;
     let store = Store::new(Durability::Process);
     let (ledger, _) = store.open();
     let syncs = || store.disk.syncs.load(Ordering::SeqCst);

@@ -59,7 +59,9 @@ pub(super) struct Writer {
     pub(super) queue: Queue,
     pub(super) gauges: Arc<Gauges>,
     core: Mutex<Core>,
-    syncer: Option<Arc<Syncer>>,
+    syncer: Arc<Syncer>,
+    /// Whether whoever pushes may write: not where a write may wait for the disk.
+    in_place: bool,
     log: Arc<Log>,
 }
 
@@ -67,18 +69,17 @@ impl Writer {
     /// Starts the writer's thread, the one that makes its writes safe, and the one
     /// that publishes the tree: a tile's sync must not delay a record's.
     pub(super) fn start(mut core: Core) -> std::io::Result<(Arc<Self>, Thread)> {
-        let mut syncer = None;
-        if core.options.durability == Durability::Process {
-            let log = Arc::clone(&core.log);
-            let runs = Arc::new(Syncer::new(move |size| log.safe(size)));
-            core.syncer = Some(Arc::clone(&runs));
-            syncer = Some(Arc::clone(&runs));
-            thread::Builder::new().name("ledger-sync".to_owned()).spawn(move || runs.run())?;
-        }
+        let log = Arc::clone(&core.log);
+        let syncer = Arc::new(Syncer::new(move |size| log.safe(size)));
+        core.syncer = Some(Arc::clone(&syncer));
+        let runs = Arc::clone(&syncer);
+        thread::Builder::new().name("ledger-sync".to_owned()).spawn(move || runs.run())?;
+        let in_place = core.options.durability == Durability::Process;
         let (gauges, log) = (Arc::clone(&core.gauges), Arc::clone(&core.log));
         gauges.set(&core);
         let (queue, core) = (Queue::new(), Mutex::new(core));
-        let writer = Arc::new(Self { queue, gauges, core, syncer, log: Arc::clone(&log) });
+        let writer =
+            Arc::new(Self { queue, gauges, core, syncer, in_place, log: Arc::clone(&log) });
         let publisher =
             thread::Builder::new().name("ledger-log".to_owned()).spawn(move || log.run())?;
         let runs = Arc::clone(&writer);
@@ -101,7 +102,7 @@ impl Writer {
     pub(super) fn write(&self) {
         let call = CallOnDrop(&self.queue);
         // A panic within a panic would end the process.
-        if self.syncer.is_none() || thread::panicking() {
+        if !self.in_place || thread::panicking() {
             return;
         }
         for _ in 0..LOOKS_IN_PLACE_MAX {
@@ -199,9 +200,7 @@ impl Drop for CloseOnExit<'_> {
         gauges.writable.store(false, Ordering::Relaxed);
         // Dropping what came too late answers those who wait.
         drop(queue.take(0));
-        if let Some(syncer) = syncer {
-            syncer.close();
-        }
+        syncer.close();
         log.close();
     }
 }
