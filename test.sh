@@ -5,7 +5,7 @@
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
-stages=(format lint test docs monitoring readme sdk faults drill)
+stages=(format lint test docs monitoring readme sdk pages faults drill)
 # Everything that is made goes under target/, which git ignores.
 [[ -d "${CARGO_HOME:-$HOME/.cargo}/bin" ]] && PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -84,6 +84,14 @@ stage_sdk() {
   need "node --version && npm --version" nodejs npm
   programs
   tests/sdk/run.sh
+}
+
+# The pages: what is committed of them is what their sources build, and a browser drives them against a door.
+stage_pages() {
+  need "node --version && npm --version" nodejs npm
+  need "command -v chromium-headless-shell || command -v chromium" --no-install-recommends chromium-headless-shell
+  programs
+  tests/pages/run.sh
 }
 
 # kill -9, a full disk, a drain, a bad reload.

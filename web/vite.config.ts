@@ -39,6 +39,7 @@ const renderBlocking: Plugin = {
 
 export default defineConfig({
   base: '/app/static/',
+  logLevel: 'warn',
   plugins: [svelte(), renderBlocking, precompress('dist')],
   build: {
     outDir: 'dist',
@@ -49,6 +50,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
+      checks: { pluginTimings: false },
       input: { chat: 'index.html', 'sign-in': 'src/sign-in/main.ts', pages: 'src/styles/pages.css' },
       output: {
         hashCharacters: 'hex',

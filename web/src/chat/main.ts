@@ -17,8 +17,8 @@ app.sidebar = !matchMedia(NARROW).matches;
 const root = document.getElementById('app');
 if (root) mount(App, { target: root });
 void session.load().then(async () => {
-  app.fresh();
   if (session.signedIn) void list.load().catch(() => {});
   await app.route();
-  document.getElementById('message')?.focus();
+  // Where there is a keyboard already: on a phone it would cover half of the page.
+  if (matchMedia('(hover: hover)').matches) document.getElementById('message')?.focus();
 });

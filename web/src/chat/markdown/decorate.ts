@@ -16,7 +16,7 @@ export function decorate(root: DocumentFragment, labels: Labels): void {
   root.querySelectorAll('pre').forEach((pre) => head(pre, labels));
   root.querySelectorAll('table').forEach((table) => frame(table, labels));
   root.querySelectorAll('a').forEach((link) => host(link, labels));
-  for (const block of root.querySelectorAll('p, li, h3, h4, h5, h6, blockquote, td, th')) block.setAttribute('dir', 'auto');
+  for (const block of root.querySelectorAll('p, ul, ol, li, h3, h4, h5, h6, blockquote, td, th')) block.setAttribute('dir', 'auto');
 }
 
 /** Colours and formulas of blocks that will not change any more. */

@@ -24,7 +24,7 @@ marked.use({
     },
     // The page's own headings stand above those of a message.
     heading({ tokens, depth }) {
-      const level = Math.min(depth + 2, 6);
+      const level = Math.min(Math.max(depth + 1, 3), 6);
       return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>\n`;
     },
     code({ text, lang }) {

@@ -53,6 +53,7 @@ export type Ending = 'complete' | 'stopped' | 'partial';
 export interface Body {
   text: string;
   thinking?: string;
+  withheld?: Tombstone[];
   model?: string;
   request_id?: string;
 }
@@ -69,7 +70,7 @@ export interface Message {
   parent: number;
   role: Role;
   state: Ending;
-  attachments?: number | Attachment[];
+  attachments?: number;
   created_at?: string | number;
   body: Body | null;
   position: number;
@@ -93,9 +94,8 @@ export interface Opened {
 export interface Hit {
   conversation: string;
   title: string;
-  number?: number;
-  excerpt?: string;
-  text?: string;
+  message?: number;
+  text: string;
 }
 
 export interface Share {
@@ -122,6 +122,11 @@ export interface Withheld {
   rule: string;
   reason: string;
   advice: string;
+}
+
+/** Something that was withheld, and where: after so many bytes of the text. */
+export interface Tombstone extends Withheld {
+  at: number;
 }
 
 export interface Usage {

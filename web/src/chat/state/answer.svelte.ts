@@ -1,7 +1,8 @@
 // An answer that is being written by the door. The page only looks on: it may come and go.
 import { call } from '../net/api';
 import { follow } from '../net/sse';
-import type { AnswerEvent, Failure, Ticket, Usage, Withheld } from '../net/types';
+import type { AnswerEvent, Failure, Ticket, Usage } from '../net/types';
+import type { Gap } from './turn';
 
 export type Phase = 'waiting' | 'queued' | 'running' | 'done' | 'failed' | 'gone';
 
@@ -12,7 +13,7 @@ export class LiveAnswer {
   model: string = $state('');
   connected: boolean = $state(true);
   ticket: Ticket | null = $state.raw(null);
-  withheld: Withheld | null = $state.raw(null);
+  withheld: Gap[] = $state.raw([]);
   failure: Failure | null = $state.raw(null);
   /** How it ended: set with the phase `done`. */
   ending: 'whole' | 'partial' | 'stopped' = 'whole';
@@ -54,7 +55,7 @@ export class LiveAnswer {
         this.phase = 'running';
         break;
       case 'withheld':
-        this.withheld = event;
+        this.withheld = [...this.withheld, { ...event, after: this.text.length }];
         break;
       case 'done':
         this.number = event.message;

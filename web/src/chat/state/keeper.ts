@@ -64,10 +64,7 @@ export class DoorKeeper implements Keeper {
 
   async settle(turns: Turn[], live: LiveAnswer): Promise<Turn[]> {
     // Among several, only the door knows the place.
-    if (live.another || live.number === null) {
-      const { number, withheld } = live;
-      return (await this.#branch()).map((turn) => (turn.number === number ? { ...turn, withheld } : turn));
-    }
+    if (live.another || live.number === null) return this.#branch();
     return [...turns, answered(live, live.number)];
   }
 

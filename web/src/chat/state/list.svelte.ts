@@ -63,10 +63,10 @@ class List {
       this.hits = null;
       return;
     }
-    const found = await call<{ hits: Hit[]; more?: boolean; next?: unknown }>('GET', `/app/search?q=${encodeURIComponent(query.trim())}`);
+    const found = await call<{ hits: Hit[]; more: boolean }>('GET', `/app/search?q=${encodeURIComponent(query.trim())}`);
     if (turn !== this.#searching) return;
     this.hits = found.hits;
-    this.moreHits = Boolean(found.more ?? found.next);
+    this.moreHits = found.more;
   }
 }
 

@@ -80,10 +80,11 @@ export class Thread {
 
   /** An answer that was begun before this page was loaded goes on in it. */
   #resume(answers: Opened['answers']): void {
-    for (const answer of answers) {
+    for (const answer of answers.toReversed()) {
       const at = this.turns.findIndex((turn) => turn.number === answer.parent);
-      if (at < 0) continue;
       const another = at + 1 < this.turns.length;
+      // One that failed is over once there is another.
+      if (at < 0 || (another && answer.state === 'failed')) continue;
       this.turns = this.turns.slice(0, at + 1);
       this.#attach(answer.id, answer.parent, another);
       return;

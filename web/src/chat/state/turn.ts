@@ -1,5 +1,10 @@
 // One message as the page shows it, wherever it is kept.
-import type { Attachment, Ending, Message, Role, Withheld } from '../net/types';
+import type { Attachment, Ending, Message, Role, Tombstone, Withheld } from '../net/types';
+
+/** Something that was withheld, after so many characters of the text. */
+export interface Gap extends Withheld {
+  after: number;
+}
 
 export interface Turn {
   key: string;
@@ -15,8 +20,8 @@ export interface Turn {
   requestId: string;
   /** How many files hang on it. */
   files: number;
-  /** The part that was not shown. */
-  withheld: Withheld | null;
+  /** What was not shown, each with its place in the text. */
+  withheld: Gap[];
   position: number;
   siblings: number;
   previous: number;
@@ -35,8 +40,8 @@ export function turnOf(message: Message): Turn {
     thinking: body?.thinking ?? '',
     model: body?.model ?? '',
     requestId: body?.request_id ?? '',
-    files: Array.isArray(attachments) ? attachments.length : (attachments ?? 0),
-    withheld: null,
+    files: attachments ?? 0,
+    withheld: gaps(body?.text ?? '', body?.withheld ?? []),
     position: message.position ?? 1,
     siblings: message.siblings ?? 1,
     previous: message.previous ?? 0,
@@ -44,11 +49,24 @@ export function turnOf(message: Message): Turn {
   };
 }
 
+/** Places in bytes of UTF-8 as places in characters. */
+function gaps(text: string, tombstones: Tombstone[]): Gap[] {
+  if (tombstones.length === 0) return [];
+  const bytes = new TextEncoder().encode(text);
+  return tombstones.map((stone) => ({ ...stone, after: new TextDecoder().decode(bytes.subarray(0, stone.at)).length }));
+}
+
+/** A text with what was withheld in it, in order. */
+export function pieces(text: string, withheld: Gap[]): { text: string; gap: Gap | null }[] {
+  const ends = [...withheld.map((gap) => ({ end: gap.after, gap })), { end: text.length, gap: null }];
+  return ends.map(({ end, gap }, at) => ({ text: text.slice(ends[at - 1]?.end ?? 0, end), gap }));
+}
+
 /** A turn that is the only one of its kind. */
 export function onlyTurn(key: string, number: number, parent: number, role: Role, text: string): Turn {
   return {
     key, number, parent, role, text,
-    state: 'complete', thinking: '', model: '', requestId: '', files: 0, withheld: null,
+    state: 'complete', thinking: '', model: '', requestId: '', files: 0, withheld: [],
     position: 1, siblings: 1, previous: 0, next: 0,
   };
 }
