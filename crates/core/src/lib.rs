@@ -14,6 +14,7 @@ pub mod digest;
 pub mod files;
 pub mod finding;
 pub mod flow;
+pub mod gate;
 pub mod id;
 pub mod incident;
 pub mod limits;

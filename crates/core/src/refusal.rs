@@ -95,6 +95,14 @@ pub enum Refusal {
         /// about who asks.
         found: ClassSet,
     },
+    /// An availability rule says that the service is not offered where the caller is.
+    #[error("rule `{rule}`: not offered in the caller's region")]
+    NotOffered {
+        /// The rule, as configured.
+        rule: String,
+        /// Why, in the operator's words for strangers.
+        reason: Option<String>,
+    },
     /// A quota is used up.
     #[error("{scope} limit on {meter:?} reached: {max} per {window_s} s")]
     QuotaExceeded {
@@ -311,6 +319,8 @@ const KEY_NEEDED: &str =
 /// What a page says whose form did not come from one of ours.
 const CROSS_SITE: &str =
     "This request did not come from a page of this service. Open the page anew and try again.";
+/// What a rule of availability says where the operator gave no words.
+const NOT_OFFERED: &str = "The service is not offered in your region.";
 
 impl Refusal {
     /// Status, code, metric label and log level.
@@ -353,6 +363,9 @@ impl Refusal {
             // operator's own policy, and 403 is what clients know as final.
             Self::Residency { .. } => {
                 row(403, "permission_error", "permission_error", "residency", Info)
+            }
+            Self::NotOffered { .. } => {
+                row(403, "permission_error", "permission_error", "not_offered_here", Info)
             }
             Self::QuotaExceeded { .. } => {
                 row(429, "rate_limit_error", "rate_limit_error", "quota_exceeded", Info)
@@ -424,6 +437,7 @@ impl Refusal {
             Self::CrossSite => CROSS_SITE.into(),
             Self::ModelUnknown => "There is no such model for this key. See /v1/models.".into(),
             Self::Residency { found, .. } => residency_text(*found),
+            Self::NotOffered { reason, .. } => reason.clone().unwrap_or_else(|| NOT_OFFERED.into()),
             Self::QuotaExceeded { .. } => self.quota_text(),
             Self::NetworkBusy { max } => format!(
                 "Your network has {max} requests without a key in flight. Wait for one to end, or use a key."
@@ -514,7 +528,7 @@ impl Refusal {
     #[must_use]
     pub fn rule(&self) -> Option<&str> {
         match self {
-            Self::Residency { rule, .. } => Some(rule),
+            Self::Residency { rule, .. } | Self::NotOffered { rule, .. } => Some(rule),
             _ => None,
         }
     }

@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::admission::effort::Efforts;
 use crate::admission::{self, Keeper, PoolGate, Recent};
 use crate::estimates::Estimates;
+use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::open::OpenRequests;
 use crate::policy::Policy;
@@ -68,6 +69,8 @@ pub struct Door {
     pub recent: Mutex<Recent>,
     /// Which requests were sent before.
     pub repeats: Mutex<Repeats>,
+    /// Who may make an account.
+    pub gate: Gate,
     /// What strangers do to come sooner.
     pub efforts: Efforts,
     /// Corrections of token estimates, by model.
@@ -119,6 +122,8 @@ impl Door {
         let networks = NetworkTable::new(network_limits(limits, parts.connections_max));
         let metrics = Metrics::new();
         let repeats = Repeats::new(parts.clock.monotonic());
+        let (people, vault) = (parts.people.clone(), parts.vault.clone());
+        let gate = Gate::new(&parts.policy, people, vault, parts.clock.now());
         let door = Arc::new(Self {
             clock: parts.clock,
             policy: ArcSwap::from_pointee(parts.policy),
@@ -136,6 +141,7 @@ impl Door {
             kept: OnceLock::new(),
             recent: Mutex::default(),
             repeats: Mutex::new(repeats),
+            gate,
             efforts: Efforts::default(),
             estimates: Estimates::default(),
             open: OpenRequests::default(),

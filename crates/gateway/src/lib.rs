@@ -12,6 +12,7 @@ pub mod door;
 pub mod estimates;
 #[cfg(test)]
 mod footprint;
+pub mod gate;
 pub mod handbook;
 pub mod jwt;
 pub mod listen;

@@ -1,6 +1,7 @@
 //! Prometheus metrics with typed labels. Every label's values come from tables
 //! in the code or from the configuration, so their number is bounded.
 
+mod gate;
 mod inbox;
 mod pages;
 
@@ -20,6 +21,7 @@ use surgewall_core::decision::Outcome;
 use surgewall_core::refusal::UpstreamFault;
 use surgewall_core::usage::Usage;
 
+pub use self::gate::GateMetrics;
 use self::inbox::InboxMetrics;
 use self::pages::PageMetrics;
 use crate::admission::AdmissionMetrics;
@@ -120,6 +122,8 @@ pub struct Metrics {
     implausible: Counter,
     spans: Family<FateLabel, Counter>,
     inbox: InboxMetrics,
+    /// The gate's own.
+    pub gate: GateMetrics,
     /// The servers' caches.
     pub caches: CacheMetrics,
     /// Admission's own.
@@ -161,6 +165,7 @@ impl Metrics {
             implausible: Counter::default(),
             spans: Family::default(),
             inbox: InboxMetrics::default(),
+            gate: GateMetrics::default(),
             caches: CacheMetrics::default(),
             admission: AdmissionMetrics::default(),
             pages: PageMetrics::default(),
@@ -176,6 +181,7 @@ impl Metrics {
         metrics.admission.register(&mut metrics.registry);
         metrics.inbox.register(&mut metrics.registry);
         metrics.pages.register(&mut metrics.registry);
+        metrics.gate.register(&mut metrics.registry);
         metrics.records.register(&mut metrics.registry);
         metrics
     }

@@ -2,17 +2,20 @@
 //! prices, quota rules, issuers.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::config::Config;
 use surgewall_core::config::limits::{Per, QuotaRule, RuleState};
 use surgewall_core::config::schema::Price;
+use surgewall_core::files::read_text;
 use surgewall_core::money::Money;
 use surgewall_core::principal::{Class, Principal, matches_model};
 use surgewall_core::quota::{LimitError, LimitSpec, Subject};
 use surgewall_core::usage::Usage;
 use surgewall_guard::rules::{RuleSet, RulesError};
+use surgewall_shield::gate::{Regions, RegionsError};
 use surgewall_shield::quota::{Enforcement, Limit};
 
 use crate::jwt::{Issuers, JwtError};
@@ -35,6 +38,8 @@ pub struct Policy {
     /// What classes of data are found by in the text of requests; `None` where
     /// nothing is looked for.
     pub classifier: Option<Arc<RuleSet>>,
+    /// In which region an address is, where the operator named files that say so.
+    pub regions: Arc<Regions>,
     quotas: Vec<Quota>,
     prices: Vec<(String, Rates)>,
 }
@@ -86,12 +91,31 @@ pub enum PolicyError {
     /// The rules that classes of data are found by.
     #[error("the built-in rules cannot be read: {0}")]
     Rules(#[from] RulesError),
+    /// A file that says in which region addresses are.
+    #[error("data.region_files: {}: {why}", path.display())]
+    Regions {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: RegionsFault,
+    },
     /// The metrics token.
     #[error("listen.metrics_token: {0}")]
     MetricsToken(crate::credential::CredentialError),
     /// Traces, in a build without them.
     #[error(transparent)]
     Traces(#[from] crate::trace::NotBuilt),
+}
+
+/// Why a file of regions cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RegionsFault {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] std::io::Error),
+    /// It is not of the registries' form.
+    #[error(transparent)]
+    Form(#[from] RegionsError),
 }
 
 impl Policy {
@@ -124,6 +148,7 @@ impl Policy {
                 .map_err(PolicyError::MetricsToken)?,
             handbook_for_all: config.listen.public.ip().is_loopback(),
             classifier: config.data.classify.then(guard_rules).transpose()?,
+            regions: Arc::new(regions(&config.data.region_files)?),
             quotas,
             prices,
             config,
@@ -174,6 +199,20 @@ impl Policy {
         }
         held
     }
+}
+
+/// A file of regions, in bytes; the largest registry's has about 20 MiB.
+const REGION_FILE_BYTES_MAX: u64 = 128 << 20;
+
+/// Reads the operator's files of regions.
+fn regions(files: &[PathBuf]) -> Result<Regions, PolicyError> {
+    let fault = |path: &PathBuf, why| PolicyError::Regions { path: path.clone(), why };
+    let text = |path: &PathBuf| {
+        read_text(path, REGION_FILE_BYTES_MAX).map_err(|error| fault(path, error.into()))
+    };
+    let texts = files.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    let read = Regions::read(texts.iter().map(String::as_str));
+    read.map_err(|(at, error)| fault(&files[at], error.into()))
 }
 
 /// The built-in rules of what is personal and what is secret, read once.

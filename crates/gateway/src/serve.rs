@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use surgewall_core::config::schema::Listen;
+use surgewall_store::admin::AdminError;
 use surgewall_store::people::StoreError;
 use tokio::time::timeout;
 
@@ -18,7 +19,7 @@ use crate::policy::{Policy, guard_rules};
 use crate::routes::router;
 use crate::sync::lock;
 use crate::ticks::every;
-use crate::{session, trace, upstream};
+use crate::{gate, session, trace, upstream};
 
 /// Between two looks at the open requests: how far they are, whether they may go on.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,6 +53,9 @@ pub enum ListenError {
     /// The sessions that were open.
     #[error("sessions: {0}")]
     Sessions(#[from] StoreError),
+    /// Where the gate stands.
+    #[error("the gate: {0}")]
+    Gate(#[from] AdminError),
 }
 
 /// The sockets of the three listeners.
@@ -119,6 +123,8 @@ impl Listening {
         hold_counters(&door);
         conversations::keep_partial(&door).await;
         session::load(&door).await?;
+        door.gate.load().await?;
+        gate::configured(&door).await?;
         for (purpose, bound) in [
             (Purpose::Public, sockets.public),
             (Purpose::Admin, sockets.admin),
@@ -130,6 +136,7 @@ impl Listening {
         door.tasks.background(upstream::watch(door.clone()));
         door.tasks.background(checkpoints(door.clone()));
         door.tasks.background(admission::watch(door.clone()));
+        door.tasks.background(gate::watch(door.clone()));
         door.tasks.background(last_use(door.clone()));
         door.tasks.background(conversations::sweep(door.clone()));
         door.tasks.background(ready_rules(door.clone()));

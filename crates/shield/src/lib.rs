@@ -5,6 +5,7 @@ pub mod admission;
 pub mod affinity;
 pub mod class;
 pub mod eject;
+pub mod gate;
 pub mod gcra;
 pub mod networks;
 pub mod pick;

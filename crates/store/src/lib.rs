@@ -6,6 +6,7 @@ pub mod datadir;
 pub mod directory;
 pub mod export;
 pub mod findings;
+pub mod gate;
 pub mod identity;
 pub mod kept;
 pub mod ledger;

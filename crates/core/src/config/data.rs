@@ -1,8 +1,11 @@
 //! `[data]`, `[[passport]]` and `[[rule]]`: what the operator says of the data
 //! that passes through the door, of the models, and where data has to stay.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
+use super::availability::Availability;
 use super::limits::RuleState;
 use crate::data::ClassSet;
 
@@ -25,6 +28,8 @@ pub struct Data {
     pub retention: Option<String>,
     /// Where this door and its data directory are: a short code, such as `eu`.
     pub region: Option<String>,
+    /// The registries' delegated files, which say in which region an address is.
+    pub region_files: Vec<PathBuf>,
 }
 
 impl Default for Data {
@@ -37,6 +42,7 @@ impl Default for Data {
             legal_basis: None,
             retention: None,
             region: None,
+            region_files: Vec::new(),
         }
     }
 }
@@ -148,6 +154,8 @@ impl Status {
 pub enum Rule {
     /// Where requests have to stay.
     Residency(Residency),
+    /// Where the service is offered.
+    Availability(Availability),
 }
 
 impl Rule {
@@ -156,6 +164,7 @@ impl Rule {
     pub fn id(&self) -> &str {
         match self {
             Self::Residency(rule) => &rule.id,
+            Self::Availability(rule) => &rule.id,
         }
     }
 }

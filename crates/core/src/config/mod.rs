@@ -6,9 +6,11 @@
 
 pub mod accounts;
 pub mod admission;
+pub mod availability;
 pub mod data;
 pub mod env;
 pub mod exposure;
+pub mod gate;
 pub mod limits;
 pub mod schema;
 pub mod source;

@@ -11,6 +11,7 @@ pub use super::accounts::{Accounts, JwtIssuer};
 use super::admission::{Admission, Classes, Queue};
 use super::data::{Data, Passport, Rule};
 use super::exposure::Exposure;
+use super::gate::Gate;
 use super::limits::Limits;
 pub use super::telemetry::{LogFormat, Telemetry};
 pub use super::upstream::{Dialect, Gauges, Server, Upstream};
@@ -25,6 +26,8 @@ pub struct Config {
     pub upstream: Vec<Upstream>,
     /// People and keys.
     pub accounts: Accounts,
+    /// Who may make an account.
+    pub gate: Gate,
     /// What the operator says of the data that passes through the door.
     pub data: Data,
     /// What is known of each model.

@@ -1,7 +1,9 @@
 //! What no type can hold: values that parse and still cannot be meant.
 
 mod accounts;
+mod availability;
 mod data;
+mod gate;
 mod upstream;
 
 use super::admission::Classes;
@@ -62,6 +64,7 @@ pub fn validate(config: &Config) -> Result<(), Fault> {
     upstream::upstreams(&config.upstream)?;
     data::data(config)?;
     accounts::accounts(&config.accounts)?;
+    gate::gate(config)?;
     admission(config)?;
     prices(config)?;
     if config.limits.bodies_bytes_max < config.limits.body_bytes_max.max(1 << 10) {

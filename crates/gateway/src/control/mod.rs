@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use surgewall_core::limits::CONTROL_BYTES_MAX;
 use surgewall_store::admin::{Reply, Request};
 use surgewall_store::findings::{InboxReply, InboxRequest};
+use surgewall_store::gate::{GateReply, GateRequest};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -32,6 +33,8 @@ pub enum Question {
     Admin(Box<Request>),
     /// An operation on the inbox of findings.
     Finding(InboxRequest),
+    /// An operation on the gate.
+    Gate(GateRequest),
     /// How the door does.
     Status,
 }
@@ -44,6 +47,8 @@ pub enum Answer {
     Admin(Box<Reply>),
     /// The operation on the inbox was carried out.
     Finding(InboxReply),
+    /// The operation on the gate was carried out.
+    Gate(GateReply),
     /// How the door does.
     Status(Box<Status>),
     /// It was not carried out.
@@ -123,6 +128,10 @@ async fn answer(door: &Door, question: Question) -> Answer {
                 Err(error) => Answer::Error { message: error.to_string() },
             }
         }
+        Question::Gate(request) => match crate::gate::ask(door, request).await {
+            Ok(reply) => Answer::Gate(reply),
+            Err(error) => Answer::Error { message: error.to_string() },
+        },
         Question::Admin(request) => match crate::operate::operate(door, *request).await {
             Ok(reply) => Answer::Admin(Box::new(reply)),
             Err(error) => Answer::Error { message: error.to_string() },

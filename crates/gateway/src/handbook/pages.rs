@@ -30,6 +30,7 @@ pub(super) const PAGES: &[Page] = &[
     page!("keys.md"),
     page!("quotas.md"),
     page!("admission.md"),
+    page!("gate.md"),
     page!("incidents.md"),
     page!("listeners.md"),
     page!("pages.md"),

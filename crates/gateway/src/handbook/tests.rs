@@ -184,6 +184,8 @@ mod pages_are_true {
     const LIMITS: &str = include_str!("../../../core/src/config/limits.rs");
     const ADMISSION: &str = include_str!("../../../core/src/config/admission.rs");
     const EXPOSURE: &str = include_str!("../../../core/src/config/exposure.rs");
+    const GATE: &str = include_str!("../../../core/src/config/gate.rs");
+    const AVAILABILITY: &str = include_str!("../../../core/src/config/availability.rs");
     const TELEMETRY: &str = include_str!("../../../core/src/config/telemetry.rs");
     const ENV: &str = include_str!("../../../core/src/config/env.rs");
     const REFUSAL: &str = include_str!("../../../core/src/refusal.rs");
@@ -232,7 +234,8 @@ mod pages_are_true {
     #[test]
     fn every_configuration_key_and_variable_is_documented() {
         let configuration = page("configuration.md");
-        let sources = [SCHEMA, UPSTREAM, DATA, LIMITS, ADMISSION, EXPOSURE, TELEMETRY];
+        let sources =
+            [SCHEMA, UPSTREAM, DATA, GATE, AVAILABILITY, LIMITS, ADMISSION, EXPOSURE, TELEMETRY];
         let fields = sources.into_iter().flat_map(str::lines).filter_map(|line| {
             let (name, _) = line.strip_prefix("    pub ")?.split_once(": ")?;
             (!name.contains(' ')).then_some(name)
@@ -241,7 +244,7 @@ mod pages_are_true {
             let section = ["upstream", "accounts", "limits", "prices", "ledger", "vault"]
                 .contains(&name)
                 || ["listen", "telemetry", "admission", "classes", "queue"].contains(&name)
-                || ["data", "passport", "rule", "exposure"].contains(&name);
+                || ["data", "passport", "rule", "exposure", "gate"].contains(&name);
             let documented = configuration.contains(&format!("`{name}`"))
                 || configuration.contains(&format!("{name} = "));
             assert!(section || documented, "{name}");

@@ -43,6 +43,8 @@ fn full() -> Metrics {
     metrics.usage_implausible();
     metrics.pages.csp_report("img-src");
     metrics.inbox.open(surgewall_store::findings::OpenFindings::default());
+    metrics.gate.signed_up("passed");
+    metrics.gate.stands(surgewall_core::gate::GateStep::Open, 0);
     metrics.inbox.events("file", surgewall_store::ocsf::Fates::default());
     let view = View {
         sequences: 4,

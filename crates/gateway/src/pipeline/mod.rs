@@ -3,6 +3,7 @@
 //! that a skipped check does not compile.
 
 pub mod admit;
+pub mod availability;
 pub mod call;
 pub mod enter;
 pub mod given;

@@ -27,7 +27,7 @@ pub fn stay(
     let group = principal.group().map(|group| group.name.as_str());
     let mut shadow = Vec::new();
     for rule in &policy.config.rule {
-        let Rule::Residency(rule) = rule;
+        let Rule::Residency(rule) = rule else { continue };
         if rule.state == RuleState::Off || !rule.holds_for(found, group) {
             continue;
         }

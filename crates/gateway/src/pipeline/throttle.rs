@@ -6,8 +6,8 @@ use http::HeaderMap;
 use surgewall_core::principal::{Network, Principal};
 use surgewall_core::refusal::Refusal;
 
-use super::Arrival;
 use super::identify::Identified;
+use super::{Arrival, availability};
 use crate::door::Door;
 use crate::sync::lock;
 
@@ -41,8 +41,9 @@ fn is_cross_site(headers: &HeaderMap) -> bool {
 /// Takes a place for an anonymous request.
 ///
 /// # Errors
-/// The network has `limits.network_requests_max` in flight, no model answers
-/// strangers, another site's page asks, or the door drains.
+/// The service is not offered where the caller is, the network has
+/// `limits.network_requests_max` in flight, no model answers strangers, another
+/// site's page asks, or the door drains.
 pub fn throttle(
     door: &Arc<Door>,
     arrival: &Arrival,
@@ -53,6 +54,8 @@ pub fn throttle(
         return Err(Refusal::Draining);
     }
     let Identified { principal } = identified;
+    // Where the service is not offered, nothing of a request is read.
+    availability::available(door, arrival, &principal)?;
     if !principal.is_anonymous() {
         return Ok(Throttled { principal, slot: None });
     }

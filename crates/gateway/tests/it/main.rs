@@ -4,6 +4,8 @@
 mod admission;
 #[cfg(test)]
 mod affinity;
+#[cfg(test)]
+mod availability;
 mod calls;
 #[cfg(test)]
 mod classes;
@@ -25,6 +27,8 @@ mod floods_idle;
 mod floods_panic;
 #[cfg(test)]
 mod fuzz_replay;
+#[cfg(test)]
+mod gate;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]

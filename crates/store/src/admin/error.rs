@@ -65,7 +65,7 @@ impl AdminError {
         Self::new(ErrorKind::Failed, message)
     }
 
-    pub(super) fn full(message: impl Into<String>) -> Self {
+    pub(crate) fn full(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Full, message)
     }
 

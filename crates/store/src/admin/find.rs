@@ -9,19 +9,29 @@ use super::request::LIST_ROWS_MAX;
 use super::words;
 use crate::people::sealed::purpose;
 use crate::people::{AccountRow, GroupRow, KeyRow, People, Pick};
+use crate::vault::Vault;
 
 /// The account with this e-mail or public id.
 pub(super) async fn account<P: People>(
     office: &Office<'_, P>,
     text: &str,
 ) -> Result<AccountRow, AdminError> {
+    named_account(office.people, office.vault, text).await
+}
+
+/// The same, for whoever has no office.
+pub(crate) async fn named_account<P: People>(
+    people: &P,
+    vault: &Vault,
+    text: &str,
+) -> Result<AccountRow, AdminError> {
     let pick = if text.contains('@') {
         let email = words::email(text)?;
-        Pick::Named(office.vault.keyed_hash(purpose::EMAIL, email.normal.as_bytes()))
+        Pick::Named(vault.keyed_hash(purpose::EMAIL, email.normal.as_bytes()))
     } else {
         Pick::PublicId(text.trim().to_owned())
     };
-    office.people.accounts(&pick).await?.into_iter().next().ok_or_else(|| {
+    people.accounts(&pick).await?.into_iter().next().ok_or_else(|| {
         AdminError::not_found(format!("there is no user `{}`", text.trim()))
             .hint("`surgewall admin user list` shows them")
     })

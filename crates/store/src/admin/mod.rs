@@ -22,6 +22,7 @@ mod view;
 mod words;
 
 pub use error::{AdminError, ErrorKind};
+pub(crate) use find::named_account;
 pub use office::{Audit, AuditError, Office, execute};
 pub use reply::{
     DelegatedView, ErasureView, External, GroupView, KeyState, KeyView, LimitedUser, NewKey, Page,

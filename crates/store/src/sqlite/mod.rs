@@ -6,6 +6,7 @@
 
 mod conversations;
 mod findings;
+mod gate;
 mod identity;
 mod migrate;
 mod read;
@@ -110,6 +111,8 @@ fn duplicate(error: &sqlx::Error) -> Option<&'static str> {
         ("keys.credential_hash", "credential"),
         ("findings.finding_hash", "finding"),
         ("factors.lookup_hash", "passkey"),
+        ("gate_places.email_hash", "place on the waiting list"),
+        ("gate_invites.token_hash", "invite"),
     ];
     let message = error.message();
     let known = columns.into_iter().find(|(column, _)| message.contains(column));

@@ -62,7 +62,10 @@ pub(super) fn id<K>(row: &SqliteRow, name: &'static str) -> Result<Id<K>, StoreE
     Ok(Id::from_u128(u128::from_be_bytes(bytes(row, name)?)))
 }
 
-fn optional_id<K>(row: &SqliteRow, name: &'static str) -> Result<Option<Id<K>>, StoreError> {
+pub(super) fn optional_id<K>(
+    row: &SqliteRow,
+    name: &'static str,
+) -> Result<Option<Id<K>>, StoreError> {
     let bytes = optional_bytes(row, name)?;
     Ok(bytes.map(|bytes| Id::from_u128(u128::from_be_bytes(bytes))))
 }

@@ -31,6 +31,7 @@ mod export;
 mod findings;
 #[cfg(test)]
 mod findings_model;
+mod gate;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]

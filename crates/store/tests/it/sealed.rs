@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
-use surgewall_core::id::{PublicId, SessionId};
+use surgewall_core::gate::GateStep;
+use surgewall_core::id::{AccountId, PublicId, SessionId};
 use surgewall_core::principal::Network;
 use surgewall_core::secret::SecretString;
 use surgewall_store::admin::{GroupCreate, KeyCreate, Request};
@@ -18,11 +20,15 @@ use surgewall_store::conversations::{
     Attachment, Body, Checkpoint, MessageId, NewConversation, NewMessage, Role, State,
     write_checkpoints,
 };
+use surgewall_store::datadir::DataDir;
+use surgewall_store::gate::{Desk as Gate, GateReply, GateRequest};
 use surgewall_store::identity::{
     About, Factors, Flow, FlowKind, Identity as _, Session, SessionListener, begin_flow,
     session_row, token_hash,
 };
+use surgewall_store::ledger::{Ledger, LedgerOptions};
 use surgewall_store::people::sealed::keep_config;
+use surgewall_store::vault::Vault;
 
 use crate::accounts::{Desk, key_named};
 use crate::conversations::{account, own, says};
@@ -98,6 +104,21 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("flows", "body_sealed", Sealed),
     ("flows", "kind", Word),
     ("flows", "token_hash", Hashed),
+    ("gate_guests", "account_id", Id),
+    ("gate_guests", "invite_id", Id),
+    ("gate_invites", "id", Id),
+    ("gate_invites", "made_by", Id),
+    ("gate_invites", "note_sealed", Sealed),
+    ("gate_invites", "public_id", Id),
+    ("gate_invites", "token_hash", Hashed),
+    ("gate_places", "email_hash", Hashed),
+    ("gate_places", "email_sealed", Sealed),
+    ("gate_places", "network_hash", Hashed),
+    ("gate_state", "base", Word),
+    ("gate_state", "base_by", Word),
+    ("gate_state", "moved_by", Word),
+    ("gate_state", "reason_sealed", Sealed),
+    ("gate_state", "step", Word),
     ("groups", "id", Id),
     ("groups", "name_hash", Hashed),
     ("groups", "name_sealed", Sealed),
@@ -201,6 +222,7 @@ async fn fill(desk: &Desk) -> usize {
         desk.key(key).await;
     }
     fill_identity(desk, &mut planted).await;
+    fill_gate(desk, &mut planted).await;
     let text = plant(&mut planted);
     keep_config(&desk.people, &desk.vault, "0123456789abcdef", &text, desk.now()).await.unwrap();
     planted
@@ -232,6 +254,31 @@ async fn fill_identity(desk: &Desk, planted: &mut usize) {
     store.put_session(&session_row(vault, &session).unwrap(), &[]).await.unwrap();
     let flow = Flow { kind: FlowKind::SignUp, tries_max: 3, lasts: Duration::from_secs(60) };
     assert!(begin_flow(store, vault, (flow, &token), &plant(planted), now).await.unwrap());
+}
+
+/// The gate: why it stands where it does, invites, and who waits.
+async fn fill_gate(desk: &Desk, planted: &mut usize) {
+    let base = tempfile::tempdir().unwrap();
+    let data = DataDir::open_or_create(&base.path().join("data")).unwrap();
+    let options = LedgerOptions::new(&desk.config.ledger, desk.clock.clone());
+    let vault = Vault::open_or_create(&data, Some(&base.path().join("master.key"))).unwrap();
+    let (ledger, _) = Ledger::open(&data, &vault, options).unwrap();
+    let people = Arc::new(desk.people.clone());
+    let gate = Gate::new(people, desk.vault.clone(), (GateStep::Open, "x"), desk.now());
+    let ask = async |request| gate.ask(Some(&ledger), request, desk.now()).await.unwrap();
+    ask(GateRequest::Move { to: GateStep::Invite, reason: plant(planted) }).await;
+    let by = Some(format!("{CANARY}0@example.org"));
+    let invite = GateRequest::InviteCreate { uses: 2, days: 3, note: Some(plant(planted)), by };
+    let GateReply::Invited(made) = ask(invite).await else { panic!() };
+    let entry = gate.by_invite(made.token.0.expose(), desk.now()).await.unwrap().unwrap();
+    assert!(gate.used(entry, AccountId::from_u128(7), desk.now()).await.unwrap());
+    let network = Network::of(std::net::IpAddr::from([192, 0, 2, 1]));
+    for number in 0..3 {
+        let email = format!("{CANARY}{number}@example.org");
+        gate.join(&email, network, desk.now()).await.unwrap();
+    }
+    ask(GateRequest::WaitingAdmit { count: 1, days: 1 }).await;
+    ledger.shutdown().await.unwrap();
 }
 
 /// The forms in which a text may lie in a file.

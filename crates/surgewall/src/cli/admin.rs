@@ -1,6 +1,7 @@
 //! `surgewall admin`.
 
 pub(crate) mod finding;
+pub(crate) mod gate;
 mod ledger;
 
 use std::path::PathBuf;
@@ -37,6 +38,9 @@ pub(crate) enum Admin {
     /// What checks concluded, and what became of it
     #[command(subcommand)]
     Finding(finding::Finding),
+    /// Who may make an account: the gate, invites, the waiting list
+    #[command(subcommand)]
+    Gate(gate::Gate),
 }
 
 /// `admin user`.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use surgewall_core::clock::Clock;
 use surgewall_core::decision::Record;
 use surgewall_gateway::control::{self, Answer, Question};
+use surgewall_gateway::gate::meant;
 use surgewall_gateway::operate::LedgerAudit;
 use surgewall_store::admin::{self, Office, Reply, Request};
 use surgewall_store::conversations::purge_erased;
 use surgewall_store::datadir::DataDir;
 use surgewall_store::directory::Directory;
 use surgewall_store::findings::{Inbox, InboxReply, InboxRequest};
+use surgewall_store::gate::{Desk, GateReply, GateRequest};
 use surgewall_store::ledger::{Ledger, LedgerOptions};
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
@@ -31,7 +33,7 @@ pub(crate) async fn operate(place: &Place, request: Request) -> Result<Reply, Fa
         return match answer {
             Answer::Admin(reply) => Ok(*reply),
             Answer::Error { message } => Err(Fault::new(message)),
-            Answer::Status(_) | Answer::Finding(_) => Err(unexpected()),
+            Answer::Status(_) | Answer::Finding(_) | Answer::Gate(_) => Err(unexpected()),
         };
     }
     let Question::Admin(request) = question else { return Err(unexpected()) };
@@ -101,7 +103,7 @@ pub(crate) async fn inbox(place: &Place, request: InboxRequest) -> Result<InboxR
         return match answer {
             Answer::Finding(reply) => Ok(reply),
             Answer::Error { message } => Err(Fault::new(message)),
-            Answer::Status(_) | Answer::Admin(_) => Err(unexpected()),
+            Answer::Status(_) | Answer::Admin(_) | Answer::Gate(_) => Err(unexpected()),
         };
     }
     let Question::Finding(request) = question else { return Err(unexpected()) };
@@ -121,6 +123,45 @@ pub(crate) async fn inbox(place: &Place, request: InboxRequest) -> Result<InboxR
         reply
     } else {
         inbox.ask(None, request, now).await?
+    };
+    store.close().await;
+    Ok(reply)
+}
+
+/// Carries out `request` on the gate, by the running door if there is one.
+///
+/// # Errors
+/// Why it was not carried out.
+pub(crate) async fn gate(place: &Place, request: GateRequest) -> Result<GateReply, Fault> {
+    let data = place.data()?;
+    let question = Question::Gate(request);
+    if let Some(answer) = control::ask(&data.control_socket(), &question).await.map_err(broken)? {
+        return match answer {
+            Answer::Gate(reply) => Ok(reply),
+            Answer::Error { message } => Err(Fault::new(message)),
+            Answer::Status(_) | Answer::Admin(_) | Answer::Finding(_) => Err(unexpected()),
+        };
+    }
+    let Question::Gate(request) = question else { return Err(unexpected()) };
+    let config = place.load()?.config;
+    meant(&config.gate, &request)?;
+    let _lock = lock(&data, "admin gate")?;
+    let vault = Vault::open_or_create(&data, key_file(&config))?;
+    let store = Arc::new(Sqlite::open(&data.database()).await?);
+    let now = Clock::System.now();
+    let start = (config.gate.start_on(&config.listen), config.gate.start_reason());
+    let desk = Desk::new(store.clone(), vault.clone(), start, now);
+    desk.load().await?;
+    let reply = if request.changes() {
+        let options = LedgerOptions::new(&config.ledger, Clock::System);
+        let (ledger, _) = Ledger::open(&data, &vault, options)?;
+        let reply = desk.ask(Some(&ledger), request, now).await;
+        let closed = ledger.shutdown().await;
+        let reply = reply?;
+        closed?;
+        reply
+    } else {
+        desk.ask(None, request, now).await?
     };
     store.close().await;
     Ok(reply)

@@ -40,6 +40,7 @@ pub(super) fn data(config: &Config) -> Result<(), Fault> {
         }
         match rule {
             Rule::Residency(rule) => residency(config, at, rule)?,
+            Rule::Availability(rule) => super::availability::availability(config, at, rule)?,
         }
     }
     Ok(())
@@ -181,7 +182,7 @@ mod tests {
         );
         assert_eq!(shown(&whole), "");
         let config = parse("t.toml", &whole).unwrap();
-        let Rule::Residency(rule) = &config.rule[0];
+        let Rule::Residency(rule) = &config.rule[0] else { panic!("{:?}", config.rule) };
         assert_eq!((rule.classes.to_string(), rule.groups.len()), ("secret, card".into(), 1));
         assert_eq!(config.passport[0].weights, Statement::default());
         assert!(parse("t.toml", "").unwrap().data.classify);

@@ -1,6 +1,7 @@
 //! `surgewall admin`: what was typed becomes a request, the reply becomes text.
 
 mod finding;
+mod gate;
 mod import;
 mod ledger;
 mod show;
@@ -28,6 +29,7 @@ pub(crate) async fn admin(place: &Place, asked: typed::Admin) -> Result<Verdict,
         typed::Admin::User(asked) => user(place, asked).await?,
         typed::Admin::Group(asked) => group(place, asked).await?,
         typed::Admin::Key(asked) => key(place, asked).await?,
+        typed::Admin::Gate(asked) => gate::gate(place, asked).await?,
         typed::Admin::Vault(asked) => vault::vault(place, asked).await?,
         typed::Admin::Ledger(asked) => return ledger::ledger(place, &asked).await,
         typed::Admin::Finding(asked) => return finding::finding(place, asked).await,

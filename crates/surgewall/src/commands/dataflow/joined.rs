@@ -131,7 +131,7 @@ pub(super) fn models(flow: &DataFlow, kept: &Kept) -> Vec<Model> {
 /// Each residency rule of the configuration that was in force last, and those
 /// that refused requests and are gone.
 pub(super) fn rules(flow: &DataFlow, kept: &Kept) -> Vec<Ruled> {
-    let mut found: Vec<_> = kept.last.1.rule.iter().map(|rule| ruled(flow, rule)).collect();
+    let mut found: Vec<_> = kept.last.1.rule.iter().filter_map(|rule| ruled(flow, rule)).collect();
     let refused = flow.refused.keys().flatten();
     for id in refused.chain(flow.shadow.keys()) {
         if !found.iter().any(|rule| rule.id == *id) {
@@ -146,14 +146,15 @@ pub(super) fn rules(flow: &DataFlow, kept: &Kept) -> Vec<Ruled> {
     found
 }
 
-fn ruled(flow: &DataFlow, rule: &Rule) -> Ruled {
-    let Rule::Residency(residency) = rule;
-    Ruled {
+fn ruled(flow: &DataFlow, rule: &Rule) -> Option<Ruled> {
+    // Where the service is offered is no question of where data goes.
+    let Rule::Residency(residency) = rule else { return None };
+    Some(Ruled {
         id: residency.id.clone(),
         rule: Some(residency.clone()),
         refused: flow.refused.get(&Some(residency.id.clone())).cloned(),
         shadow: flow.shadow.get(&residency.id).cloned(),
-    }
+    })
 }
 
 impl Model {

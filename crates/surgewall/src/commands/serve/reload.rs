@@ -4,7 +4,7 @@ use surgewall_core::clock::Clock;
 use surgewall_core::finding::Finding;
 use surgewall_gateway::door::Door;
 use surgewall_gateway::policy::Policy;
-use surgewall_gateway::serve;
+use surgewall_gateway::{gate, serve};
 use surgewall_store::admin::Office;
 use surgewall_store::people::sealed::keep_config;
 
@@ -53,5 +53,6 @@ async fn load(place: &Place, door: &Door) -> Result<(String, Vec<Finding>), Faul
     keep_config(door.people.as_ref(), &door.vault, &hash, &text, door.clock.now()).await?;
     door.record_change("config.reload", Some(hash.clone())).await?;
     serve::replace(door, policy)?;
+    gate::configured(door).await?;
     Ok((hash, findings))
 }

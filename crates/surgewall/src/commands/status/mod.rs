@@ -69,7 +69,7 @@ async fn ask(place: &Place) -> Result<Option<Door>, Fault> {
         None => Ok(None),
         Some(Answer::Status(door)) => Ok(Some(*door)),
         Some(Answer::Error { message }) => Err(Fault::new(message)),
-        Some(Answer::Admin(_) | Answer::Finding(_)) => Err(unexpected()),
+        Some(Answer::Admin(_) | Answer::Finding(_) | Answer::Gate(_)) => Err(unexpected()),
     }
 }
 

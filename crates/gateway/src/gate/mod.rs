@@ -1,0 +1,335 @@
+//! The gate on a running door: who may make an account now.
+//!
+//! [`pass`] is the one way to a [`GatePermit`], without which no account is made
+//! by signing up. Whoever has an account never comes here: a flood of sign-ups
+//! meets a bounded room of its own, for each network and in all, before anything
+//! dear is done, and moves the gate if it lasts.
+
+mod held;
+mod offered;
+mod room;
+mod watch;
+mod work;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use std::time::Duration;
+
+use surgewall_core::clock::Timestamp;
+use surgewall_core::config::availability::Applies;
+use surgewall_core::config::gate::Gate as Section;
+use surgewall_core::gate::{GateStep, GateView};
+use surgewall_core::id::AccountId;
+use surgewall_core::principal::Network;
+use surgewall_core::refusal::Refusal;
+use surgewall_shield::gate::{Need, Proof, Velocity, enough, has_prefix};
+use surgewall_shield::gcra::Rate;
+use surgewall_store::admin::{AdminError, ErrorKind};
+use surgewall_store::gate::{Desk, Entry, GateReply, GateRequest, Join};
+use surgewall_store::sqlite::Sqlite;
+use surgewall_store::vault::Vault;
+
+pub use held::Held;
+pub use watch::configured;
+pub(crate) use watch::watch;
+pub use work::WorkAsked;
+
+use crate::door::Door;
+use crate::pipeline::availability::offered;
+use crate::policy::Policy;
+use crate::sync::lock;
+use offered::Offered;
+use room::{Place, Room};
+use work::Works;
+
+/// An hour, for rates.
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// How many passwords wait to be hashed.
+type Hashing = Box<dyn Fn() -> u32 + Send + Sync>;
+
+/// What a door needs for its gate.
+pub struct Gate {
+    desk: Desk<Sqlite>,
+    room: Arc<Room>,
+    works: Works,
+    offered: Mutex<Offered>,
+    networks: Mutex<Velocity>,
+    domains: Mutex<Velocity>,
+    hashing: OnceLock<Hashing>,
+}
+
+impl Gate {
+    /// A gate that stands where `policy` starts it.
+    pub(crate) fn new(policy: &Policy, people: Arc<Sqlite>, vault: Vault, now: Timestamp) -> Self {
+        let (gate, listen) = (&policy.config.gate, &policy.config.listen);
+        let start = (gate.start_on(listen), gate.start_reason());
+        Self {
+            desk: Desk::new(people, vault, start, now),
+            room: Arc::default(),
+            works: Works::default(),
+            offered: Mutex::default(),
+            networks: Mutex::default(),
+            domains: Mutex::default(),
+            hashing: OnceLock::new(),
+        }
+    }
+
+    /// Says where it is counted how many passwords wait to be hashed. The first one
+    /// that is said stays.
+    pub fn hashing_from(&self, waiting: impl Fn() -> u32 + Send + Sync + 'static) {
+        // A door has one hasher.
+        let _ = self.hashing.set(Box::new(waiting));
+    }
+
+    /// How many wait for an invite.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.desk.waiting()
+    }
+
+    /// Reads where it stands.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn load(&self) -> Result<(), AdminError> {
+        Ok(self.desk.load().await?)
+    }
+}
+
+/// Where the gate stands, why and since when: one value for every page.
+#[must_use]
+pub fn view(door: &Door) -> GateView {
+    door.gate.desk.view()
+}
+
+/// Somebody who wants an account.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// Their network.
+    pub network: Network,
+    /// Their address.
+    pub address: IpAddr,
+    /// Their e-mail address, as typed or proven.
+    pub email: Option<&'a str>,
+    /// Their phone number in international form, if it was proven.
+    pub phone: Option<&'a str>,
+    /// What [`WorkAsked`] was answered with: a bid, or the ticket after its wait.
+    pub work: Option<&'a str>,
+    /// Whether another service, or a mail and a passkey, vouch for them.
+    pub verified: bool,
+    /// The token of an invite.
+    pub invite: Option<&'a str>,
+}
+
+/// Leave to make one account. It holds a place among the sign-ups under way, and
+/// one use of an invite if there is one, until it is dropped.
+#[derive(Debug)]
+pub struct GatePermit {
+    step: GateStep,
+    entry: Option<Entry>,
+    _place: Place,
+}
+
+impl GatePermit {
+    /// Where the gate stood.
+    #[must_use]
+    pub const fn step(&self) -> GateStep {
+        self.step
+    }
+
+    /// Whether an invite or a turn on the waiting list is used.
+    #[must_use]
+    pub const fn is_invited(&self) -> bool {
+        self.entry.is_some()
+    }
+
+    /// `account` was made: the invite's use, or the place on the waiting list, is
+    /// used now.
+    ///
+    /// # Errors
+    /// The store failed, or the invite was revoked in the meantime: the account
+    /// should not stay.
+    pub async fn made(self, door: &Door, account: AccountId) -> Result<(), Held> {
+        door.metrics.gate.signed_up("made");
+        let Some(entry) = self.entry else { return Ok(()) };
+        match door.gate.desk.used(entry, account, door.clock.now()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Held::InviteBad),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+}
+
+/// Asks the gate for leave to make an account.
+///
+/// # Errors
+/// What it holds them back by, in words for them.
+pub async fn pass(door: &Door, attempt: &Attempt<'_>) -> Result<GatePermit, Held> {
+    let passed = judge(door, attempt).await;
+    door.metrics.gate.signed_up(passed.as_ref().map_or_else(Held::as_str, |_| "passed"));
+    passed
+}
+
+async fn judge(door: &Door, attempt: &Attempt<'_>) -> Result<GatePermit, Held> {
+    let (gate, policy, now) = (&door.gate, door.policy(), door.clock.now());
+    let section = &policy.config.gate;
+    // All that is offered presses on the door, whatever becomes of it.
+    lock(&gate.offered).count(now);
+    // Where the service is not offered, nobody can make an account either.
+    offered(door, &policy, attempt.address, Applies::SignUp)
+        .map_err(|refusal| Held::NotOffered { words: refusal.public_text() })?;
+    // A flood has a bounded room: what it costs is bounded before it costs anything.
+    let place = gate.room.enter(attempt.network, section).ok_or(Held::Busy)?;
+    let view = gate.desk.view();
+    let entry = entry(door, attempt, now).await?;
+    shown(door, attempt, view.step, entry.is_some(), &policy).await?;
+    // Nobody makes accounts faster than people do.
+    velocity(gate, attempt, section, now)?;
+    Ok(GatePermit { step: view.step, entry, _place: place })
+}
+
+/// The invite or the place by which they come, if one is good.
+async fn entry(door: &Door, attempt: &Attempt<'_>, now: Timestamp) -> Result<Option<Entry>, Held> {
+    let desk = &door.gate.desk;
+    if let Some(token) = attempt.invite.filter(|token| !token.trim().is_empty())
+        && let Some(entry) = desk.by_invite(token, now).await.map_err(|error| failed(&error))?
+    {
+        return Ok(Some(entry));
+    }
+    let Some(email) = attempt.email else { return Ok(None) };
+    desk.by_place(&normal(email), now).await.map_err(|error| failed(&error))
+}
+
+/// Whether what they show is enough at `step`.
+async fn shown(
+    door: &Door,
+    attempt: &Attempt<'_>,
+    step: GateStep,
+    invited: bool,
+    policy: &Policy,
+) -> Result<(), Held> {
+    let gate = &door.gate;
+    let proof = Proof {
+        worked: false,
+        verified: attempt.verified,
+        invited,
+        in_region: step == GateStep::Region && in_region(policy, attempt),
+    };
+    let Err(need) = enough(step, proof) else { return Ok(()) };
+    let bad_invite = attempt.invite.is_some_and(|token| !token.trim().is_empty());
+    match need {
+        Need::Work => {
+            let (network, now) = (attempt.network, door.clock.now());
+            let section = &policy.config.gate;
+            let worked =
+                attempt.work.is_some_and(|work| gate.works.done(now, network, work, section));
+            if worked { Ok(()) } else { Err(Held::Work(gate.works.ask(now, network, section))) }
+        }
+        Need::Verified | Need::Invite if bad_invite => Err(Held::InviteBad),
+        Need::Verified => Err(Held::NeedsVerified),
+        Need::Invite => {
+            let Some(email) = attempt.email else { return Err(Held::NeedsInvite) };
+            let position = gate.desk.position(&normal(email)).await;
+            let position = position.map_err(|error| failed(&error))?;
+            Err(position.map_or(Held::NeedsInvite, |position| Held::Waiting { position }))
+        }
+        Need::Region => Err(Held::Region),
+        Need::Closed => Err(Held::Closed),
+    }
+}
+
+/// Whether they come from a chosen region, or have a chosen phone prefix.
+fn in_region(policy: &Policy, attempt: &Attempt<'_>) -> bool {
+    let section = &policy.config.gate;
+    let region = policy.regions.of(attempt.address);
+    let chosen = |code: &str| section.regions.iter().any(|chosen| chosen == code);
+    region.is_some_and(|region| chosen(region.as_str()))
+        || attempt.phone.is_some_and(|phone| has_prefix(phone, &section.phone_prefixes))
+}
+
+/// So many sign-ups in an hour of one network, and of one e-mail domain.
+fn velocity(
+    gate: &Gate,
+    attempt: &Attempt<'_>,
+    section: &Section,
+    now: Timestamp,
+) -> Result<(), Held> {
+    let rate = |per_hour: u32| Rate::new(per_hour, HOUR, per_hour);
+    let admitted = |retry_after| Held::TooMany { retry_after };
+    let network = attempt.network.as_u128();
+    let of_network = rate(section.network_per_hour);
+    lock(&gate.networks).admit(network, now, of_network).map_err(admitted)?;
+    let Some(email) = attempt.email else { return Ok(()) };
+    let domain = gate.desk.domain_key(email);
+    lock(&gate.domains).admit(domain, now, rate(section.domain_per_hour)).map_err(admitted)
+}
+
+/// What a browser may do at the step `work`, for the page that asks it to.
+#[must_use]
+pub fn work(door: &Door, network: Network) -> WorkAsked {
+    door.gate.works.ask(door.clock.now(), network, &door.policy().config.gate)
+}
+
+/// Gives somebody a place on the waiting list. Only where the gate asks for an
+/// invite: else there is nothing to wait for.
+///
+/// # Errors
+/// The list is full, the address is none, too many come at once, or the gate does
+/// not stand there.
+pub async fn join(
+    door: &Door,
+    network: Network,
+    address: IpAddr,
+    email: &str,
+) -> Result<Join, Held> {
+    let (gate, policy) = (&door.gate, door.policy());
+    if !matches!(view(door).step, GateStep::Invite | GateStep::Region) {
+        return Err(if view(door).step == GateStep::Closed { Held::Closed } else { Held::NoNeed });
+    }
+    offered(door, &policy, address, Applies::SignUp)
+        .map_err(|refusal: Refusal| Held::NotOffered { words: refusal.public_text() })?;
+    let _place = gate.room.enter(network, &policy.config.gate).ok_or(Held::Busy)?;
+    match gate.desk.join(email, network, door.clock.now()).await {
+        Ok(Join::Full) => Err(Held::ListFull),
+        Ok(joined) => Ok(joined),
+        Err(error) if error.kind == ErrorKind::Invalid => Err(Held::NoAddress),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Carries out an operator's request on the running door.
+///
+/// # Errors
+/// Why it was not carried out, in an operator's words.
+pub async fn ask(door: &Door, request: GateRequest) -> Result<GateReply, AdminError> {
+    meant(&door.policy().config.gate, &request)?;
+    door.gate.desk.ask(Some(&door.ledger), request, door.clock.now()).await
+}
+
+/// Holds an operator's request to what `section` makes possible.
+///
+/// # Errors
+/// It would let in nobody.
+pub fn meant(section: &Section, request: &GateRequest) -> Result<(), AdminError> {
+    let none = section.regions.is_empty() && section.phone_prefixes.is_empty();
+    if none && matches!(request, GateRequest::Move { to: GateStep::Region, .. }) {
+        return Err(AdminError {
+            kind: ErrorKind::Invalid,
+            message: "no region and no phone prefix is chosen: nobody could come".into(),
+            hint: Some("add gate.regions or gate.phone_prefixes to the configuration".into()),
+        });
+    }
+    Ok(())
+}
+
+/// An address as it is looked up.
+fn normal(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+fn failed(error: &dyn std::error::Error) -> Held {
+    tracing::error!(%error, "the gate could not be asked");
+    Held::Failed
+}

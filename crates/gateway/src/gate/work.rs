@@ -1,0 +1,272 @@
+//! The step `work`: the browser finds a nonce, or waits instead.
+//!
+//! Bids are those of the anonymous queue (see [`crate::admission::effort`]) under a
+//! key of the gate's own: bound to the network, good for a minute or two, and
+//! once. What is asked stands still within a minute, so that nobody works for a
+//! price that has risen meanwhile.
+//!
+//! A browser without a script is given a ticket that is good after a wait. Waiting
+//! costs nothing, so only a part of the sign-ups can come that way.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_lc_rs::{constant_time, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use surgewall_core::clock::Timestamp;
+use surgewall_core::config::gate::Gate as Section;
+use surgewall_core::principal::Network;
+use surgewall_core::random;
+use surgewall_shield::gcra::{Gcra, Rate};
+
+use crate::admission::effort::{EFFORT_UNIT, Efforts, PARTS_MAX};
+use crate::sync::lock;
+
+/// The most parts of work that a sign-up costs: about as many seconds.
+pub(super) const UNITS_MAX: u32 = PARTS_MAX as u32 - 1;
+/// A ticket is good for this long after its wait.
+const TICKET_GOOD_MS: u64 = 900_000;
+/// Tickets remembered as used; past it none is good until they are forgotten.
+pub(super) const TICKETS_MAX: usize = 65_536;
+/// What a ticket begins with.
+const TICKET: &str = "wait:";
+/// Bytes of a ticket's code.
+const CODE_BYTES: usize = 16;
+/// One in so many sign-ups a minute may be one that waited.
+const WAITED_PART: u32 = 4;
+
+/// Work that is asked for, or a wait.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WorkAsked {
+    /// What the work is bound to.
+    pub challenge: String,
+    /// Hashes to do: see [`crate::admission::effort::bid`].
+    pub effort: u32,
+    /// The ticket that is good after a wait, for a browser that does not work.
+    pub ticket: String,
+    /// The wait in seconds.
+    pub wait_s: u32,
+}
+
+impl WorkAsked {
+    /// What the person reads.
+    #[must_use]
+    pub fn public_words(&self) -> String {
+        format!(
+            "Many people want an account right now. Your browser works for a few seconds first; without a script, please wait {} seconds and then continue.",
+            self.wait_s
+        )
+    }
+}
+
+/// What is asked for, and what was used.
+pub(super) struct Works {
+    efforts: Efforts,
+    key: hmac::Key,
+    asked: Mutex<Asked>,
+    waited: Mutex<Waited>,
+}
+
+/// The parts that are asked for, by the minute.
+#[derive(Debug)]
+struct Asked {
+    minute: u64,
+    now: u32,
+    before: u32,
+}
+
+#[derive(Debug, Default)]
+struct Waited {
+    rate: Gcra,
+    /// The codes of tickets that were used, those of this span and of the last.
+    used: [HashSet<[u8; CODE_BYTES]>; 2],
+    span: u64,
+}
+
+impl Default for Works {
+    fn default() -> Self {
+        Self {
+            efforts: Efforts::default(),
+            key: hmac::Key::new(hmac::HMAC_SHA256, &random::bytes::<32>()),
+            asked: Mutex::new(Asked { minute: 0, now: 1, before: 1 }),
+            waited: Mutex::default(),
+        }
+    }
+}
+
+impl Works {
+    /// Once a second: how many parts a sign-up is to cost. It counts from the next
+    /// minute on.
+    pub(super) fn tick(&self, now: Timestamp, units: u32) {
+        let mut asked = lock(&self.asked);
+        let minute = now.seconds() / 60;
+        if minute != asked.minute {
+            let units = units.clamp(1, UNITS_MAX);
+            *asked = Asked { minute, now: units, before: asked.now };
+        }
+    }
+
+    /// What is asked of a browser of `network`.
+    pub(super) fn ask(&self, now: Timestamp, network: Network, section: &Section) -> WorkAsked {
+        let units = lock(&self.asked).now;
+        let millis = now.millis();
+        WorkAsked {
+            challenge: self.efforts.challenge(now, network),
+            effort: units * EFFORT_UNIT,
+            ticket: format!(
+                "{TICKET}{millis}:{}",
+                URL_SAFE_NO_PAD.encode(self.code(millis, network))
+            ),
+            wait_s: section.wait_s,
+        }
+    }
+
+    /// Whether `work` is a bid that is worth enough, or a ticket whose wait is over.
+    pub(super) fn done(
+        &self,
+        now: Timestamp,
+        network: Network,
+        work: &str,
+        section: &Section,
+    ) -> bool {
+        if let Some(ticket) = work.strip_prefix(TICKET) {
+            return self.waited(now, network, ticket, section);
+        }
+        let least = {
+            let asked = lock(&self.asked);
+            asked.now.min(asked.before)
+        };
+        u32::from(self.efforts.parts(now, network, work)) > least
+    }
+
+    fn waited(&self, now: Timestamp, network: Network, ticket: &str, section: &Section) -> bool {
+        let Some((millis, code)) = ticket.split_once(':') else { return false };
+        let (Ok(given), Ok(code)) = (millis.parse::<u64>(), URL_SAFE_NO_PAD.decode(code)) else {
+            return false;
+        };
+        let expected = self.code(given, network);
+        if constant_time::verify_slices_are_equal(&code, &expected).is_err() {
+            return false;
+        }
+        let wait_ms = u64::from(section.wait_s) * 1_000;
+        let waited = now.millis().saturating_sub(given);
+        let good = (wait_ms..wait_ms + TICKET_GOOD_MS).contains(&waited);
+        good && self.spend(now, given, wait_ms, expected, section)
+    }
+
+    /// Whether the ticket was not used before, and one more may come by waiting.
+    fn spend(
+        &self,
+        now: Timestamp,
+        given: u64,
+        wait_ms: u64,
+        code: [u8; CODE_BYTES],
+        section: &Section,
+    ) -> bool {
+        let mut waited = lock(&self.waited);
+        // A ticket is good in the span in which it was given or in the next one.
+        let length = wait_ms + TICKET_GOOD_MS;
+        let span = now.millis() / length;
+        if waited.span != span {
+            let last = std::mem::take(&mut waited.used[0]);
+            waited.used[1] = if waited.span + 1 == span { last } else { HashSet::new() };
+            waited.span = span;
+        }
+        debug_assert!(given / length + 1 >= span);
+        if waited.used.iter().any(|used| used.contains(&code))
+            || waited.used[0].len() >= TICKETS_MAX
+        {
+            return false;
+        }
+        let per_min = (section.sign_ups_per_min / WAITED_PART).max(1);
+        let rate = Rate::new(per_min, Duration::from_secs(60), per_min);
+        waited.rate.admit(now, rate).is_ok() && waited.used[0].insert(code)
+    }
+
+    fn code(&self, millis: u64, network: Network) -> [u8; CODE_BYTES] {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&millis.to_be_bytes());
+        context.update(network.to_string().as_bytes());
+        let mut code = [0; CODE_BYTES];
+        code.copy_from_slice(&context.sign().as_ref()[..CODE_BYTES]);
+        code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::effort::bid;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_760_000_040_000);
+
+    fn network(n: u8) -> Network {
+        Network::of(std::net::IpAddr::from([192, 0, n, 1]))
+    }
+
+    fn later(seconds: u64) -> Timestamp {
+        NOW.plus(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_bid_is_worth_what_was_asked_when_it_was_begun() {
+        let (works, section) = (Works::default(), Section::default());
+        works.tick(NOW, 1);
+        let asked = works.ask(NOW, network(1), &section);
+        assert_eq!(asked.effort, EFFORT_UNIT);
+        let cheap = bid(&asked.challenge, asked.effort);
+        assert!(!works.done(NOW, network(2), &cheap, &section), "another network's");
+        works.tick(later(60), 3);
+        assert_eq!(works.ask(later(60), network(1), &section).effort, 3 * EFFORT_UNIT);
+        assert!(works.done(later(60), network(1), &cheap, &section), "begun a minute ago");
+        assert!(!works.done(later(60), network(1), &cheap, &section), "once only");
+        works.tick(later(120), 3);
+        let challenge = works.ask(later(120), network(1), &section).challenge;
+        assert!(!works.done(later(120), network(1), &bid(&challenge, EFFORT_UNIT), &section));
+        assert!(works.done(later(120), network(1), &bid(&challenge, 3 * EFFORT_UNIT), &section));
+        works.tick(later(180), 99);
+        let most = works.ask(later(180), network(1), &section).effort;
+        assert_eq!(most, UNITS_MAX * EFFORT_UNIT);
+    }
+
+    #[test]
+    fn a_ticket_is_good_after_its_wait_once_and_not_for_ever() {
+        let (works, section) = (Works::default(), Section::default());
+        let good =
+            |works: &Works, ticket: &str, n, at| works.done(at, network(n), ticket, &section);
+        let ticket = works.ask(NOW, network(1), &section).ticket;
+        assert!(!good(&works, &ticket, 1, later(59)));
+        assert!(!good(&works, &ticket, 2, later(60)), "another network's");
+        assert!(good(&works, &ticket, 1, later(60)));
+        assert!(!good(&works, &ticket, 1, later(61)), "once only");
+        let other = works.ask(later(1), network(1), &section).ticket;
+        assert!(!good(&works, &other, 1, later(1 + 60 + 900)), "too late");
+        assert!(good(&works, &other, 1, later(60 + 900)));
+        assert!(!good(&Works::default(), &other, 1, later(61)), "another door's");
+        for bad in
+            ["wait:", "wait:1", "wait:x:y", "wait:1760000040000:AAAA", &ticket.replace("17", "18")]
+        {
+            assert!(!good(&works, bad, 1, later(60)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_a_part_of_the_sign_ups_comes_by_waiting() {
+        let section = Section { sign_ups_per_min: 8, ..Section::default() };
+        let works = Works::default();
+        let tickets: Vec<_> = (0..4).map(|n| works.ask(NOW, network(n), &section).ticket).collect();
+        let came = |seconds: u64| {
+            let at = later(seconds);
+            let come = |(n, ticket): (usize, &String)| {
+                works.done(at, network(u8::try_from(n).unwrap()), ticket, &section)
+            };
+            tickets.iter().enumerate().map(come).collect::<Vec<_>>()
+        };
+        assert_eq!(came(60), [true, true, false, false]);
+        assert_eq!(came(89), [false, false, false, false], "half a minute is not over");
+        assert_eq!(came(90), [false, false, true, false]);
+        assert_eq!(came(120), [false, false, false, true]);
+    }
+}
