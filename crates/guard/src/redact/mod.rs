@@ -154,4 +154,4 @@ impl Redactor {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -28,7 +28,7 @@ pub struct StreamRedactor {
 
 impl StreamRedactor {
     pub(super) fn new(redactor: Redactor) -> Self {
-        let scan = Scan::new(&redactor.rules);
+        let scan = Scan::new();
         Self { redactor, scan, writer: Writer::new(), text: String::new(), base: 0, released: 0 }
     }
 

@@ -11,7 +11,7 @@ use super::{HOLD_BYTES_MAX, Redactor};
 use crate::rules::RuleSet;
 use crate::rules::example::{Dice, expand};
 
-fn redactor() -> &'static Redactor {
+pub(crate) fn redactor() -> &'static Redactor {
     static REDACTOR: OnceLock<Redactor> = OnceLock::new();
     REDACTOR.get_or_init(|| Redactor::new(Arc::new(RuleSet::builtin().unwrap()), &[7; 32]))
 }
@@ -153,7 +153,7 @@ proptest! {
 }
 
 /// A piece of a text: words, signs, escapes, beginnings of secrets, secrets.
-fn piece() -> impl proptest::strategy::Strategy<Value = String> {
+pub(crate) fn piece() -> impl proptest::strategy::Strategy<Value = String> {
     let examples = examples();
     let fixed = [
         " ",

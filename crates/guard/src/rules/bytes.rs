@@ -14,9 +14,14 @@ impl ByteSet {
 
     /// Letters, digits and the underscore.
     pub(crate) fn words() -> Self {
+        Self::of(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    }
+
+    /// Each byte for which this is so.
+    pub(crate) fn of(is_in: impl Fn(u8) -> bool) -> Self {
         let mut set = Self::EMPTY;
-        for (byte, is_in) in (0_u8..=u8::MAX).zip(&mut set.0) {
-            *is_in = byte.is_ascii_alphanumeric() || byte == b'_';
+        for (byte, place) in (0_u8..=u8::MAX).zip(&mut set.0) {
+            *place = is_in(byte);
         }
         set
     }

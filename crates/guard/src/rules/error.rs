@@ -1,6 +1,6 @@
 //! What can be wrong with a rule file.
 
-use super::{FILE_BYTES_MAX, KEYWORD_BYTES_MAX, MATCH_BYTES_MAX, RULES_MAX};
+use super::{FILE_BYTES_MAX, KEYWORD_BYTES_MAX, KEYWORDS_MAX, MATCH_BYTES_MAX, RULES_MAX};
 
 /// Why rules cannot be used. The texts name the rule and the field.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,8 +51,8 @@ pub enum RulesError {
         /// How many.
         count: usize,
     },
-    /// The keywords of all rules together need too much memory.
-    #[error("the keywords of all rules together are too many")]
+    /// All rules together have more keywords than [`KEYWORDS_MAX`].
+    #[error("all rules together have more than {KEYWORDS_MAX} keywords")]
     Keywords,
 }
 

@@ -4,9 +4,11 @@ mod builtin;
 mod bytes;
 mod check;
 mod context;
+mod entry;
 mod error;
 pub mod example;
 mod file;
+mod filter;
 mod keywords;
 mod pattern;
 mod shape;
@@ -20,8 +22,10 @@ use crate::scan;
 pub(crate) use bytes::ByteSet;
 pub use check::Check;
 pub(crate) use context::Words;
+pub(crate) use entry::Entry;
 pub use error::RulesError;
-pub(crate) use keywords::Keywords;
+pub use keywords::KEYWORDS_MAX;
+pub(crate) use keywords::{Keywords, Marks, Use};
 pub(crate) use pattern::{Pattern, Patterns, Walk, Walked};
 
 /// Rules in one set, at most.
@@ -135,7 +139,7 @@ pub struct RuleSet {
     pub(crate) keywords: Keywords,
     /// Rules that begin at digits, and the others, that begin shortly before them.
     pub(crate) at_digits: Vec<usize>,
-    pub(crate) before_digits: Vec<usize>,
+    pub(crate) before_digits: Vec<Use>,
     /// The first patterns of the former: most numbers are none of them.
     pub(crate) any_at_digits: Patterns,
 }
@@ -193,7 +197,8 @@ impl RuleSet {
                 .filter(|(_, rule)| rule.start == Start::Digits && rule.back.is_some() == is_back);
             wanted.map(|(at, _)| at).collect::<Vec<_>>()
         };
-        let (at_digits, before_digits) = (of_digits(false), of_digits(true));
+        let at_digits = of_digits(false);
+        let before_digits = of_digits(true).into_iter().map(Use::new).collect();
         let first = |at: &usize| rules.get(*at).map(Rule::first);
         let any_at_digits =
             Patterns::new(at_digits.iter().take(Patterns::COUNT_MAX).filter_map(first));

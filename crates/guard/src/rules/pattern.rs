@@ -14,6 +14,7 @@ use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::Hir;
 
+use super::entry::{After, step};
 use super::error::Wrong;
 use super::{MATCH_BYTES_MAX, RulesError};
 
@@ -26,7 +27,35 @@ const PATTERN_CHARS_MAX: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct Pattern {
     hir: Hir,
-    automaton: OnceLock<Option<dense::DFA<Vec<u32>>>>,
+    automaton: OnceLock<Option<Anchor>>,
+}
+
+/// An automaton, and the state it begins in where that does not depend on the
+/// byte before.
+#[derive(Debug)]
+struct Anchor {
+    automaton: dense::DFA<Vec<u32>>,
+    start: Option<StateID>,
+}
+
+impl Anchor {
+    /// Of patterns that do not look around, the state is always the same.
+    fn new(patterns: &[Hir], kind: MatchKind) -> Option<Self> {
+        let automaton = build(patterns, kind)?;
+        let mut anchor = Self { automaton, start: None };
+        if patterns.iter().all(|hir| hir.properties().look_set().is_empty()) {
+            anchor.start = anchor.start(None);
+        }
+        Some(anchor)
+    }
+
+    #[inline]
+    fn start(&self, before: Option<u8>) -> Option<StateID> {
+        self.start.or_else(|| {
+            let config = start::Config::new().anchored(Anchored::Yes).look_behind(before);
+            self.automaton.start_state(&config).ok()
+        })
+    }
 }
 
 /// Reads a pattern over bytes, without Unicode classes.
@@ -41,6 +70,13 @@ pub(crate) struct Walk {
     state: StateID,
     at: usize,
     matched_to: Option<usize>,
+}
+
+impl Walk {
+    /// A walk that is in a state before the byte at `at`.
+    pub(crate) fn at(state: StateID, at: usize) -> Self {
+        Self { state, at, matched_to: None }
+    }
 }
 
 /// What became of a walk.
@@ -79,17 +115,20 @@ impl Pattern {
         }
     }
 
-    fn automaton(&self) -> Option<&dense::DFA<Vec<u32>>> {
-        self.automaton
-            .get_or_init(|| build(std::slice::from_ref(&self.hir), MatchKind::LeftmostFirst))
-            .as_ref()
+    fn automaton(&self) -> Option<&Anchor> {
+        let one = std::slice::from_ref(&self.hir);
+        self.automaton.get_or_init(|| Anchor::new(one, MatchKind::LeftmostFirst)).as_ref()
+    }
+
+    /// The automaton and its first state, where the pattern does not look around.
+    pub(super) fn plain(&self) -> Option<(&dense::DFA<Vec<u32>>, StateID)> {
+        let anchor = self.automaton()?;
+        Some((&anchor.automaton, anchor.start?))
     }
 
     /// A walk that begins at `at`, where `before` is the byte before it.
     pub(crate) fn walk(&self, at: usize, before: Option<u8>) -> Option<Walk> {
-        let config = start::Config::new().anchored(Anchored::Yes).look_behind(before);
-        let state = self.automaton()?.start_state(&config).ok()?;
-        Some(Walk { state, at, matched_to: None })
+        Some(Walk::at(self.automaton()?.start(before)?, at))
     }
 
     /// Goes on over `bytes`, whose first has the position `base`, until it is
@@ -101,7 +140,7 @@ impl Pattern {
         base: usize,
         is_end: bool,
     ) -> Walked {
-        let Some(automaton) = self.automaton() else { return Walked::Dead };
+        let Some(Anchor { automaton, .. }) = self.automaton() else { return Walked::Dead };
         let mut state = walk.state;
         let mut is_dead = false;
         for &byte in bytes.get(walk.at - base..).unwrap_or_default() {
@@ -133,7 +172,7 @@ impl Pattern {
 #[derive(Debug)]
 pub(crate) struct Patterns {
     all: Vec<Hir>,
-    automaton: OnceLock<Option<dense::DFA<Vec<u32>>>>,
+    automaton: OnceLock<Option<(Anchor, After)>>,
 }
 
 impl Patterns {
@@ -145,16 +184,31 @@ impl Patterns {
         Self { all, automaton: OnceLock::new() }
     }
 
-    /// A bit for each pattern that may match at `at`, as far as the bytes go.
+    /// The automaton, and what may stand behind a first digit.
+    fn build(&self) -> Option<(Anchor, After)> {
+        let anchor = Anchor::new(&self.all, MatchKind::All)?;
+        let automaton = &anchor.automaton;
+        let digits: Vec<u8> = (b'0'..=b'9').collect();
+        let behind = anchor.start.and_then(|start| step(automaton, &[start].into(), &digits));
+        let after = behind.map_or(After::ANY, |behind| After::of(automaton, behind));
+        Some((anchor, after))
+    }
+
+    /// A bit for each pattern that may match at the digit at `at`, as far as the bytes go.
     pub(crate) fn may_match(&self, at: usize, bytes: &[u8], base: usize) -> u64 {
         if self.all.is_empty() {
             return 0;
         }
-        let automaton = self.automaton.get_or_init(|| build(&self.all, MatchKind::All));
-        let Some(automaton) = automaton else { return u64::MAX };
+        let Some((anchor, after)) = self.automaton.get_or_init(|| self.build()) else {
+            return u64::MAX;
+        };
+        let behind = bytes.get(at - base + 1..).unwrap_or_default();
+        if !after.fits(behind) {
+            return 0;
+        }
         let before = at.checked_sub(base + 1).and_then(|at| bytes.get(at).copied());
-        let config = start::Config::new().anchored(Anchored::Yes).look_behind(before);
-        let Ok(mut state) = automaton.start_state(&config) else { return u64::MAX };
+        let Some(mut state) = anchor.start(before) else { return u64::MAX };
+        let automaton = &anchor.automaton;
         let mut matched = 0;
         for &byte in bytes.get(at - base..).unwrap_or_default() {
             state = automaton.next_state(state, byte);

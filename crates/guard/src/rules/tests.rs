@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::{ProptestConfig, prop, proptest};
+
 use super::example::{Dice, expand};
-use super::{RuleSet, RulesError};
+use super::{Marks, RuleSet, RulesError};
 use crate::redact::Redactor;
 
 /// How often each template is made anew: what is random must not matter.
@@ -118,4 +120,85 @@ fn an_operators_rule_joins_or_replaces_a_shipped_one() {
     assert_eq!(redacted.text, "is [secret:a] it?");
     let rules = RuleSet::with_file("own.toml", &own.replace("\"a\"", "\"email\"")).unwrap();
     assert_eq!(rules.len(), RuleSet::builtin().unwrap().len());
+}
+
+/// Rules that begin at these words.
+fn of_words(words: &[(String, bool)]) -> RuleSet {
+    let rule = |(at, (word, is_any_case)): (usize, &(String, bool))| {
+        let fields = format!("keywords = ['{word}']\nignore_case = {is_any_case}\nvalue = 'x'");
+        file(&fields).replace("\"a\"", &format!("\"a{at}\""))
+    };
+    let text: String = words.iter().enumerate().map(rule).collect();
+    RuleSet::parse(&[("f", &text)]).unwrap()
+}
+
+/// Each place where a word stands that ends behind `from`, found byte by byte.
+fn words_in(words: &[(String, bool)], text: &str, from: usize) -> Vec<(usize, usize)> {
+    let stands = |at: usize, (word, is_any_case): &(String, bool)| {
+        text.get(at..at + word.len())
+            .is_some_and(|there| there == word || *is_any_case && there.eq_ignore_ascii_case(word))
+    };
+    let mut all = Vec::new();
+    for at in 0..text.len() {
+        let here = words.iter().enumerate().filter(|(_, word)| stands(at, word));
+        all.extend(
+            here.map(|(rule, _)| (at, rule)).filter(|(at, rule)| at + words[*rule].0.len() > from),
+        );
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_search_finds_what_a_look_at_each_byte_finds(
+        words in prop::collection::vec(("[abAB_@4]{1,7}|[a-c]{20,32}", prop::bool::ANY), 1..12),
+        text in "[abcABC_@4 +]{0,90}",
+        cut in 0_usize..90,
+    ) {
+        let rules = of_words(&words);
+        let cut = cut.min(text.len());
+        let mut marks = Marks::default();
+        let (mut found, mut digits, mut sextets) = (Vec::new(), Vec::new(), Vec::new());
+        for (from, to) in [(0, cut), (cut, text.len())] {
+            rules.keywords.find(&text.as_bytes()[..to], 0, from, &mut marks);
+            let here = marks.words.iter().flat_map(|(at, word)| {
+                let (uses, _) = rules.keywords.of_word(*word);
+                uses.iter().map(|one| (*at, one.rule))
+            });
+            found.extend(here);
+            digits.append(&mut marks.digits);
+            sextets.append(&mut marks.sextets);
+        }
+        found.sort_unstable();
+        assert_eq!(found, words_in(&words, &text, 0), "{words:?} in {text:?}");
+        let is_digit = |at: usize| text.as_bytes()[at] == b'4';
+        let expected = (0..text.len()).filter(|at| is_digit(*at) && (*at == 0 || !is_digit(at - 1)));
+        assert_eq!(digits, expected.collect::<Vec<_>>(), "{text:?}");
+        let is_one = |at: usize| !matches!(text.as_bytes()[at], b'@' | b' ');
+        for start in 0..text.len().saturating_sub(14) {
+            if (start..start + 15).all(is_one) {
+                let is_told = sextets.iter().any(|at| (start..start + 8).contains(at));
+                assert!(is_told, "{text:?} at {start} of {sextets:?}");
+            }
+        }
+        assert!(sextets.iter().all(|at| (*at..at + 8).all(is_one)));
+    }
+}
+
+#[test]
+fn keywords_are_limited() {
+    let rules = |count: usize| {
+        let rule = |at: usize| {
+            let words: Vec<String> = (0..256).map(|word| format!("'k{at}x{word}'")).collect();
+            let fields = format!("keywords = [{}]\nvalue = 'k'", words.join(", "));
+            file(&fields).replace("\"a\"", &format!("\"a{at}\""))
+        };
+        (0..count).map(rule).collect::<String>()
+    };
+    let most = super::KEYWORDS_MAX / 256;
+    assert_eq!(RuleSet::parse(&[("f", &rules(most))]).unwrap().len(), most);
+    let error = RuleSet::parse(&[("f", &rules(most + 1))]).unwrap_err();
+    assert_eq!(error, RulesError::Keywords);
 }

@@ -39,20 +39,16 @@ impl Runs {
         self.run.map_or(self.at, |run| run.piece.min(self.at))
     }
 
-    /// Goes on to the end of `text`.
-    pub(super) fn advance(
-        &mut self,
-        rules: &RuleSet,
-        text: &Window<'_>,
-        is_end: bool,
-        decodings: u8,
-        spans: &mut Vec<Span>,
-    ) {
+    /// Goes on to the end of the decoder's text, where a run can only be at
+    /// `places` (see [`crate::rules::Marks`]), or goes on behind the end.
+    pub(super) fn advance(&mut self, decoder: &mut Decoder<'_>, is_end: bool, places: &[usize]) {
+        let text = decoder.text;
+        let mut places = places.iter();
         while self.at < text.end() || self.run.is_some() {
-            let Some(mut run) = self.run.or_else(|| self.find(text)) else { return };
+            let Some(mut run) = self.run.or_else(|| self.find(text, &mut places)) else { return };
             let ended = self.follow(&mut run, text);
             let has_ended = ended || is_end;
-            self.pieces(&mut run, has_ended, &mut Decoder { rules, text, decodings, spans });
+            self.pieces(&mut run, has_ended, decoder);
             self.run = (!has_ended).then_some(run);
             if !ended {
                 return;
@@ -60,36 +56,31 @@ impl Runs {
         }
     }
 
-    /// The next run that is long enough. Looks at one character of so many: a run
-    /// of that length cannot lie between two.
-    fn find(&mut self, text: &Window<'_>) -> Option<Run> {
+    /// The next run that is long enough.
+    fn find(&mut self, text: &Window<'_>, places: &mut std::slice::Iter<'_, usize>) -> Option<Run> {
         let is_one = |at: usize| text.byte(at).is_some_and(sextets::is_one);
-        loop {
-            let mut probe = self.at + RUN_CHARS_MIN - 1;
-            while text.byte(probe).is_some_and(|byte| !sextets::is_one(byte)) {
-                self.at = probe + 1;
-                probe += RUN_CHARS_MIN;
-            }
-            text.byte(probe)?;
-            let mut start = probe;
+        while let Some(&place) = places.find(|place| **place >= self.at) {
+            let mut start = place;
             while start > self.at && is_one(start - 1) {
                 start -= 1;
             }
-            let mut end = probe + 1;
+            let mut end = place;
             while end < start + RUN_CHARS_MIN && is_one(end) {
                 end += 1;
             }
-            if end - start >= RUN_CHARS_MIN {
-                self.at = end;
+            let is_run = end - start >= RUN_CHARS_MIN;
+            // A shorter one may go on with what comes next.
+            self.at = if is_run || end < text.end() { end } else { start };
+            if is_run {
                 return Some(Run { piece: start, is_padded: false });
             }
-            if end == text.end() {
-                // It may go on with what comes next.
-                self.at = start;
-                return None;
-            }
-            self.at = end;
         }
+        let mut start = text.end();
+        while start > self.at && is_one(start - 1) {
+            start -= 1;
+        }
+        self.at = start;
+        None
     }
 
     /// Follows a run to its end; whether that was seen.
@@ -124,12 +115,13 @@ impl Runs {
     }
 }
 
-/// Decodes pieces, and scans what comes out.
-struct Decoder<'a> {
-    rules: &'a RuleSet,
-    text: &'a Window<'a>,
-    decodings: u8,
-    spans: &'a mut Vec<Span>,
+/// Decodes pieces of a text, and scans what comes out.
+pub(super) struct Decoder<'a> {
+    pub(super) rules: &'a RuleSet,
+    pub(super) text: &'a Window<'a>,
+    /// Encodings that the text was found in.
+    pub(super) decodings: u8,
+    pub(super) spans: &'a mut Vec<Span>,
 }
 
 impl Decoder<'_> {
@@ -162,6 +154,6 @@ impl Decoder<'_> {
             .split(|byte| !sextets::is_text(*byte))
             .filter(|stretch| stretch.len() >= STRETCH_BYTES_MIN)
             .flat_map(|stretch| super::whole(self.rules, stretch, self.decodings + 1))
-            .min_by_key(|span| (span.rank(self.rules), span.start))
+            .min_by_key(|span| (span.rank(self.rules), span.start, span.rule))
     }
 }

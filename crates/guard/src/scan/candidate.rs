@@ -1,6 +1,6 @@
 //! A place where a rule may match, walked as far as the text goes.
 
-use crate::rules::{CONTEXT_BYTES, Pattern, Rest, Rule, RuleSet, Walk, Walked};
+use crate::rules::{CONTEXT_BYTES, Entry, Pattern, Rest, Rule, RuleSet, Walk, Walked};
 use surgewall_core::data::DataClass;
 
 use super::span::Span;
@@ -28,46 +28,46 @@ pub(super) struct Candidate {
     walk: Walk,
 }
 
+/// The places where a match may begin, each with the byte before it.
+type Starts = [Option<(usize, Option<u8>)>; 2];
+
 impl Candidate {
-    /// At a keyword of `length` bytes.
-    pub(super) fn at_keyword(
-        rules: &RuleSet,
-        rule_at: usize,
-        text: &Window<'_>,
-        keyword_at: usize,
-        length: usize,
-    ) -> Option<Self> {
-        let rule = rules.rules.get(rule_at)?;
-        if rule.is_case_sensitive
-            && !is_as_written(rule, text.slice(keyword_at, keyword_at + length))
-        {
-            return None;
-        }
-        Self::new(rule, rule_at, text, keyword_at)
-    }
-
-    /// At the first of some digits.
-    pub(super) fn at_digits(
-        rules: &RuleSet,
-        rule_at: usize,
-        text: &Window<'_>,
-        at: usize,
-    ) -> Option<Self> {
-        Self::new(rules.rules.get(rule_at)?, rule_at, text, at)
-    }
-
-    fn new(rule: &Rule, rule_at: usize, text: &Window<'_>, at: usize) -> Option<Self> {
+    /// Where matches of a rule may begin whose keyword, or first digit, stands at `at`.
+    pub(super) fn starts(rule: &Rule, text: &Window<'_>, at: usize) -> Starts {
+        let fits = |before: Option<u8>| !before.is_some_and(|byte| rule.not_before.contains(byte));
         let start = rule.back.as_ref().map_or(at, |(over, bytes_max)| {
             let before = text.slice(at.saturating_sub(*bytes_max), at);
             at - before.iter().rev().take_while(|byte| over.contains(**byte)).count()
         });
         let before = text.before(start);
-        if before.is_some_and(|before| rule.not_before.contains(before)) {
-            return None;
-        }
+        let plain = fits(before).then_some((start, before));
+        // The letter of `\n` is no part of the word behind it.
+        let behind = (start..=at.min(start + 1)).find_map(|place| {
+            let blank = text.blank_before(place).filter(|blank| fits(Some(*blank)))?;
+            Some((place, Some(blank)))
+        });
+        [plain, behind.filter(|(place, _)| plain.is_none() || *place > start)]
+    }
+
+    /// A match of a rule may begin at `start`, where `before` stands before it.
+    pub(super) fn new(
+        rules: &RuleSet,
+        rule_at: usize,
+        start: usize,
+        before: Option<u8>,
+    ) -> Option<Self> {
+        let rule = rules.rules.get(rule_at)?;
         let walk = rule.first().walk(start, before)?;
         let value_at = rule.lead.is_none().then_some(start);
         Some(Self { rule: rule_at, start, value_at, walk })
+    }
+
+    /// The same, where the walk is already behind the keyword.
+    pub(super) fn behind_keyword(mut self, entry: &Entry, end: usize) -> Self {
+        if let Some(state) = entry.state {
+            self.walk = Walk::at(state, end);
+        }
+        self
     }
 
     /// Where the match begins.
@@ -139,14 +139,6 @@ impl Candidate {
         }
         let before = text.slice(self.start.saturating_sub(CONTEXT_BYTES), self.start);
         (rule.context.is_empty() || rule.context.any_in(before)) && !rule.no_context.any_in(before)
-    }
-}
-
-/// Whether the keyword stands there in its own case: the automaton knows none.
-fn is_as_written(rule: &Rule, bytes: &[u8]) -> bool {
-    match &rule.start {
-        crate::rules::Start::Keywords(words) => words.iter().any(|word| word.as_bytes() == bytes),
-        crate::rules::Start::Digits => true,
     }
 }
 

@@ -1,13 +1,15 @@
 //! Finding: keywords, then that rule's pattern, then its checks.
 //!
 //! A scan goes over a text once, in as many pieces as it comes in, and what it
-//! finds does not depend on the pieces. Each byte is seen by one automaton of all
-//! keywords; where a word ends, the rules that it begins are walked byte by byte
-//! from there. A walk that is not decided when the text ends is kept, and goes on
-//! with the next piece. Nothing is looked for twice, so time is linear in the text.
+//! finds does not depend on the pieces. A filter finds the keywords and digits of
+//! all rules; where one stands, its rules are walked byte by byte. A walk that is
+//! not decided when the text ends is kept, and goes on with the next piece. Nothing
+//! is looked for twice, so time is linear in the text.
 //!
 //! What is encoded is found too: [`unescaped`] is the text as a reader of JSON or
-//! of a URL sees it, scanned beside the text itself; [`base64`] decodes runs.
+//! of a URL sees it, scanned beside the text itself; [`base64`] decodes runs. A
+//! blank's escape is a blank in the text itself: only where something is under way
+//! does it matter what follows.
 
 mod base64;
 mod candidate;
@@ -16,11 +18,13 @@ pub(crate) mod span;
 mod unescaped;
 pub(crate) mod window;
 
-use crate::rules::{Patterns, RuleSet};
-use base64::Runs;
+use std::ops::Range;
+
+use crate::rules::{Marks, Patterns, RuleSet, Use};
+use base64::{Decoder, Runs};
 use candidate::{Candidate, OpenRest, Outcome};
 use span::Span;
-use unescaped::{Escape, Unescaped};
+use unescaped::{BLANK_BYTES, Escape, Unescaped};
 use window::Window;
 
 /// Bytes of the text that one match can reach over, at most, with its escapes.
@@ -41,7 +45,6 @@ const BLOCK_BYTES: usize = 64;
 pub(crate) struct Scan {
     /// Where the next byte to be scanned stands.
     at: usize,
-    keyword: u16,
     candidates: Vec<Candidate>,
     rests: Vec<OpenRest>,
     runs: Runs,
@@ -52,19 +55,25 @@ pub(crate) struct Scan {
     unescaped: Option<Box<Unescaped>>,
     /// One that is done, whose memory serves the next.
     spare: Option<Box<Unescaped>>,
-    hits: Vec<(usize, usize)>,
+    marks: Marks,
+}
+
+/// The text around a place, whether nothing follows it, and where finds go.
+struct Around<'a> {
+    text: &'a Window<'a>,
+    is_end: bool,
+    spans: &'a mut Vec<Span>,
 }
 
 impl Scan {
     /// A scan of a text.
-    pub(crate) fn new(rules: &RuleSet) -> Self {
-        Self::nested(rules, 0, 0, 0)
+    pub(crate) fn new() -> Self {
+        Self::nested(0, 0, 0)
     }
 
-    fn nested(rules: &RuleSet, at: usize, escapes: u8, decodings: u8) -> Self {
+    fn nested(at: usize, escapes: u8, decodings: u8) -> Self {
         Self {
             at,
-            keyword: rules.keywords.first(),
             candidates: Vec::new(),
             rests: Vec::new(),
             runs: Runs::new(at),
@@ -72,7 +81,7 @@ impl Scan {
             decodings,
             unescaped: None,
             spare: None,
-            hits: Vec::new(),
+            marks: Marks::default(),
         }
     }
 
@@ -85,19 +94,26 @@ impl Scan {
         is_end: bool,
         spans: &mut Vec<Span>,
     ) {
+        let mut from = self.at;
         loop {
-            let escape = self.next_escape(text, is_end);
+            let escape = self.next_escape(text, from, is_end);
             let to = match escape {
-                Escape::At(at) | Escape::Unclear(at) => at,
+                Escape::At(at) | Escape::Blank(at) | Escape::Unclear(at) => at,
                 Escape::None if self.unescaped.is_some() => {
                     text.end().min(self.at.saturating_add(BLOCK_BYTES))
                 }
                 Escape::None => text.end(),
             };
-            let is_last = to == text.end() && !matches!(escape, Escape::At(_));
+            let is_last = to == text.end() && !matches!(escape, Escape::At(_) | Escape::Blank(_));
             self.plain(rules, &text.up_to(to), is_end && is_last, spans);
-            if let Escape::At(at) = escape {
-                self.unescaped = Some(self.unescaped_from(rules, text, at));
+            from = self.at;
+            match escape {
+                // Nothing sees more of it than that it is a blank.
+                Escape::Blank(at) if !self.is_under_way() => from = at + BLANK_BYTES,
+                Escape::At(at) | Escape::Blank(at) => {
+                    self.unescaped = Some(self.unescaped_from(text, at));
+                }
+                Escape::Unclear(_) | Escape::None => {}
             }
             self.unescape(rules, text, to, is_end && is_last, spans);
             if is_last || matches!(escape, Escape::Unclear(_)) {
@@ -106,12 +122,12 @@ impl Scan {
         }
     }
 
-    /// The next escape, where none was seen yet that still matters.
-    fn next_escape(&self, text: &Window<'_>, is_end: bool) -> Escape {
+    /// The next escape from `from` on, where none was seen yet that still matters.
+    fn next_escape(&self, text: &Window<'_>, from: usize, is_end: bool) -> Escape {
         if self.unescaped.is_some() || self.escapes >= ESCAPES_MAX {
             return Escape::None;
         }
-        unescaped::next(text, self.at, is_end)
+        unescaped::next(text, from, is_end)
     }
 
     fn unescape(
@@ -131,21 +147,20 @@ impl Scan {
     }
 
     /// The unescaped text from the escape at `at` on, with what is under way there.
-    fn unescaped_from(&mut self, rules: &RuleSet, text: &Window<'_>, at: usize) -> Box<Unescaped> {
+    fn unescaped_from(&mut self, text: &Window<'_>, at: usize) -> Box<Unescaped> {
         let from = self.holds_from(text, at);
         let mut unescaped = self.spare.take().unwrap_or_else(|| {
-            let scan = Self::nested(rules, from, self.escapes + 1, self.decodings);
+            let scan = Self::nested(from, self.escapes + 1, self.decodings);
             Box::new(Unescaped::new(scan))
         });
         unescaped.begin(text, from, at);
-        unescaped.scan().begin(rules, from, &self.rests);
+        unescaped.scan().begin(from, &self.rests);
         unescaped
     }
 
     /// Begins anew at `at`, in an idle state, with what goes on there.
-    fn begin(&mut self, rules: &RuleSet, at: usize, rests: &[OpenRest]) {
+    fn begin(&mut self, at: usize, rests: &[OpenRest]) {
         self.at = at;
-        self.keyword = rules.keywords.first();
         self.runs = Runs::new(at);
         self.rests.clear();
         self.rests.extend_from_slice(rests);
@@ -154,25 +169,30 @@ impl Scan {
     /// Scans the text as it stands.
     fn plain(&mut self, rules: &RuleSet, text: &Window<'_>, is_end: bool, spans: &mut Vec<Span>) {
         self.go_on(rules, text, is_end, spans);
-        let (from, to) = (self.at, text.end());
-        let mut hits = std::mem::take(&mut self.hits);
-        rules.keywords.find(&mut self.keyword, from, text.from(from), &mut hits);
-        for (start, word) in hits.drain(..) {
-            let (length, owners) = rules.keywords.of_word(word);
-            for &rule in owners {
-                if let Some(candidate) = Candidate::at_keyword(rules, rule, text, start, length) {
-                    self.try_candidate(rules, candidate, text, is_end, spans);
-                }
+        let mut marks = std::mem::take(&mut self.marks);
+        rules.keywords.find(text.bytes(), text.base(), self.at, &mut marks);
+        for &(at, word) in &marks.words {
+            let (uses, length) = rules.keywords.of_word(word);
+            for one in uses {
+                let keyword = || rules.keywords.cases(word);
+                self.try_use(
+                    rules,
+                    one,
+                    keyword,
+                    at..at + length,
+                    &mut Around { text, is_end, spans },
+                );
             }
         }
-        self.hits = hits;
-        self.digits(rules, text, is_end, spans);
-        if self.decodings < DECODINGS_MAX {
-            let mut runs = std::mem::take(&mut self.runs);
-            runs.advance(rules, text, is_end, self.decodings, spans);
-            self.runs = runs;
+        for &at in &marks.digits {
+            self.at_digits(rules, at, &mut Around { text, is_end, spans });
         }
-        self.at = to;
+        if self.decodings < DECODINGS_MAX {
+            let mut decoder = Decoder { rules, text, decodings: self.decodings, spans };
+            self.runs.advance(&mut decoder, is_end, &marks.sextets);
+        }
+        self.marks = marks;
+        self.at = text.end();
     }
 
     /// Goes on with what the piece before left undecided.
@@ -182,7 +202,36 @@ impl Scan {
         }
         if !self.candidates.is_empty() {
             for candidate in std::mem::take(&mut self.candidates) {
-                self.try_candidate(rules, candidate, text, is_end, spans);
+                self.try_candidate(rules, candidate, &mut Around { text, is_end, spans });
+            }
+        }
+    }
+
+    /// Tries a rule whose keyword stands at `place`.
+    fn try_use(
+        &mut self,
+        rules: &RuleSet,
+        one: &Use,
+        keyword: impl FnOnce() -> Vec<Vec<u8>>,
+        place: Range<usize>,
+        around: &mut Around<'_>,
+    ) {
+        let Some(rule) = rules.rules.get(one.rule) else { return };
+        let text = around.text;
+        let entry = one.entry(rule, keyword);
+        if entry.needs_back
+            && let Some((over, _)) = &rule.back
+            && !text.before(place.start).is_some_and(|before| over.contains(before))
+        {
+            return;
+        }
+        if !entry.after.fits(text.from(place.end)) {
+            return;
+        }
+        for (start, before) in Candidate::starts(rule, text, place.start).into_iter().flatten() {
+            if let Some(candidate) = Candidate::new(rules, one.rule, start, before) {
+                let candidate = candidate.behind_keyword(entry, place.end);
+                self.try_candidate(rules, candidate, around);
             }
         }
     }
@@ -191,17 +240,15 @@ impl Scan {
         &mut self,
         rules: &RuleSet,
         mut candidate: Candidate,
-        text: &Window<'_>,
-        is_end: bool,
-        spans: &mut Vec<Span>,
+        around: &mut Around<'_>,
     ) {
-        match candidate.advance(rules, text, is_end) {
+        match candidate.advance(rules, around.text, around.is_end) {
             Outcome::Undecided => self.candidates.push(candidate),
             Outcome::Nothing => {}
             Outcome::Found(span, rest) => {
-                spans.push(span);
+                around.spans.push(span);
                 if let Some(mut rest) = rest
-                    && rest.advance(rules, text, spans)
+                    && rest.advance(rules, around.text, around.spans)
                 {
                     self.rests.push(rest);
                 }
@@ -209,41 +256,24 @@ impl Scan {
         }
     }
 
-    /// Looks for the first of some digits.
-    fn digits(&mut self, rules: &RuleSet, text: &Window<'_>, is_end: bool, spans: &mut Vec<Span>) {
-        let mut at = self.at;
-        let mut before = u64::from(text.before(at).is_some_and(|byte| byte.is_ascii_digit())) << 7;
-        for eight in text.from(at).chunks(8) {
-            let mut word = [0; 8];
-            word[..eight.len()].copy_from_slice(eight);
-            let digits = digits_in(u64::from_le_bytes(word));
-            let mut first = digits & !(digits << 8 | before);
-            while first != 0 {
-                let offset = usize::try_from(first.trailing_zeros() / 8).unwrap_or_default();
-                self.at_digits(rules, text, at + offset, is_end, spans);
-                first &= first - 1;
-            }
-            before = digits >> 56;
-            at += 8;
-        }
-    }
-
     /// Tries the rules that begin at digits, or shortly before.
-    fn at_digits(
-        &mut self,
-        rules: &RuleSet,
-        text: &Window<'_>,
-        at: usize,
-        is_end: bool,
-        spans: &mut Vec<Span>,
-    ) {
+    fn at_digits(&mut self, rules: &RuleSet, at: usize, around: &mut Around<'_>) {
+        let text = around.text;
         let some = rules.any_at_digits.may_match(at, text.bytes(), text.base());
-        let is_some = |place: usize| place >= Patterns::COUNT_MAX || some >> place & 1 != 0;
-        let here = rules.at_digits.iter().enumerate().filter(|(place, _)| is_some(*place));
-        for &rule in here.map(|(_, rule)| rule).chain(&rules.before_digits) {
-            if let Some(candidate) = Candidate::at_digits(rules, rule, text, at) {
-                self.try_candidate(rules, candidate, text, is_end, spans);
+        if some != 0 || rules.at_digits.len() > Patterns::COUNT_MAX {
+            for (place, &rule_at) in rules.at_digits.iter().enumerate() {
+                let is_one = place >= Patterns::COUNT_MAX || some >> place & 1 != 0;
+                let Some(rule) = rules.rules.get(rule_at).filter(|_| is_one) else { continue };
+                for (start, before) in Candidate::starts(rule, text, at).into_iter().flatten() {
+                    if let Some(candidate) = Candidate::new(rules, rule_at, start, before) {
+                        self.try_candidate(rules, candidate, around);
+                    }
+                }
             }
+        }
+        for one in &rules.before_digits {
+            let digit = || vec![(b'0'..=b'9').collect()];
+            self.try_use(rules, one, digit, at..at + 1, around);
         }
     }
 
@@ -267,9 +297,14 @@ impl Scan {
         own.into_iter().chain(deeper).min()
     }
 
-    /// Whether nothing is under way.
+    /// Whether a match may go on, or goes on, behind what was scanned.
+    fn is_under_way(&self) -> bool {
+        !(self.candidates.is_empty() && self.rests.is_empty())
+    }
+
+    /// Whether nothing is under way, unescaped neither.
     fn is_idle(&self) -> bool {
-        self.candidates.is_empty() && self.rests.is_empty() && self.unescaped.is_none()
+        !self.is_under_way() && self.unescaped.is_none()
     }
 
     /// The lowest position of this text that is still needed.
@@ -280,37 +315,13 @@ impl Scan {
     }
 }
 
-/// The highest bit of each byte of `word` that is a digit; the first byte is the lowest.
-fn digits_in(word: u64) -> u64 {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // 0 to 9 for digits; any other byte is 10 or more, or has its highest bit.
-    let value = word ^ 0x3030_3030_3030_3030;
-    let is_other = (value & !HIGH).wrapping_add(0x7676_7676_7676_7676) | value;
-    !is_other & HIGH
-}
-
 /// Everything in one whole text.
 pub(crate) fn whole(rules: &RuleSet, text: &[u8], decodings: u8) -> Vec<Span> {
     let mut spans = Vec::new();
-    let mut scan = Scan::nested(rules, 0, 0, decodings);
+    let mut scan = Scan::nested(0, 0, decodings);
     scan.advance(rules, &Window::whole(text), true, &mut spans);
     spans
 }
 
 #[cfg(test)]
-mod tests {
-    use super::digits_in;
-
-    #[test]
-    fn digits_of_a_word_are_those_of_its_bytes() {
-        for byte in 0..=u8::MAX {
-            for place in 0..8 {
-                let mut word = *b"a0 9/:\xb0z";
-                word[place] = byte;
-                let found = digits_in(u64::from_le_bytes(word)).to_le_bytes();
-                let expected = word.map(|byte| u8::from(byte.is_ascii_digit()) << 7);
-                assert_eq!(found, expected, "{word:?}");
-            }
-        }
-    }
-}
+mod tests;

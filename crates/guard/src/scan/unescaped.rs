@@ -21,10 +21,24 @@ const ESCAPE_BYTES_MAX: usize = 6;
 pub(super) enum Escape {
     /// It begins here.
     At(usize),
+    /// One of a blank begins here, [`BLANK_BYTES`] long.
+    Blank(usize),
     /// One may begin here: the text ends too early to tell.
     Unclear(usize),
     /// There is none.
     None,
+}
+
+/// Bytes of a blank's escape.
+pub(super) const BLANK_BYTES: usize = 2;
+
+/// The blank that a backslash and this letter stand for.
+pub(super) fn blank(letter: u8) -> Option<u8> {
+    match letter {
+        b'n' | b'r' | b'f' => Some(b'\n'),
+        b't' | b'b' => Some(b'\t'),
+        _ => None,
+    }
 }
 
 /// One character, perhaps escaped.
@@ -41,12 +55,20 @@ pub(super) fn next(text: &Window<'_>, from: usize, is_end: bool) -> Escape {
     while let Some(offset) = memchr2(b'\\', b'%', text.from(at)) {
         at += offset;
         match character(text.from(at), is_end) {
+            Character::Escaped(_, BLANK_BYTES) if is_blank(text.from(at)) => {
+                return Escape::Blank(at);
+            }
             Character::Escaped(..) => return Escape::At(at),
             Character::Unclear => return Escape::Unclear(at),
             Character::Plain => at += 1,
         }
     }
     Escape::None
+}
+
+/// Whether the escape at the beginning of `bytes` is a blank's.
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.get(1).is_some_and(|letter| blank(*letter).is_some())
 }
 
 /// Reads what stands at the beginning of `bytes`.
@@ -59,9 +81,8 @@ fn character(bytes: &[u8], is_end: bool) -> Character {
         [b'\\', next, ..] => {
             return match next {
                 b'"' | b'\\' | b'/' | b'\'' => Character::Escaped(*next, 2),
-                b'n' | b'r' | b'f' => Character::Escaped(b'\n', 2),
-                b't' | b'b' => Character::Escaped(b'\t', 2),
-                _ => Character::Plain,
+                next => blank(*next)
+                    .map_or(Character::Plain, |blank| Character::Escaped(blank, BLANK_BYTES)),
             };
         }
         _ => return Character::Plain,

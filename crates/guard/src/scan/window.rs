@@ -85,6 +85,15 @@ impl<'a> Window<'a> {
         self.byte(at.checked_sub(1)?)
     }
 
+    /// The blank before a position, where it is written as an escape: `\n`.
+    pub(super) fn blank_before(&self, at: usize) -> Option<u8> {
+        let letter = at.checked_sub(1)?;
+        let blank = super::unescaped::blank(self.byte(letter)?)?;
+        let before = self.slice(letter.saturating_sub(WORD_BYTES_MAX), letter);
+        let slashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+        (slashes % 2 == 1).then_some(blank)
+    }
+
     /// Where the byte at `at` began in the text as it came.
     pub(super) fn raw_start(&self, at: usize) -> usize {
         match self.raw {
@@ -95,7 +104,6 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Whether the text is one that was unescaped.
     /// The first position whose byte began at `raw` or later in the text as it came.
     pub(super) fn at_raw(&self, raw: usize) -> usize {
         match self.raw {
@@ -104,6 +112,7 @@ impl<'a> Window<'a> {
         }
     }
 
+    /// Whether the text is one that was unescaped.
     pub(super) fn is_mapped(&self) -> bool {
         matches!(self.raw, Raw::Map(..))
     }
