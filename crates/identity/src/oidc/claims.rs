@@ -117,3 +117,104 @@ fn find<'a>(claims: &'a Map<String, Value>, claim: &str) -> Option<&'a Value> {
         find(claims.get(first)?.as_object()?, rest)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn config(issuer: &str, domains: &[&str]) -> ProviderConfig {
+        ProviderConfig {
+            name: "p".into(),
+            issuer: issuer.into(),
+            client_id: "c".into(),
+            client_secret: None,
+            scopes: Vec::new(),
+            domains: domains.iter().map(|text| (*text).to_owned()).collect(),
+            groups_any: Vec::new(),
+            groups_claim: "realm_access.roles".into(),
+            grants: Vec::new(),
+            authority: None,
+        }
+    }
+
+    fn told(email: Option<&str>, others: &Value) -> Told {
+        Told {
+            subject: "s".into(),
+            email: email.map(str::to_owned),
+            name: None,
+            others: others.as_object().unwrap().clone(),
+        }
+    }
+
+    #[test]
+    fn google_vouches_for_a_domain_by_hd_alone() {
+        let other = "https://id.example.org";
+        let hosted = json!({"hd": "corp.example"});
+        let cases = [
+            (GOOGLE, "corp.example", Some("a@corp.example"), &hosted, true),
+            (GOOGLE, "corp.example", Some("a@corp.example"), &json!({}), false),
+            (GOOGLE, "gmail.com", Some("a@gmail.com"), &json!({}), true),
+            (GOOGLE, "corp.example", Some("a@gmail.com"), &json!({}), false),
+            (other, "corp.example", Some("a@corp.example"), &json!({}), true),
+            (other, "corp.example", Some("a@evil.example"), &json!({}), false),
+            (other, "corp.example", Some("a@corp.example@evil.example"), &json!({}), false),
+            // Where both are told, the hosted domain is the account's.
+            (other, "corp.example", Some("a@corp.example"), &json!({"hd": "evil.example"}), false),
+            (other, "corp.example", None, &json!({}), false),
+            (other, "corp.example", None, &json!({"hd": 7}), false),
+        ];
+        for (issuer, domain, email, others, expected) in cases {
+            let judged = told(email, others).judged(&config(issuer, &[domain]));
+            assert_eq!(judged.is_ok(), expected, "{issuer} {domain} {email:?} {others}");
+        }
+        assert!(told(None, &json!({})).judged(&config(other, &[])).is_ok());
+    }
+
+    #[test]
+    fn groups_are_texts_of_a_claim_or_of_its_member() {
+        let many: Vec<String> = (0..=GROUPS_MAX).map(|number| number.to_string()).collect();
+        let cases = [
+            (json!({"realm_access": {"roles": ["a", "b", 7, null]}}), "realm_access.roles", 2),
+            (json!({"realm_access.roles": ["a"]}), "realm_access.roles", 1),
+            (json!({"https://example.org/groups": "one"}), "https://example.org/groups", 1),
+            (json!({"groups": {"a": 1}}), "groups", 0),
+            (json!({"groups": ["g".repeat(256), "g".repeat(257)]}), "groups", 1),
+            (json!({"groups": many}), "groups", GROUPS_MAX),
+            (json!({"groups": []}), "groups.x", 0),
+        ];
+        for (claims, claim, expected) in cases {
+            let found = groups(claims.as_object().unwrap(), claim);
+            assert_eq!(found.len(), expected, "{claim}");
+        }
+    }
+
+    #[test]
+    fn the_first_row_that_grants_something_grants_it() {
+        let grant = |of: &str, role: &str, class: &str| {
+            let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            Grant { of: of.into(), role: text(role), group: None, class: text(class) }
+        };
+        let mut config = config("https://id.example.org", &[]);
+        config.grants = vec![
+            grant("admins", "admin", ""),
+            grant("staff", "operator", "established"),
+            grant("*", "user", "new"),
+        ];
+        let cases = [
+            (json!(["staff", "admins"]), "admin", "established"),
+            (json!(["staff"]), "operator", "established"),
+            (json!(["*"]), "user", "new"),
+            (json!([]), "user", "new"),
+        ];
+        for (groups, role, class) in cases {
+            let others = json!({"realm_access": {"roles": groups}});
+            let proven = told(None, &others).judged(&config).unwrap();
+            assert_eq!(
+                (proven.role.as_deref(), proven.class.as_deref()),
+                (Some(role), Some(class))
+            );
+        }
+    }
+}

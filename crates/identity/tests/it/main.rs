@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod authenticator;
 #[cfg(test)]
+mod oidc;
+#[cfg(test)]
 mod passkeys;
