@@ -19,6 +19,7 @@ pub mod listen;
 pub mod metrics;
 pub mod open;
 pub mod operate;
+pub mod outside;
 pub mod pages;
 pub mod pipeline;
 pub mod policy;

@@ -19,6 +19,7 @@ use surgewall_shield::gate::{Regions, RegionsError};
 use surgewall_shield::quota::{Enforcement, Limit};
 
 use crate::jwt::{Issuers, JwtError};
+use crate::outside::{Outside, OutsideError};
 use crate::upstream::{PoolError, Pools};
 
 /// A configuration in force.
@@ -31,6 +32,8 @@ pub struct Policy {
     pub pools: Pools,
     /// Issuers of foreign tokens.
     pub issuers: Issuers,
+    /// The mail server, and providers that people may sign in with.
+    pub outside: Outside,
     /// The bearer token that `/metrics` asks for, if any.
     pub metrics_token: Option<surgewall_core::secret::SecretString>,
     /// Whether anonymous callers may ask the handbook.
@@ -82,6 +85,9 @@ pub enum PolicyError {
     /// An issuer.
     #[error(transparent)]
     Jwt(#[from] JwtError),
+    /// The mail server, or a provider that people may sign in with.
+    #[error(transparent)]
+    Outside(#[from] OutsideError),
     /// A limit.
     #[error("not a limit: {0}")]
     Limit(#[from] LimitError),
@@ -142,6 +148,7 @@ impl Policy {
             hash: surgewall_core::digest::config_hash(text),
             pools: Pools::new(&config, before.map(|policy| &policy.pools), now)?,
             issuers: Issuers::new(&config.accounts.jwt)?,
+            outside: Outside::new(&config)?,
             metrics_token: token
                 .map(crate::credential::read)
                 .transpose()

@@ -121,6 +121,7 @@ impl Listening {
         };
         door.replace_tls(tls);
         hold_counters(&door);
+        send_letters(&door);
         conversations::keep_partial(&door).await;
         session::load(&door).await?;
         door.gate.load().await?;
@@ -203,7 +204,16 @@ pub fn replace(door: &Door, policy: Policy) -> Result<(), ListenError> {
     }
     door.replace_policy(policy);
     hold_counters(door);
+    send_letters(door);
     Ok(())
+}
+
+/// Sends what the mailer in force takes. That of a former configuration ends by
+/// itself, when its last letter is sent.
+fn send_letters(door: &Door) {
+    if let Some(worker) = door.policy().outside.take_worker() {
+        door.tasks.background(worker.run());
+    }
 }
 
 /// Holds the counters of quotas to the configuration in force.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::oidc::OidcProvider;
 use crate::principal::Class;
 
 /// `[accounts]`.
@@ -16,6 +17,8 @@ pub struct Accounts {
     pub delegated_header: Option<String>,
     /// Issuers whose tokens are accepted as credentials.
     pub jwt: Vec<JwtIssuer>,
+    /// Identity providers that people may sign in with.
+    pub oidc: Vec<OidcProvider>,
     /// Hours without a request after which a session ends.
     pub session_idle_h: u32,
     /// Hours after which a session ends in any case.
@@ -32,6 +35,7 @@ impl Default for Accounts {
             anonymous: false,
             delegated_header: None,
             jwt: Vec::new(),
+            oidc: Vec::new(),
             session_idle_h: 30 * 24,
             session_h_max: 90 * 24,
             admin_session_idle_h: 1,

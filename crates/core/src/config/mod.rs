@@ -12,6 +12,8 @@ pub mod env;
 pub mod exposure;
 pub mod gate;
 pub mod limits;
+pub mod mail;
+pub mod oidc;
 pub mod schema;
 pub mod source;
 pub mod syslog;

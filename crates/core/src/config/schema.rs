@@ -13,6 +13,7 @@ use super::data::{Data, Passport, Rule};
 use super::exposure::Exposure;
 use super::gate::Gate;
 use super::limits::Limits;
+use super::mail::Mail;
 pub use super::telemetry::{LogFormat, Telemetry};
 pub use super::upstream::{Dialect, Gauges, Server, Upstream};
 
@@ -28,6 +29,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// Who may make an account.
     pub gate: Gate,
+    /// The server that letters go through; none are sent if absent.
+    pub mail: Option<Mail>,
     /// What the operator says of the data that passes through the door.
     pub data: Data,
     /// What is known of each model.

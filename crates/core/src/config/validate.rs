@@ -4,6 +4,7 @@ mod accounts;
 mod availability;
 mod data;
 mod gate;
+mod oidc;
 mod upstream;
 
 use super::admission::Classes;
@@ -65,6 +66,8 @@ pub fn validate(config: &Config) -> Result<(), Fault> {
     data::data(config)?;
     accounts::accounts(&config.accounts)?;
     gate::gate(config)?;
+    oidc::providers(&config.accounts.oidc)?;
+    config.mail.as_ref().map_or(Ok(()), oidc::mail)?;
     admission(config)?;
     prices(config)?;
     if config.limits.bodies_bytes_max < config.limits.body_bytes_max.max(1 << 10) {

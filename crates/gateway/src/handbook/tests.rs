@@ -183,6 +183,9 @@ mod pages_are_true {
     const DATA: &str = include_str!("../../../core/src/config/data.rs");
     const LIMITS: &str = include_str!("../../../core/src/config/limits.rs");
     const ADMISSION: &str = include_str!("../../../core/src/config/admission.rs");
+    const ACCOUNTS: &str = include_str!("../../../core/src/config/accounts.rs");
+    const MAIL: &str = include_str!("../../../core/src/config/mail.rs");
+    const OIDC: &str = include_str!("../../../core/src/config/oidc.rs");
     const EXPOSURE: &str = include_str!("../../../core/src/config/exposure.rs");
     const GATE: &str = include_str!("../../../core/src/config/gate.rs");
     const AVAILABILITY: &str = include_str!("../../../core/src/config/availability.rs");
@@ -234,8 +237,20 @@ mod pages_are_true {
     #[test]
     fn every_configuration_key_and_variable_is_documented() {
         let configuration = page("configuration.md");
-        let sources =
-            [SCHEMA, UPSTREAM, DATA, GATE, AVAILABILITY, LIMITS, ADMISSION, EXPOSURE, TELEMETRY];
+        let sources = [
+            SCHEMA,
+            UPSTREAM,
+            DATA,
+            GATE,
+            AVAILABILITY,
+            LIMITS,
+            ADMISSION,
+            EXPOSURE,
+            TELEMETRY,
+            ACCOUNTS,
+            MAIL,
+            OIDC,
+        ];
         let fields = sources.into_iter().flat_map(str::lines).filter_map(|line| {
             let (name, _) = line.strip_prefix("    pub ")?.split_once(": ")?;
             (!name.contains(' ')).then_some(name)
@@ -244,7 +259,7 @@ mod pages_are_true {
             let section = ["upstream", "accounts", "limits", "prices", "ledger", "vault"]
                 .contains(&name)
                 || ["listen", "telemetry", "admission", "classes", "queue"].contains(&name)
-                || ["data", "passport", "rule", "exposure", "gate"].contains(&name);
+                || ["data", "passport", "rule", "exposure", "gate", "mail"].contains(&name);
             let documented = configuration.contains(&format!("`{name}`"))
                 || configuration.contains(&format!("{name} = "));
             assert!(section || documented, "{name}");

@@ -20,7 +20,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, Message, Tokio1Executor};
-use surgewall_core::clock::Clock;
+use surgewall_core::clock::Timestamp;
 use surgewall_core::random;
 use surgewall_core::secret::SecretString;
 use tokio::sync::mpsc;
@@ -116,7 +116,6 @@ pub struct Mailer {
     service: Arc<str>,
     recipients: Arc<Mutex<Recipients>>,
     counters: Arc<Counters>,
-    clock: Clock,
 }
 
 impl Mailer {
@@ -124,7 +123,7 @@ impl Mailer {
     ///
     /// # Errors
     /// What is wrong with the configuration; nothing is connected to yet.
-    pub fn new(config: &MailConfig, clock: Clock) -> Result<(Self, MailWorker), MailError> {
+    pub fn new(config: &MailConfig) -> Result<(Self, MailWorker), MailError> {
         let setup = |why: String| MailError::Setup(why);
         let from: Mailbox =
             config.from.parse().map_err(|_| setup(format!("{:?} is no sender", config.from)))?;
@@ -142,7 +141,7 @@ impl Mailer {
         let worker = MailWorker::new(transport, first_out, sign_up_out, Arc::clone(&counters));
         let service = Arc::from(config.service.as_str());
         let recipients = Arc::default();
-        Ok((Self { first, sign_up, from, service, recipients, counters, clock }, worker))
+        Ok((Self { first, sign_up, from, service, recipients, counters }, worker))
     }
 
     /// Puts `letter` to `to` into the queue. How long this takes, and what it
@@ -150,8 +149,8 @@ impl Mailer {
     ///
     /// # Errors
     /// It is not sent.
-    pub fn send(&self, to: &str, letter: &Letter<'_>) -> Result<(), MailError> {
-        self.queue(to, letter).inspect_err(|_| {
+    pub fn send(&self, to: &str, letter: &Letter<'_>, now: Timestamp) -> Result<(), MailError> {
+        self.queue(to, letter, now).inspect_err(|_| {
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
         })
     }
@@ -169,22 +168,27 @@ impl Mailer {
         }
     }
 
-    fn queue(&self, to: &str, letter: &Letter<'_>) -> Result<(), MailError> {
+    fn queue(&self, to: &str, letter: &Letter<'_>, now: Timestamp) -> Result<(), MailError> {
         let address = parse_address(to)?;
-        let message = self.message(address, letter)?;
+        let message = self.message(address, letter, now)?;
         let queue = if letter.is_of_sign_up() { &self.sign_up } else { &self.first };
         let place = queue.try_reserve().map_err(|_: TrySendError<()>| MailError::Full)?;
         if letter.is_asked_by_strangers() {
             let mut recipients = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
-            recipients.take(to, self.clock.now()).map_err(|_| MailError::TooMany)?;
+            recipients.take(to, now).map_err(|_| MailError::TooMany)?;
         }
         place.send(message);
         Ok(())
     }
 
-    fn message(&self, to: Address, letter: &Letter<'_>) -> Result<Message, MailError> {
+    fn message(
+        &self,
+        to: Address,
+        letter: &Letter<'_>,
+        now: Timestamp,
+    ) -> Result<Message, MailError> {
         let (subject, text) = letter.written(&self.service);
-        let sent_at = UNIX_EPOCH + Duration::from_millis(self.clock.now().millis());
+        let sent_at = UNIX_EPOCH + Duration::from_millis(now.millis());
         let id = format!("<{}@{}>", random::base62(24), self.from.email.domain());
         // RFC 3834: nobody's holiday answers to it.
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");

@@ -1,6 +1,6 @@
 //! What becomes a letter, and what the mailer refuses. How letters travel is tested from outside.
 
-use surgewall_core::clock::{ManualClock, Timestamp};
+use surgewall_core::clock::Timestamp;
 use surgewall_core::principal::Network;
 
 use super::*;
@@ -20,7 +20,7 @@ fn config() -> MailConfig {
 }
 
 fn mailer() -> (Mailer, MailWorker) {
-    Mailer::new(&config(), Clock::Manual(ManualClock::new(START))).unwrap()
+    Mailer::new(&config()).unwrap()
 }
 
 fn code() -> SecretString {
@@ -108,7 +108,7 @@ fn nothing_that_is_typed_becomes_a_header() {
     ];
     for to in refused {
         assert_eq!(
-            mailer.send(to, &Letter::SignInCode { code: &code() }),
+            mailer.send(to, &Letter::SignInCode { code: &code() }, START),
             Err(MailError::Address),
             "{to:?}"
         );
@@ -116,7 +116,7 @@ fn nothing_that_is_typed_becomes_a_header() {
     let count = u64::try_from(refused.len()).unwrap();
     assert_eq!(mailer.counts(), MailCounts { refused: count, ..MailCounts::default() });
     for to in ["a@example.org", "A.b+c@sub.example.org", "jürgen@example.org"] {
-        assert_eq!(mailer.send(to, &Letter::SignInCode { code: &code() }), Ok(()), "{to:?}");
+        assert_eq!(mailer.send(to, &Letter::SignInCode { code: &code() }, START), Ok(()), "{to:?}");
     }
 }
 
@@ -124,7 +124,7 @@ fn nothing_that_is_typed_becomes_a_header() {
 fn a_message_has_its_headers_and_no_more() {
     let (mailer, _worker) = mailer();
     let to = parse_address("a@example.org").unwrap();
-    let message = mailer.message(to, &Letter::SignInCode { code: &code() }).unwrap();
+    let message = mailer.message(to, &Letter::SignInCode { code: &code() }, START).unwrap();
     let text = String::from_utf8(message.formatted()).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let mut names: Vec<&str> = head.lines().map(|line| line.split_once(": ").unwrap().0).collect();
@@ -153,15 +153,15 @@ fn the_queue_is_bounded_and_sign_ups_have_their_own_half() {
     let code = code();
     let sign_up = Letter::SignUpCode { code: &code };
     for number in 0..QUEUE_MAX {
-        assert_eq!(mailer.send(&format!("a{number}@example.org"), &sign_up), Ok(()));
+        assert_eq!(mailer.send(&format!("a{number}@example.org"), &sign_up, START), Ok(()));
     }
-    assert_eq!(mailer.send("b@example.org", &sign_up), Err(MailError::Full));
-    assert_eq!(mailer.send("b@example.org", &Letter::SignInCode { code: &code }), Ok(()));
+    assert_eq!(mailer.send("b@example.org", &sign_up, START), Err(MailError::Full));
+    assert_eq!(mailer.send("b@example.org", &Letter::SignInCode { code: &code }, START), Ok(()));
     let expected = MailCounts { refused: 1, waiting: QUEUE_MAX + 1, ..MailCounts::default() };
     assert_eq!(mailer.counts(), expected);
     drop(worker);
     assert_eq!(
-        mailer.send("c@example.org", &Letter::SignInCode { code: &code }),
+        mailer.send("c@example.org", &Letter::SignInCode { code: &code }, START),
         Err(MailError::Full)
     );
 }
@@ -171,13 +171,16 @@ fn strangers_cannot_fill_a_mailbox_and_notices_come_all_the_same() {
     let (mailer, _worker) = mailer();
     let code = code();
     for _ in 0..PER_ADDRESS_MAX {
-        assert_eq!(mailer.send("a@example.org", &Letter::SignUpCode { code: &code }), Ok(()));
+        assert_eq!(
+            mailer.send("a@example.org", &Letter::SignUpCode { code: &code }, START),
+            Ok(())
+        );
     }
     for letter in [Letter::SignUpCode { code: &code }, Letter::SignInCode { code: &code }] {
-        assert_eq!(mailer.send("a@example.org", &letter), Err(MailError::TooMany));
+        assert_eq!(mailer.send("a@example.org", &letter, START), Err(MailError::TooMany));
     }
     let notice = Letter::Changed { what: Changed::Password, at: START };
-    assert_eq!(mailer.send("a@example.org", &notice), Ok(()));
+    assert_eq!(mailer.send("a@example.org", &notice, START), Ok(()));
 }
 
 #[test]
@@ -216,7 +219,7 @@ fn a_sender_is_configured_safely_or_not_at_all() {
     for (at, (change, is_one)) in cases.into_iter().enumerate() {
         let mut config = config();
         change(&mut config);
-        let made = Mailer::new(&config, Clock::System);
+        let made = Mailer::new(&config);
         assert_eq!(made.is_ok(), is_one, "{at}: {:?}", made.err());
     }
 }

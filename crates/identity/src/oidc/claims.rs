@@ -1,6 +1,8 @@
 //! What a provider says of somebody, and what the configuration makes of it.
 
 use serde_json::{Map, Value};
+use surgewall_core::principal::Class;
+use surgewall_core::role::Role;
 
 use super::{OidcError, Proven, ProviderConfig};
 
@@ -18,11 +20,11 @@ pub struct Grant {
     /// The group as the provider calls it; `*` is everybody it lets in.
     pub of: String,
     /// A role here.
-    pub role: Option<String>,
+    pub role: Option<Role>,
     /// A group here.
     pub group: Option<String>,
     /// A class here.
-    pub class: Option<String>,
+    pub class: Option<Class>,
 }
 
 /// What is known of the person: the verified token's claims, and what only the
@@ -67,18 +69,16 @@ impl Told {
         if !config.groups_any.is_empty() && !config.groups_any.iter().any(is_wanted) {
             return Err(OidcError::NotAllowed("none of the groups that are let in".into()));
         }
-        let granted = |of: fn(&Grant) -> Option<&String>| {
-            let rows = config.grants.iter().filter(|row| row.of == "*" || groups.contains(&row.of));
-            rows.filter_map(of).next().cloned()
-        };
+        let rows: Vec<&Grant> =
+            config.grants.iter().filter(|row| row.of == "*" || groups.contains(&row.of)).collect();
         Ok(Proven {
             issuer: config.issuer.clone(),
             subject: self.subject,
             email: self.email.filter(|text| !too_long(text)),
             name: self.name.filter(|text| !too_long(text)),
-            role: granted(|row| row.role.as_ref()),
-            group: granted(|row| row.group.as_ref()),
-            class: granted(|row| row.class.as_ref()),
+            role: rows.iter().find_map(|row| row.role),
+            group: rows.iter().find_map(|row| row.group.clone()),
+            class: rows.iter().find_map(|row| row.class),
             groups,
         })
     }
@@ -192,29 +192,23 @@ mod tests {
 
     #[test]
     fn the_first_row_that_grants_something_grants_it() {
-        let grant = |of: &str, role: &str, class: &str| {
-            let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-            Grant { of: of.into(), role: text(role), group: None, class: text(class) }
-        };
+        let grant = |of: &str, role, class| Grant { of: of.into(), role, group: None, class };
         let mut config = config("https://id.example.org", &[]);
         config.grants = vec![
-            grant("admins", "admin", ""),
-            grant("staff", "operator", "established"),
-            grant("*", "user", "new"),
+            grant("admins", Some(Role::Admin), None),
+            grant("staff", Some(Role::Operator), Some(Class::Established)),
+            grant("*", Some(Role::User), Some(Class::New)),
         ];
         let cases = [
-            (json!(["staff", "admins"]), "admin", "established"),
-            (json!(["staff"]), "operator", "established"),
-            (json!(["*"]), "user", "new"),
-            (json!([]), "user", "new"),
+            (json!(["staff", "admins"]), Role::Admin, Class::Established),
+            (json!(["staff"]), Role::Operator, Class::Established),
+            (json!(["*"]), Role::User, Class::New),
+            (json!([]), Role::User, Class::New),
         ];
         for (groups, role, class) in cases {
             let others = json!({"realm_access": {"roles": groups}});
             let proven = told(None, &others).judged(&config).unwrap();
-            assert_eq!(
-                (proven.role.as_deref(), proven.class.as_deref()),
-                (Some(role), Some(class))
-            );
+            assert_eq!((proven.role, proven.class), (Some(role), Some(class)));
         }
     }
 }

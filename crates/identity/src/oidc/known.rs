@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::Uri;
 use openidconnect::{IssuerUrl, JsonWebKeySet};
-use surgewall_core::clock::{Clock, Timestamp};
+use surgewall_core::clock::Timestamp;
 use tokio::sync::Mutex;
 
 use super::fetch::{Http, is_private};
@@ -19,7 +19,6 @@ const WHY_CHARS_MAX: usize = 300;
 pub(super) struct Known {
     issuer: IssuerUrl,
     http: Http,
-    clock: Clock,
     state: Mutex<State>,
 }
 
@@ -37,15 +36,14 @@ pub(super) struct Current {
 }
 
 impl Known {
-    pub(super) fn new(issuer: IssuerUrl, http: Http, clock: Clock) -> Self {
-        Self { issuer, http, clock, state: Mutex::default() }
+    pub(super) fn new(issuer: IssuerUrl, http: Http) -> Self {
+        Self { issuer, http, state: Mutex::default() }
     }
 
     /// The provider's metadata and keys, fetched where they are old. One fetches
     /// while the others wait, and a failure is everybody's for a while.
-    pub(super) async fn current(&self) -> Result<Arc<Current>, OidcError> {
+    pub(super) async fn current(&self, now: Timestamp) -> Result<Arc<Current>, OidcError> {
         let mut state = self.state.lock().await;
-        let now = self.clock.now();
         if let Some(current) = &state.current
             && now.since(current.fetched_at) < METADATA_MAX_AGE
         {
@@ -58,13 +56,12 @@ impl Known {
         }
         match self.discover().await {
             Ok(metadata) => {
-                let now = self.clock.now();
                 let current = Arc::new(Current { metadata, fetched_at: now, keys_at: now });
                 *state = State { current: Some(Arc::clone(&current)), failed: None };
                 Ok(current)
             }
             Err(error) => {
-                state.failed = Some((self.clock.now(), error.clone()));
+                state.failed = Some((now, error.clone()));
                 Err(error)
             }
         }
@@ -81,10 +78,13 @@ impl Known {
     }
 
     /// `old` with its keys fetched anew, or as somebody else fetched them; at most once in [`KEYS_AGE_MIN`].
-    pub(super) async fn with_new_keys(&self, old: Arc<Current>) -> Result<Arc<Current>, OidcError> {
+    pub(super) async fn with_new_keys(
+        &self,
+        old: Arc<Current>,
+        now: Timestamp,
+    ) -> Result<Arc<Current>, OidcError> {
         let mut state = self.state.lock().await;
         let present = state.current.clone().unwrap_or(old);
-        let now = self.clock.now();
         if now.since(present.keys_at) < KEYS_AGE_MIN {
             return Ok(present);
         }
@@ -93,7 +93,7 @@ impl Known {
             .map_err(|error| OidcError::Unreachable(clean(&chain(&error))))?;
         let metadata = present.metadata.clone().set_jwks(keys);
         let fetched_at = present.fetched_at;
-        let current = Arc::new(Current { metadata, fetched_at, keys_at: self.clock.now() });
+        let current = Arc::new(Current { metadata, fetched_at, keys_at: now });
         state.current = Some(Arc::clone(&current));
         Ok(current)
     }

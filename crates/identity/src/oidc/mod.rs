@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use surgewall_core::clock::Timestamp;
+use surgewall_core::principal::Class;
+use surgewall_core::role::Role;
 use surgewall_core::secret::SecretString;
 
 pub use claims::{GROUPS_MAX, Grant};
@@ -163,9 +165,9 @@ pub struct Proven {
     /// Their groups there.
     pub groups: Vec<String>,
     /// What the configuration grants: a role here.
-    pub role: Option<String>,
+    pub role: Option<Role>,
     /// A group here.
     pub group: Option<String>,
     /// A class here.
-    pub class: Option<String>,
+    pub class: Option<Class>,
 }

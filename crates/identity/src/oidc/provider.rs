@@ -12,7 +12,7 @@ use openidconnect::{
     Scope, SignatureVerificationError, StandardErrorResponse, SubjectIdentifier,
     TokenResponse as _,
 };
-use surgewall_core::clock::Clock;
+use surgewall_core::clock::Timestamp;
 use surgewall_core::random;
 
 use super::claims::Told;
@@ -27,7 +27,6 @@ use super::{
 pub struct Provider {
     config: ProviderConfig,
     http: Http,
-    clock: Clock,
     known: Known,
 }
 
@@ -36,14 +35,14 @@ impl Provider {
     ///
     /// # Errors
     /// An issuer that is no https address (nor of this machine), or an authority that is none.
-    pub fn new(config: ProviderConfig, clock: Clock) -> Result<Self, OidcError> {
+    pub fn new(config: ProviderConfig) -> Result<Self, OidcError> {
         let setup = |why: String| OidcError::Setup(format!("{}: {why}", config.name));
         let issuer =
             IssuerUrl::new(config.issuer.clone()).map_err(|error| setup(error.to_string()))?;
         check_private("the issuer", issuer.as_str()).map_err(setup)?;
         let http = Http::new(config.authority.as_deref()).map_err(setup)?;
-        let known = Known::new(issuer, http.clone(), clock.clone());
-        Ok(Self { http, clock, known, config })
+        let known = Known::new(issuer, http.clone());
+        Ok(Self { http, known, config })
     }
 
     /// What the door calls it.
@@ -56,8 +55,12 @@ impl Provider {
     ///
     /// # Errors
     /// The provider does not answer.
-    pub async fn begin(&self, redirect_uri: &str) -> Result<(String, Flow), OidcError> {
-        let current = self.known.current().await?;
+    pub async fn begin(
+        &self,
+        redirect_uri: &str,
+        now: Timestamp,
+    ) -> Result<(String, Flow), OidcError> {
+        let current = self.known.current(now).await?;
         let redirect = redirect(redirect_uri)?;
         let client = self.client(&current.metadata).set_redirect_uri(redirect);
         let (state, nonce, verifier) = (random::base62(32), random::base62(32), random::base62(64));
@@ -74,7 +77,7 @@ impl Provider {
             state,
             nonce,
             verifier,
-            expires_at: self.clock.now().plus(FLOW_MAX),
+            expires_at: now.plus(FLOW_MAX),
         };
         Ok((url.into(), flow))
     }
@@ -84,11 +87,16 @@ impl Provider {
     ///
     /// # Errors
     /// Whatever does not hold.
-    pub async fn finish(&self, flow: Flow, callback: &Callback<'_>) -> Result<Proven, OidcError> {
-        if self.clock.now() >= flow.expires_at {
+    pub async fn finish(
+        &self,
+        flow: Flow,
+        callback: &Callback<'_>,
+        now: Timestamp,
+    ) -> Result<Proven, OidcError> {
+        if now >= flow.expires_at {
             return Err(OidcError::Expired);
         }
-        let current = self.known.current().await?;
+        let current = self.known.current(now).await?;
         let code = self.code(&flow, callback, &current.metadata)?;
         let client = self.client(&current.metadata).set_redirect_uri(redirect(&flow.redirect_uri)?);
         let request = client.exchange_code(AuthorizationCode::new(code.to_owned()));
@@ -97,10 +105,10 @@ impl Provider {
         let answer =
             request.request_async(&self.http).await.map_err(|error| of_exchange(&error))?;
         let token = answer.id_token().ok_or_else(|| refused("no identity token"))?;
-        let claims = self.verified(token, &Nonce::new(flow.nonce), current).await?;
+        let claims = self.verified(token, &Nonce::new(flow.nonce), current, now).await?;
         let told = told(&claims);
         let told = if told.lacks(&self.config) {
-            self.user_info(answer.access_token(), told).await?
+            self.user_info(answer.access_token(), told, now).await?
         } else {
             told
         };
@@ -147,14 +155,15 @@ impl Provider {
         token: &Token,
         nonce: &Nonce,
         current: Arc<Current>,
+        now: Timestamp,
     ) -> Result<TokenClaims, OidcError> {
         let no_key = ClaimsVerificationError::SignatureVerification(
             SignatureVerificationError::NoMatchingKey,
         );
-        match self.claims(token, nonce, &current.metadata) {
+        match self.claims(token, nonce, &current.metadata, now) {
             Err(error) if error == no_key => {
-                let current = self.known.with_new_keys(current).await?;
-                self.claims(token, nonce, &current.metadata)
+                let current = self.known.with_new_keys(current, now).await?;
+                self.claims(token, nonce, &current.metadata, now)
             }
             judged => judged,
         }
@@ -166,8 +175,8 @@ impl Provider {
         token: &Token,
         nonce: &Nonce,
         metadata: &Metadata,
+        now: Timestamp,
     ) -> Result<TokenClaims, ClaimsVerificationError> {
-        let now = self.clock.now();
         let client = self.client(metadata);
         let verifier = client
             .id_token_verifier()
@@ -189,12 +198,17 @@ impl Provider {
     }
 
     /// `told`, and what the user-info endpoint adds for the same subject.
-    async fn user_info(&self, access: &AccessToken, told: Told) -> Result<Told, OidcError> {
+    async fn user_info(
+        &self,
+        access: &AccessToken,
+        told: Told,
+        now: Timestamp,
+    ) -> Result<Told, OidcError> {
         let is_header = |token: &str| token.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_header(access.secret()) {
             return Err(refused("an access token that is none"));
         }
-        let current = self.known.current().await?;
+        let current = self.known.current(now).await?;
         let client = self.client(&current.metadata);
         let subject = SubjectIdentifier::new(told.subject.clone());
         let Ok(request) = client.user_info(access.clone(), Some(subject)) else { return Ok(told) };

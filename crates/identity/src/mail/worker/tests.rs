@@ -1,11 +1,13 @@
 //! How letters travel: to a mail server in this process, guarded or not, at once or after a while.
 
-use surgewall_core::clock::Clock;
+use surgewall_core::clock::Timestamp;
 use surgewall_core::secret::SecretString;
 
 use super::sink::{Line, Manner, Sink};
 use super::*;
 use crate::mail::{Letter, MailConfig, MailCounts, MailSecurity, Mailer};
+
+const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
 fn config(sink: &Sink, security: MailSecurity) -> MailConfig {
     MailConfig {
@@ -21,11 +23,11 @@ fn config(sink: &Sink, security: MailSecurity) -> MailConfig {
 
 /// Sends sign-in codes to these addresses and waits until each is sent or given up.
 async fn send_all(config: &MailConfig, addresses: &[&str]) -> MailCounts {
-    let (mailer, mut worker) = Mailer::new(config, Clock::System).unwrap();
+    let (mailer, mut worker) = Mailer::new(config).unwrap();
     worker.retry_first = Duration::from_millis(1);
     let code = SecretString::new("01234567".into());
     for to in addresses {
-        mailer.send(to, &Letter::SignInCode { code: &code }).unwrap();
+        mailer.send(to, &Letter::SignInCode { code: &code }, NOW).unwrap();
     }
     let counters = Arc::clone(&worker.counters);
     drop(mailer);
@@ -130,14 +132,14 @@ async fn each_letter_goes_to_one_address_and_all_arrive() {
 #[tokio::test]
 async fn codes_of_people_go_before_those_of_sign_ups() {
     let sink = Sink::start(Line::Clear, Manner::Takes).await;
-    let (mailer, worker) = Mailer::new(&config(&sink, MailSecurity::Clear), Clock::System).unwrap();
+    let (mailer, worker) = Mailer::new(&config(&sink, MailSecurity::Clear)).unwrap();
     let code = SecretString::new("01234567".into());
     for number in 0..40 {
         mailer
-            .send(&format!("new{number}@example.org"), &Letter::SignUpCode { code: &code })
+            .send(&format!("new{number}@example.org"), &Letter::SignUpCode { code: &code }, NOW)
             .unwrap();
     }
-    mailer.send("known@example.org", &Letter::SignInCode { code: &code }).unwrap();
+    mailer.send("known@example.org", &Letter::SignInCode { code: &code }, NOW).unwrap();
     drop(mailer);
     worker.run().await;
     let letters = sink.letters();

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use surgewall_core::clock::{Clock, ManualClock};
 use surgewall_identity::oidc::{
     Callback, FLOW_MAX, OidcError, PARAMETER_BYTES_MAX, Provider, RESPONSE_BYTES_MAX,
 };
@@ -143,17 +142,17 @@ async fn an_answer_belongs_to_its_flow_and_says_its_issuer() {
         ("a long code", Callback { code: Some(&long), ..good }),
     ];
     for (what, callback) in cases {
-        let result = scene.provider.finish(flow.clone(), &callback).await;
+        let result = scene.provider.finish(flow.clone(), &callback, scene.now()).await;
         assert!(matches!(result, Err(OidcError::Mismatch(_))), "{what}: {result:?}");
     }
     // The mix-up: the code of one provider is brought to the other's address.
-    let result = other.provider.finish(flow.clone(), &good).await;
+    let result = other.provider.finish(flow.clone(), &good, scene.now()).await;
     assert!(matches!(result, Err(OidcError::Mismatch(_))), "{result:?}");
     assert_eq!((scene.double.asked("/token"), other.double.asked("/token")), (0, 0));
     let denied = Callback { error: Some("access_denied\r\nx"), ..good };
-    let result = scene.provider.finish(flow.clone(), &denied).await;
+    let result = scene.provider.finish(flow.clone(), &denied, scene.now()).await;
     assert_eq!(result, Err(OidcError::Denied("access_denied  x".into())));
-    assert!(scene.provider.finish(flow, &good).await.is_ok());
+    assert!(scene.provider.finish(flow, &good, scene.now()).await.is_ok());
 }
 
 #[tokio::test]
@@ -165,9 +164,9 @@ async fn an_issuer_that_does_not_announce_the_parameter_need_not_send_it() {
     });
     let (flow, code, state) = scene.there_and_back().await.unwrap();
     let callback = Callback { state: &state, code: Some(&code), iss: None, error: None };
-    assert!(scene.provider.finish(flow.clone(), &callback).await.is_ok());
+    assert!(scene.provider.finish(flow.clone(), &callback, scene.now()).await.is_ok());
     let wrong = Callback { iss: Some("https://evil.example"), ..callback };
-    let result = scene.provider.finish(flow, &wrong).await;
+    let result = scene.provider.finish(flow, &wrong, scene.now()).await;
     assert!(matches!(result, Err(OidcError::Mismatch(_))), "what it sends is its own all the same");
 }
 
@@ -199,7 +198,7 @@ async fn metadata_is_the_issuers_own_and_leads_to_no_open_line() {
     for (what, expected, change) in cases {
         let scene = Scene::new().await;
         scene.double.says().metadata = Box::new(change);
-        match scene.provider.begin(REDIRECT).await {
+        match scene.provider.begin(REDIRECT, scene.now()).await {
             Err(OidcError::Unreachable(why)) => assert!(why.contains(expected), "{what}: {why}"),
             other => panic!("{what}: {other:?}"),
         }
@@ -216,11 +215,14 @@ async fn answers_are_bounded_and_redirects_lead_nowhere() {
     for (bytes, is_read) in [(RESPONSE_BYTES_MAX, true), (RESPONSE_BYTES_MAX + 1, false)] {
         let scene = Scene::new().await;
         scene.double.says().metadata_bytes = bytes;
-        assert_eq!(scene.provider.begin(REDIRECT).await.is_ok(), is_read, "{bytes}");
+        assert_eq!(scene.provider.begin(REDIRECT, scene.now()).await.is_ok(), is_read, "{bytes}");
     }
     let scene = Scene::new().await;
     scene.double.says().redirects = true;
-    assert!(matches!(scene.provider.begin(REDIRECT).await, Err(OidcError::Unreachable(_))));
+    assert!(matches!(
+        scene.provider.begin(REDIRECT, scene.now()).await,
+        Err(OidcError::Unreachable(_))
+    ));
     assert_eq!(scene.double.asked("/elsewhere"), 0);
 }
 
@@ -228,12 +230,12 @@ async fn answers_are_bounded_and_redirects_lead_nowhere() {
 async fn a_provider_that_hangs_is_left_and_not_asked_again_at_once() {
     let scene = Scene::new().await;
     scene.double.says().hangs = true;
-    let error = scene.provider.begin(REDIRECT).await.err();
+    let error = scene.provider.begin(REDIRECT, scene.now()).await.err();
     assert!(matches!(error, Some(OidcError::Unreachable(_))), "{error:?}");
     let asked = || scene.double.asked("/.well-known/openid-configuration");
     let before = asked();
     for _ in 0..20 {
-        assert_eq!(scene.provider.begin(REDIRECT).await.err(), error);
+        assert_eq!(scene.provider.begin(REDIRECT, scene.now()).await.err(), error);
     }
     assert_eq!(asked(), before, "the failure is everybody's for a while");
 }
@@ -242,16 +244,15 @@ async fn a_provider_that_hangs_is_left_and_not_asked_again_at_once() {
 async fn a_provider_that_is_back_is_found() {
     let scene = Scene::new().await;
     scene.double.says().redirects = true;
-    assert!(scene.provider.begin(REDIRECT).await.is_err());
+    assert!(scene.provider.begin(REDIRECT, scene.now()).await.is_err());
     scene.double.says().redirects = false;
-    assert!(scene.provider.begin(REDIRECT).await.is_err(), "not yet");
+    assert!(scene.provider.begin(REDIRECT, scene.now()).await.is_err(), "not yet");
     scene.advance(Duration::from_secs(5));
-    assert!(scene.provider.begin(REDIRECT).await.is_ok());
+    assert!(scene.provider.begin(REDIRECT, scene.now()).await.is_ok());
 }
 
 #[test]
 fn a_provider_is_configured_with_an_address_that_nobody_can_listen_to() {
-    let clock = || Clock::Manual(ManualClock::new(START));
     for (issuer, is_one) in [
         ("https://id.example.org", true),
         ("http://localhost:9000", true),
@@ -259,9 +260,9 @@ fn a_provider_is_configured_with_an_address_that_nobody_can_listen_to() {
         ("id.example.org", false),
         ("", false),
     ] {
-        assert_eq!(Provider::new(config(issuer), clock()).is_ok(), is_one, "{issuer}");
+        assert_eq!(Provider::new(config(issuer)).is_ok(), is_one, "{issuer}");
     }
     let mut bad = config("https://id.example.org");
     bad.authority = Some(b"no certificate".to_vec());
-    assert!(matches!(Provider::new(bad, clock()), Err(OidcError::Setup(_))));
+    assert!(matches!(Provider::new(bad), Err(OidcError::Setup(_))));
 }

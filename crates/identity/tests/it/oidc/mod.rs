@@ -6,6 +6,8 @@ mod hostile;
 use std::time::Duration;
 
 use surgewall_core::clock::{Clock, ManualClock, Timestamp};
+use surgewall_core::principal::Class;
+use surgewall_core::role::Role;
 use surgewall_core::secret::SecretString;
 use surgewall_identity::oidc::{
     Callback, Flow, Grant, OidcError, Proven, Provider, ProviderConfig,
@@ -24,12 +26,7 @@ struct Scene {
 }
 
 fn config(issuer: &str) -> ProviderConfig {
-    let grant = |of: &str, role: Option<&str>, class: Option<&str>| Grant {
-        of: of.to_owned(),
-        role: role.map(str::to_owned),
-        group: None,
-        class: class.map(str::to_owned),
-    };
+    let grant = |of: &str, role, class| Grant { of: of.to_owned(), role, group: None, class };
     ProviderConfig {
         name: "double".into(),
         issuer: issuer.to_owned(),
@@ -40,8 +37,8 @@ fn config(issuer: &str) -> ProviderConfig {
         groups_any: Vec::new(),
         groups_claim: "groups".into(),
         grants: vec![
-            grant("door-admins", Some("admin"), None),
-            grant("*", Some("user"), Some("verified")),
+            grant("door-admins", Some(Role::Admin), None),
+            grant("*", Some(Role::User), Some(Class::Verified)),
         ],
         authority: None,
     }
@@ -57,8 +54,12 @@ impl Scene {
         let double = Double::start(START.seconds()).await;
         let mut config = config(&double.issuer);
         change(&mut config);
-        let provider = Provider::new(config, Clock::Manual(clock.clone())).unwrap();
+        let provider = Provider::new(config).unwrap();
         Self { double, provider, clock }
+    }
+
+    fn now(&self) -> Timestamp {
+        Clock::Manual(self.clock.clone()).now()
     }
 
     fn advance(&self, by: Duration) {
@@ -68,7 +69,7 @@ impl Scene {
 
     /// Begins, and comes back with a code and the state.
     async fn there_and_back(&self) -> Result<(Flow, String, String), OidcError> {
-        let (url, flow) = self.provider.begin(REDIRECT).await?;
+        let (url, flow) = self.provider.begin(REDIRECT, self.now()).await?;
         let (code, state) = self.double.consent(&url);
         assert_eq!(state, flow.state());
         Ok((flow, code, state))
@@ -81,7 +82,8 @@ impl Scene {
 
     async fn finish(&self, flow: Flow, state: &str, code: &str) -> Result<Proven, OidcError> {
         let iss = Some(self.double.issuer.as_str());
-        self.provider.finish(flow, &Callback { state, code: Some(code), iss, error: None }).await
+        let callback = Callback { state, code: Some(code), iss, error: None };
+        self.provider.finish(flow, &callback, self.now()).await
     }
 }
 
@@ -94,9 +96,9 @@ async fn a_person_signs_in_and_gets_what_their_groups_grant() {
         email: Some("jane@example.org".into()),
         name: Some("Jane".into()),
         groups: vec!["staff".into(), "door-admins".into()],
-        role: Some("admin".into()),
+        role: Some(Role::Admin),
         group: None,
-        class: Some("verified".into()),
+        class: Some(Class::Verified),
     };
     for signs in [Signs::Es256, Signs::Rs256] {
         scene.double.says().signs = signs;
@@ -166,7 +168,7 @@ async fn what_the_token_lacks_is_asked_for_with_it() {
     });
     let proven = scene.sign_in().await.unwrap();
     assert_eq!(proven.email.as_deref(), Some("j@example.org"));
-    assert_eq!(proven.role.as_deref(), Some("admin"));
+    assert_eq!(proven.role, Some(Role::Admin));
     // Another person's information is nobody's.
     scene.double.says().user_info["sub"] = "somebody-else".into();
     assert!(matches!(scene.sign_in().await, Err(OidcError::Refused(_))));
