@@ -5,10 +5,14 @@
 //! for the stranger. The match is exhaustive: a new refusal without a row does
 //! not compile.
 
+mod fault;
+
 use std::time::Duration;
 
 use crate::data::ClassSet;
 use crate::quota::Meter;
+
+pub use fault::{CredentialFault, UpstreamFault};
 
 /// Work that a stranger may do to come sooner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +87,25 @@ pub enum Refusal {
     /// A request that changes something and does not come from our own page.
     #[error("not from a page of this listener")]
     CrossSite,
+    /// A page's call needs a session.
+    #[error("no session")]
+    SignInNeeded,
+    /// This caller has no such thing; whether somebody else has is not told.
+    #[error("no such {what} of this caller")]
+    NotFound {
+        /// What, for example `conversation`.
+        what: &'static str,
+    },
+    /// There are as many as there may be.
+    #[error("{whose} has {most} {what}")]
+    Full {
+        /// Whose limit, for example `an account`.
+        whose: &'static str,
+        /// The limit.
+        most: u64,
+        /// Of what.
+        what: &'static str,
+    },
     /// No upstream serves this model, or the caller may not know of it.
     #[error("no such model for this caller")]
     ModelUnknown,
@@ -194,81 +217,6 @@ pub enum Refusal {
     },
 }
 
-/// What was wrong with a credential. The stranger learns only that it was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CredentialFault {
-    /// Not a known form, or a wrong checksum.
-    #[error("malformed")]
-    Malformed,
-    /// Nobody's.
-    #[error("unknown")]
-    Unknown,
-    /// Its time is over.
-    #[error("expired")]
-    Expired,
-    /// It was revoked.
-    #[error("revoked")]
-    Revoked,
-    /// Its account is suspended.
-    #[error("account suspended")]
-    Suspended,
-    /// A token whose signature, issuer, audience or times do not hold.
-    #[error("token does not verify")]
-    Token,
-    /// A token that names a group or a class which the door does not have.
-    #[error("token names a group or class that does not exist")]
-    Claim,
-    /// Too many slow comparisons wait: nothing is known about it yet.
-    #[error("not compared: too many slow comparisons wait")]
-    Busy,
-}
-
-/// How an upstream failed before the first byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum UpstreamFault {
-    /// No connection within `connect_timeout_ms`, or refused.
-    #[error("no connection")]
-    Connect,
-    /// No first token within `first_token_timeout_s`.
-    #[error("no answer in time")]
-    Timeout,
-    /// The connection broke.
-    #[error("connection broke")]
-    Broke,
-    /// It answered with a redirect, which the door never follows.
-    #[error("redirect")]
-    Redirect,
-    /// It refused the door's own credential.
-    #[error("refused the door's credential")]
-    Credential,
-    /// It said that it is overloaded or that the door asks too much.
-    #[error("overloaded")]
-    Overloaded,
-    /// It answered 5xx.
-    #[error("server error")]
-    ServerError,
-    /// Its answer is not of its dialect, or too large.
-    #[error("not an answer of its dialect")]
-    Garbage,
-}
-
-impl UpstreamFault {
-    /// The word in metrics and in traces.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Timeout => "timeout",
-            Self::Broke => "broke",
-            Self::Redirect => "redirect",
-            Self::Credential => "credential",
-            Self::Overloaded => "overloaded",
-            Self::ServerError => "server_error",
-            Self::Garbage => "garbage",
-        }
-    }
-}
-
 /// One row of the table: what a refusal means in HTTP, metrics and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -358,6 +306,11 @@ impl Refusal {
                 row(403, "permission_error", "permission_error", "not_permitted", Info)
             }
             Self::CrossSite => row(403, "permission_error", "permission_error", "cross_site", Info),
+            Self::SignInNeeded => {
+                row(401, "authentication_error", "authentication_error", "sign_in_needed", Debug)
+            }
+            Self::NotFound { .. } => row(404, INVALID, "not_found_error", "not_found", Debug),
+            Self::Full { .. } => row(409, INVALID, INVALID, "full", Debug),
             Self::ModelUnknown => row(404, INVALID, "not_found_error", "model_not_found", Debug),
             // Not 451: that is for what the law demands to withhold (RFC 7725). This is the
             // operator's own policy, and 403 is what clients know as final.
@@ -435,6 +388,11 @@ impl Refusal {
             }
             Self::NotPermitted { what } => format!("This key may not use this {what}."),
             Self::CrossSite => CROSS_SITE.into(),
+            Self::SignInNeeded => "Sign in first.".into(),
+            Self::NotFound { what } => format!("There is no such {what}."),
+            Self::Full { whose, most, what } => {
+                format!("{} may have {most} {what}.", capital(whose))
+            }
             Self::ModelUnknown => "There is no such model for this key. See /v1/models.".into(),
             Self::Residency { found, .. } => residency_text(*found),
             Self::NotOffered { reason, .. } => reason.clone().unwrap_or_else(|| NOT_OFFERED.into()),

@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::admission::effort::Efforts;
 use crate::admission::{self, Keeper, PoolGate, Recent};
+use crate::chat::Chat;
 use crate::estimates::Estimates;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
@@ -79,6 +80,8 @@ pub struct Door {
     pub open: OpenRequests,
     /// Counters and histograms.
     pub metrics: Metrics,
+    /// Answers of the chat.
+    pub chat: Chat,
     /// Where traces begin.
     pub tracer: Tracer,
     /// Who is signed in.
@@ -145,6 +148,7 @@ impl Door {
             efforts: Efforts::default(),
             estimates: Estimates::default(),
             open: OpenRequests::default(),
+            chat: Chat::default(),
             tracer: Tracer::new(&metrics),
             metrics,
             sessions: Sessions::default(),

@@ -5,6 +5,7 @@
 
 mod accounts;
 pub mod admission;
+pub mod chat;
 pub mod control;
 mod conversations;
 pub mod credential;

@@ -23,8 +23,8 @@ use crate::policy::guard_rules;
 pub struct Recording {
     /// Where they are written.
     pub records: Records,
-    /// Whether the traffic of the API is.
-    api: bool,
+    /// Of which traffic.
+    of: RecordTraffic,
 }
 
 impl Recording {
@@ -41,26 +41,31 @@ impl Recording {
         config: &schema::Vault,
         clock: Clock,
     ) -> Result<Option<Self>, RecordingError> {
-        let api = config.record == RecordTraffic::All;
-        if !api && !directory.records().exists() {
+        let of = config.record;
+        if of == RecordTraffic::Off && !directory.records().exists() {
             return Ok(None);
         }
         let options = RecordsOptions::new(config, clock);
         let redact = Arc::new(redaction(vault)?);
         let records = Records::open(directory, vault, ledger.clone(), redact, options).await?;
-        Ok(Some(Self { records, api }))
+        Ok(Some(Self { records, of }))
     }
 
-    /// Where the traffic of the API is recorded, if it is.
+    /// Where the traffic of the chat, or of the API, is recorded, if it is.
     #[must_use]
-    pub fn of_api(&self) -> Option<&Records> {
-        self.api.then_some(&self.records)
+    pub fn of(&self, chat: bool) -> Option<&Records> {
+        let is_recorded = match self.of {
+            RecordTraffic::Off => false,
+            RecordTraffic::Chat => chat,
+            RecordTraffic::All => true,
+        };
+        is_recorded.then_some(&self.records)
     }
 
     /// Whether what has to be recorded can be.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.api || self.records.health().writable
+        self.of == RecordTraffic::Off || self.records.health().writable
     }
 }
 

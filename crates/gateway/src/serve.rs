@@ -10,6 +10,7 @@ use surgewall_store::people::StoreError;
 use tokio::time::timeout;
 
 use crate::admission;
+use crate::chat;
 use crate::conversations;
 use crate::door::Door;
 use crate::listen::tls::{TlsError, acceptor};
@@ -140,6 +141,7 @@ impl Listening {
         door.tasks.background(gate::watch(door.clone()));
         door.tasks.background(last_use(door.clone()));
         door.tasks.background(conversations::sweep(door.clone()));
+        door.tasks.background(chat::look_after(door.clone()));
         door.tasks.background(ready_rules(door.clone()));
         trace::start(&door);
         Ok(listening)

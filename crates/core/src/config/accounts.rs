@@ -13,6 +13,8 @@ use crate::principal::Class;
 pub struct Accounts {
     /// May people without a key or session use the upstreams' models?
     pub anonymous: bool,
+    /// Seconds that an answer of the chat goes on while nobody watches it.
+    pub job_detached_s_max: u64,
     /// A header in which delegating keys may name their end user.
     pub delegated_header: Option<String>,
     /// Issuers whose tokens are accepted as credentials.
@@ -33,6 +35,7 @@ impl Default for Accounts {
     fn default() -> Self {
         Self {
             anonymous: false,
+            job_detached_s_max: 600,
             delegated_header: None,
             jwt: Vec::new(),
             oidc: Vec::new(),

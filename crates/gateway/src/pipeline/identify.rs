@@ -57,6 +57,22 @@ pub async fn identify(
     Ok(Identified { principal })
 }
 
+/// The account that a session proved, or nobody: what a page's own calls run
+/// under. Keys do not count there.
+#[must_use]
+pub fn of_session(
+    door: &Door,
+    arrival: &Arrival,
+    account: Option<Arc<AccountRecord>>,
+) -> Identified {
+    let principal = principal(arrival, account.map_or(Caller::Anonymous, Caller::Account));
+    let _ = arrival.who.set(Who::from(&principal));
+    if !principal.is_anonymous() {
+        remember(door, arrival);
+    }
+    Identified { principal }
+}
+
 fn principal(arrival: &Arrival, caller: Caller) -> Principal {
     let class = match &caller {
         Caller::Key(key) => key.class(),

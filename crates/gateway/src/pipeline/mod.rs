@@ -25,6 +25,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use surgewall_core::clock::Timestamp;
@@ -33,6 +34,7 @@ use surgewall_core::id::RequestId;
 use surgewall_core::principal::Network;
 use surgewall_core::refusal::Refusal;
 
+use crate::admission::Spot;
 use crate::door::Door;
 use crate::listen::{Peer, client_address};
 use crate::policy::Policy;
@@ -95,6 +97,14 @@ impl Arrival {
     }
 }
 
+impl Arrival {
+    /// Whether it is an answer of the chat, and no call of the API.
+    #[must_use]
+    pub fn is_chat(&self) -> bool {
+        std::ptr::eq(self.route, &crate::chat::ANSWER)
+    }
+}
+
 /// Serves one model call, from its head to the head of the answer. Streams go
 /// on in [`stream::AnswerBody`], which settles when they end.
 ///
@@ -108,16 +118,7 @@ pub async fn serve(
     let (head, body) = request.into_parts();
     // Deny by default: every carrier of a credential becomes one principal, or the request ends here.
     let identified = identify::identify(door, arrival, &head.headers).await?;
-    // One anonymous network cannot hold more than its number of requests.
-    let throttled = throttle::throttle(door, arrival, identified, &head.headers)?;
-    // Nothing is decided on bytes that were not bounded and understood.
-    let parsed = parse::parse(door, arrival, throttled, &head.headers, body).await?;
-    // What must not reach a model is stopped before it costs anything.
-    let guarded = guard_input::guard_input(arrival, parsed)?;
-    // May this principal have this model, may it go where that is, and is the quota enough?
-    let reserved = reserve::reserve(door, arrival, guarded)?;
-    // Who goes first when not everybody can: at once, after a wait, or not at all.
-    let turn = enter::enter(door, arrival, reserved, &enter::Hints::read(&head.headers))?;
+    let turn = approach(door, arrival, identified, &head.headers, body).await?;
     // Its lines are pieces of the connection's read buffer, which a request that waits must not keep.
     drop(head);
     match turn {
@@ -125,6 +126,49 @@ pub async fn serve(
         enter::Turn::Now(entered) => Box::pin(proceed(door, arrival, entered)).await,
         enter::Turn::Later(queued) => queued::wait(door, arrival, queued).await,
     }
+}
+
+/// Serves one answer of the chat, from its body to the head of the answer: the
+/// same steps, for a caller whom a session or a visitor's cookie identified.
+/// Where it has to wait, `queued` is given the way to ask for its place.
+///
+/// # Errors
+/// The first step that says no.
+pub async fn answer(
+    door: &Arc<Door>,
+    arrival: &Arrival,
+    identified: identify::Identified,
+    (headers, body): (&http::HeaderMap, Body),
+    queued: impl FnOnce(Spot) + Send,
+) -> Result<Response, Refusal> {
+    let entered = match approach(door, arrival, identified, headers, body).await? {
+        enter::Turn::Now(entered) => entered,
+        enter::Turn::Later(waiting) => {
+            waiting.spot().map(queued);
+            waiting.turn(door, arrival).await?
+        }
+    };
+    Box::pin(proceed(door, arrival, entered)).await
+}
+
+/// The way to a place at a pool, for a caller who is identified.
+async fn approach(
+    door: &Arc<Door>,
+    arrival: &Arrival,
+    identified: identify::Identified,
+    headers: &http::HeaderMap,
+    body: Body,
+) -> Result<enter::Turn, Refusal> {
+    // One anonymous network cannot hold more than its number of requests.
+    let throttled = throttle::throttle(door, arrival, identified, headers)?;
+    // Nothing is decided on bytes that were not bounded and understood.
+    let parsed = parse::parse(door, arrival, throttled, headers, body).await?;
+    // What must not reach a model is stopped before it costs anything.
+    let guarded = guard_input::guard_input(arrival, parsed)?;
+    // May this principal have this model, may it go where that is, and is the quota enough?
+    let reserved = reserve::reserve(door, arrival, guarded)?;
+    // Who goes first when not everybody can: at once, after a wait, or not at all.
+    enter::enter(door, arrival, reserved, &enter::Hints::read(headers))
 }
 
 /// The rest of the way, for a request that has its place.

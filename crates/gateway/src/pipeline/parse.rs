@@ -105,7 +105,10 @@ pub async fn parse(
 
 /// Room in memory for the body, in KiB, before a byte of it is read: by what
 /// the head declares, or for the longest body where it declares nothing.
-async fn room(
+///
+/// # Errors
+/// There was none in time.
+pub(crate) async fn room(
     door: &Door,
     limits: &Limits,
     headers: &HeaderMap,

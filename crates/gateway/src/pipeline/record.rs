@@ -14,7 +14,6 @@ use surgewall_wire::said::{self, AnswerText};
 use super::Arrival;
 use super::parse::Asked;
 use crate::door::Door;
-use crate::recording::Recording;
 
 /// Bytes of text that room is taken for by each token of an answer: most tokens
 /// have about four. What is longer is cut, and the record says so.
@@ -44,7 +43,8 @@ pub async fn tap(
     asked: &Asked,
     output_tokens_max: u64,
 ) -> Result<Option<Box<Tap>>, Refusal> {
-    let Some(records) = door.recording.as_ref().and_then(Recording::of_api) else {
+    let Some(records) = door.recording.as_ref().and_then(|records| records.of(arrival.is_chat()))
+    else {
         return Ok(None);
     };
     let (text, cut) = said::request(&asked.body, EVENT_TEXT_BYTES_MAX);

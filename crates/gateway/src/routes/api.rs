@@ -189,7 +189,8 @@ fn listing_dialect(route: &Route, request: &Request) -> ClientDialect {
     }
 }
 
-fn arrive(
+/// The arrival of `request`, or the answer where there is none.
+pub(crate) fn arrive(
     door: &Door,
     route: &'static Route,
     request: &Request,
@@ -210,7 +211,7 @@ fn json(body: Bytes) -> Response {
 
 /// The one place where the outcome of a request becomes an answer. A panic is
 /// a 500 for this request only.
-async fn answer(
+pub(crate) async fn answer(
     door: &Door,
     arrival: &Arrival,
     served: impl Future<Output = Result<Response, Refusal>>,
@@ -226,7 +227,10 @@ async fn answer(
         Ok(Err(refusal)) => refusal,
         Err(_) => Refusal::Internal { why: "a panic".into() },
     };
-    let mut response = refuse::answer(dialect, arrival.request_id, &refusal);
+    let mut response = match arrival.route.handler {
+        Handler::Chat(_) => crate::chat::refused(arrival.request_id, &refusal),
+        _ => refuse::answer(dialect, arrival.request_id, &refusal),
+    };
     if let Some(rate_limits) = arrival.rate_limits.get() {
         rate_limits.write(response.headers_mut());
     }

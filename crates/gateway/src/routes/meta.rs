@@ -17,7 +17,6 @@ use surgewall_core::principal::Network;
 use surgewall_core::refusal::Refusal;
 use surgewall_wire::ClientDialect;
 
-use super::table::Route;
 use crate::door::Door;
 use crate::listen::{Peer, Purpose, client_address};
 use crate::recording::Recording;
@@ -112,15 +111,18 @@ pub(super) async fn unknown_route(door: Arc<Door>, request: Request) -> Response
     Asker::of(&door, &request).refused(&door, Refusal::RouteUnknown)
 }
 
-/// The route exists, for another method.
+/// The path exists, for other methods.
 pub(super) async fn wrong_method(
     door: Arc<Door>,
-    route: &'static Route,
+    dialect: ClientDialect,
+    allowed: String,
     request: Request,
 ) -> Response {
-    let asker = Asker { dialect: route.dialect, ..Asker::of(&door, &request) };
+    let asker = Asker { dialect, ..Asker::of(&door, &request) };
     let mut response = asker.refused(&door, Refusal::MethodNotAllowed);
-    response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(route.method));
+    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(http::header::ALLOW, allowed);
+    }
     response
 }
 

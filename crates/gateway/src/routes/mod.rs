@@ -1,12 +1,14 @@
 //! The route table: every route of every listener, who may use it, and the
 //! routers made from it. A route that is not here is 404, never a passthrough.
 
-mod api;
+pub(crate) mod api;
+pub mod chat;
 mod meta;
 pub mod openapi;
 pub mod pages;
 pub mod table;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,9 +21,13 @@ use table::{Handler, Route};
 
 /// The router of one listener.
 pub fn router(door: &Arc<Door>, purpose: Purpose) -> Router {
-    let mut router = Router::new();
+    let mut paths: BTreeMap<&str, Vec<&'static Route>> = BTreeMap::new();
     for route in table::all().filter(|route| route.listener == purpose) {
-        router = router.route(route.path, method_router(door, route));
+        paths.entry(route.path).or_default().push(route);
+    }
+    let mut router = Router::new();
+    for (path, routes) in paths {
+        router = router.route(path, methods(door, &routes));
     }
     let unknown = door.clone();
     guarded(
@@ -36,10 +42,30 @@ pub fn guarded(door: &Arc<Door>, purpose: Purpose, routes: Router) -> Router {
     routes.layer(axum::middleware::from_fn_with_state((door.clone(), purpose), meta::guard))
 }
 
+/// All methods of one path.
+fn methods(door: &Arc<Door>, routes: &[&'static Route]) -> MethodRouter {
+    let mut methods = MethodRouter::new();
+    for route in routes {
+        methods = methods.merge(method_router(door, route));
+    }
+    let Some(first) = routes.first().copied() else { return methods };
+    let allowed: Vec<&str> = routes.iter().map(|route| route.method).collect();
+    let (door, allowed) = (door.clone(), allowed.join(", "));
+    methods.fallback(move |request| {
+        meta::wrong_method(door.clone(), first.dialect, allowed.clone(), request)
+    })
+}
+
 fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {
-    let filter = if route.method == "POST" { MethodFilter::POST } else { MethodFilter::GET };
-    let (door, other) = (door.clone(), door.clone());
-    let handled = match route.handler {
+    let filter = match route.method {
+        "POST" => MethodFilter::POST,
+        "PUT" => MethodFilter::PUT,
+        "PATCH" => MethodFilter::PATCH,
+        "DELETE" => MethodFilter::DELETE,
+        _ => MethodFilter::GET,
+    };
+    let door = door.clone();
+    match route.handler {
         Handler::Api(_) => on(filter, move |request| api::call(door.clone(), route, request)),
         Handler::Models => on(filter, move |request| api::models(door.clone(), route, request)),
         Handler::Model => on(filter, move |request| api::model(door.clone(), route, request)),
@@ -54,6 +80,8 @@ fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {
         Handler::File => on(filter, page::file),
         Handler::CspReport => on(filter, move |request| page::csp_report(door.clone(), request)),
         Handler::Status => on(filter, move || meta::status(door.clone())),
-    };
-    handled.fallback(move |request| meta::wrong_method(other.clone(), route, request))
+        Handler::Chat(call) => {
+            on(filter, move |request| crate::chat::handle(door.clone(), route, call, request))
+        }
+    }
 }

@@ -91,12 +91,15 @@ fn summary(route: &Route) -> &'static str {
         Handler::CspReport => "What a browser found against the rules of a page",
         Handler::Metrics => "Prometheus metrics",
         Handler::Status => "The status page",
+        Handler::Chat(_) => "A call of the chat's page",
     }
 }
 
 fn security(route: &Route) -> Value {
     match route.access {
-        Access::Everybody | Access::Operator => json!([{}]),
+        Access::Everybody | Access::Operator | Access::Session | Access::Visitor | Access::Link => {
+            json!([{}])
+        }
         Access::Caller => json!([{}, {"bearer": []}, {"apiKey": []}]),
         Access::Credential => json!([{"bearer": []}, {"apiKey": []}]),
     }

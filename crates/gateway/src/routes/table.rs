@@ -3,6 +3,8 @@
 
 use surgewall_wire::{ClientDialect, Endpoint};
 
+use super::{chat, pages};
+use crate::chat::Call;
 use crate::listen::Purpose;
 
 /// What answers on a route.
@@ -36,6 +38,8 @@ pub enum Handler {
     CspReport,
     /// The status listener's page.
     Status,
+    /// A call of the chat's page.
+    Chat(Call),
 }
 
 /// Who may use a route.
@@ -48,6 +52,13 @@ pub enum Access {
     Caller,
     /// A credential is needed.
     Credential,
+    /// A session is needed, and only its account's own things are there. Keys do
+    /// not count.
+    Session,
+    /// As `Session`, or a visitor's cookie where anonymous callers may use a model.
+    Visitor,
+    /// Whoever has the link: it can be read, and nothing else.
+    Link,
     /// Only on loopback without a proxy; elsewhere with the metrics token.
     Operator,
 }
@@ -57,7 +68,7 @@ pub enum Access {
 pub struct Route {
     /// The listener it is on.
     pub listener: Purpose,
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: &'static str,
     /// The path, in axum's form.
     pub path: &'static str,
@@ -107,12 +118,12 @@ use ClientDialect::{Anthropic, DeepSeek, Ollama, OpenAi, Responses};
 use Endpoint::{Chat, Completions, CountTokens, Embeddings};
 use Purpose::{Admin, Public, Status};
 
-/// Every route of every listener.
+/// Every route of every listener: the API's, then each part's.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().chain(super::pages::ROUTES)
+    [ROUTES, pages::ROUTES, chat::ROUTES].into_iter().flatten()
 }
 
-/// The routes that are no part's own.
+/// The routes of the API, and those that belong to no other part.
 pub const ROUTES: &[Route] = &[
     api("/v1/chat/completions", OpenAi, Chat),
     api("/v1/completions", OpenAi, Completions),

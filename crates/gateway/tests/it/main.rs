@@ -8,6 +8,8 @@ mod affinity;
 mod availability;
 mod calls;
 #[cfg(test)]
+mod chat;
+#[cfg(test)]
 mod classes;
 #[cfg(test)]
 mod conservation;

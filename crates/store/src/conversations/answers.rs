@@ -46,7 +46,7 @@ pub async fn write_checkpoints<C: Conversations>(
             let Checkpoint { account, conversation, id, body } = checkpoint;
             let place = (conversation, id, Role::Assistant);
             let content = Seals::new(&vault, account).body(place, &body, now)?;
-            let offset_bytes = body.text.len() as u64;
+            let offset_bytes = (body.text.len() + body.thinking.len()) as u64;
             Ok(CheckpointRow { account, conversation, id, offset_bytes, at: now, content })
         });
         sealed.collect::<Result<Vec<_>, ConversationError>>()
@@ -66,7 +66,8 @@ impl<C: Conversations> Own<'_, C> {
     /// Begins the answer `id` to the message `parent`.
     ///
     /// # Errors
-    /// There is no such conversation or message, or something is full.
+    /// There is no such conversation or message, there is such an answer already,
+    /// or something is full.
     pub async fn begin_answer(
         &self,
         conversation: ConversationId,
@@ -88,6 +89,18 @@ impl<C: Conversations> Own<'_, C> {
             content,
         };
         self.store.begin_answers(&[row]).await
+    }
+
+    /// Forgets the answer `id`, which never began to speak.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn forget_answer(
+        &self,
+        conversation: ConversationId,
+        id: MessageId,
+    ) -> Result<(), ConversationError> {
+        self.store.forget_answers(self.account, &[(conversation, id)]).await
     }
 
     /// Makes the answer `id` a message and gives its number. Asked again, it

@@ -12,6 +12,12 @@ pub enum ConversationError {
         /// What: `conversation`, `message`, `answer` or `share`.
         what: &'static str,
     },
+    /// There is one with this id already: nothing was changed.
+    #[error("there is such a {what} already")]
+    Exists {
+        /// What: `answer`.
+        what: &'static str,
+    },
     /// A text is longer than it may be.
     #[error("the {what} has {found} bytes and may have {bytes_max}")]
     TooLong {

@@ -49,7 +49,7 @@ pub use search::{Found, Hit, SearchFrom};
 pub use shared::{SharedMessage, SharedPage, shared};
 pub use views::{
     Answer, Attachment, Body, Conversation, Draft, Message, NewConversation, NewMessage, Page,
-    Placed, Share,
+    Placed, Share, Tombstone,
 };
 
 /// A store of conversations. Engines implement it; [`crate::sqlite::Sqlite`] is
@@ -169,8 +169,9 @@ pub trait Conversations: Send + Sync {
     /// Begins answers, all or none.
     ///
     /// # Errors
-    /// There is no such conversation or parent, the account has
-    /// [`ANSWERS_PER_ACCOUNT_MAX`], something is full, or the engine failed.
+    /// There is no such conversation or parent, an answer or a message with this id
+    /// is there already, the account has [`ANSWERS_PER_ACCOUNT_MAX`], something is
+    /// full, or the engine failed.
     fn begin_answers(
         &self,
         rows: &[AnswerRow],
@@ -197,6 +198,17 @@ pub trait Conversations: Send + Sync {
         &self,
         rows: &[FinishedRow],
     ) -> impl Future<Output = Result<Vec<u32>, ConversationError>> + Send;
+
+    /// Forgets answers that never began to speak: nothing becomes of them. One
+    /// that is not there is passed over.
+    ///
+    /// # Errors
+    /// The engine failed.
+    fn forget_answers(
+        &self,
+        owner: AccountId,
+        ids: &[(ConversationId, MessageId)],
+    ) -> impl Future<Output = Result<(), ConversationError>> + Send;
 
     /// The answers of `owner` that are being written.
     ///

@@ -5,7 +5,7 @@ use surgewall_core::clock::Timestamp;
 use surgewall_core::random;
 use surgewall_core::secret::{Secret, SecretString};
 
-use super::{ConversationError, Conversations, Own, Pick, Role, ShareRow, State};
+use super::{ConversationError, Conversations, Own, Pick, Role, ShareRow, State, Tombstone};
 use crate::vault::Vault;
 
 /// Random characters of a token: 178 bits.
@@ -39,6 +39,9 @@ pub struct SharedMessage {
     pub created_at: Timestamp,
     /// The text.
     pub text: String,
+    /// The places where something was withheld.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<Tombstone>,
     /// The model that spoke.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -98,6 +101,7 @@ async fn page<C: Conversations>(
             state,
             created_at,
             text: body.text,
+            withheld: body.withheld,
             model: body.model,
         })
     });

@@ -21,6 +21,37 @@ pub struct Body {
     /// The request that made it, as the ledger knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
+    /// The places where something was withheld, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<Tombstone>,
+}
+
+/// What stands where a part of an answer was withheld: that part was never sent
+/// and is not kept.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// Bytes of the text before it.
+    pub at: usize,
+    /// The rule.
+    pub rule: String,
+    /// Why, in plain words.
+    pub reason: String,
+    /// What can be done.
+    pub advice: String,
+}
+
+impl Tombstone {
+    /// Bytes of its words.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rule.len() + self.reason.len() + self.advice.len()
+    }
+
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 impl Body {
@@ -33,7 +64,9 @@ impl Body {
     /// Bytes that count towards [`super::MESSAGE_BYTES_MAX`].
     #[must_use]
     pub fn len(&self) -> usize {
-        self.text.len() + self.thinking.len() + self.model.as_ref().map_or(0, String::len)
+        let withheld: usize = self.withheld.iter().map(Tombstone::len).sum();
+        let model = self.model.as_ref().map_or(0, String::len);
+        self.text.len() + self.thinking.len() + model + withheld
     }
 
     /// Whether it says nothing.
@@ -175,7 +208,7 @@ pub struct Answer {
     pub id: MessageId,
     /// The message that it answers.
     pub parent: u32,
-    /// How many bytes of text the checkpoint has.
+    /// How many bytes of text and thinking the checkpoint has.
     pub offset_bytes: u64,
     /// When it began.
     pub started_at: Timestamp,

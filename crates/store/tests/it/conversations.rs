@@ -6,8 +6,8 @@ use surgewall_core::decision::Erased;
 use surgewall_core::id::AccountId;
 use surgewall_store::conversations::{
     Attachment, Body, Checkpoint, Conversation, ConversationError, Conversations as _, Message,
-    MessageId, NewConversation, NewMessage, Own, Role, SharedPage, State, purge_erased, shared,
-    write_checkpoints,
+    MessageId, NewConversation, NewMessage, Own, Role, SharedPage, State, Tombstone, purge_erased,
+    shared, write_checkpoints,
 };
 use surgewall_store::people::{People as _, Pick};
 use surgewall_store::sqlite::Sqlite;
@@ -72,6 +72,12 @@ async fn a_conversation_is_whole_after_a_restart() {
         thinking: "hmm".to_owned(),
         model: Some("tiny".to_owned()),
         request_id: Some(surgewall_core::id::RequestId::from_u128(5)),
+        withheld: vec![Tombstone {
+            at: 7,
+            rule: "no-recipes".to_owned(),
+            reason: "It would help to hurt people.".to_owned(),
+            advice: "Ask about safety instead.".to_owned(),
+        }],
     };
     let answer = NewMessage { body: body.clone(), ..says(1, Role::Assistant, "") };
     own(&desk, ada).append(made.id, answer, desk.now()).await.unwrap();
@@ -200,6 +206,39 @@ async fn an_answer_survives_the_doors_death_at_its_last_checkpoint() {
         ]
     );
     assert!(own.begin_answer(chat.id, 9, ids[0], desk.now()).await.is_err());
+}
+
+#[tokio::test]
+async fn an_answer_is_begun_once_and_forgotten_where_it_never_spoke() {
+    let desk = Desk::new().await;
+    let ada = account(&desk, "ada@example.org").await;
+    let own = own(&desk, ada);
+    let chat = chat(&desk, &own, "once").await;
+    own.append(chat.id, says(0, Role::User, "q"), desk.now()).await.unwrap();
+    let id = MessageId::random();
+    own.begin_answer(chat.id, 1, id, desk.now()).await.unwrap();
+    let exists = async || {
+        let again = own.begin_answer(chat.id, 1, id, desk.now()).await;
+        assert!(matches!(again, Err(ConversationError::Exists { what: "answer" })));
+    };
+    exists().await;
+    own.forget_answer(chat.id, id).await.unwrap();
+    own.forget_answer(chat.id, id).await.unwrap();
+    assert!(own.answers().await.unwrap().is_empty());
+    let body = Body::text("a");
+    let finish = own.finish_answer(chat.id, id, State::Complete, body.clone(), desk.now());
+    assert!(matches!(finish.await, Err(ConversationError::NotFound { what: "answer" })));
+    own.begin_answer(chat.id, 1, id, desk.now()).await.unwrap();
+    own.finish_answer(chat.id, id, State::Complete, body, desk.now()).await.unwrap();
+    exists().await;
+    let thought = Body { thinking: "hm".to_owned(), ..Body::default() };
+    let (account, conversation) = (ada, chat.id);
+    let silent = MessageId::random();
+    own.begin_answer(chat.id, 1, silent, desk.now()).await.unwrap();
+    let checkpoint = Checkpoint { account, conversation, id: silent, body: thought };
+    write_checkpoints(&desk.people, &desk.vault, vec![checkpoint], desk.now()).await.unwrap();
+    let kept = desk.people.keep_partial(desk.now()).await.unwrap();
+    assert_eq!(kept[0].number, 3, "what was thought was shown, and stays");
 }
 
 #[tokio::test]

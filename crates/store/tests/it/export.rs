@@ -19,7 +19,7 @@ use surgewall_core::usage::{Source, Usage};
 use surgewall_store::admin::{EndUser, GroupCreate, KeyCreate, Request, UserCreate, Whose};
 use surgewall_store::conversations::{
     Attachment, Body, Checkpoint, ConversationId, MessageId, NewConversation, NewMessage, Role,
-    State, write_checkpoints,
+    State, Tombstone, write_checkpoints,
 };
 use surgewall_store::datadir::DataDir;
 use surgewall_store::export::{ExportError, Item, Sink, Summary, export};
@@ -349,6 +349,12 @@ impl World {
             thinking: person.plant(),
             model: Some(person.plant()),
             request_id: None,
+            withheld: vec![Tombstone {
+                at: 1,
+                rule: person.plant(),
+                reason: person.plant(),
+                advice: person.plant(),
+            }],
         };
         let (said, begun) = (body(), body());
         let attachments = vec![Attachment { name: person.plant(), text: person.plant() }];

@@ -17,7 +17,7 @@ use surgewall_core::principal::Network;
 use surgewall_core::secret::SecretString;
 use surgewall_store::admin::{GroupCreate, KeyCreate, Request};
 use surgewall_store::conversations::{
-    Attachment, Body, Checkpoint, MessageId, NewConversation, NewMessage, Role, State,
+    Attachment, Body, Checkpoint, MessageId, NewConversation, NewMessage, Role, State, Tombstone,
     write_checkpoints,
 };
 use surgewall_store::datadir::DataDir;
@@ -194,6 +194,12 @@ async fn fill(desk: &Desk) -> usize {
                     thinking: plant(&mut planted),
                     model: Some(plant(&mut planted)),
                     request_id: None,
+                    withheld: vec![Tombstone {
+                        at: 1,
+                        rule: plant(&mut planted),
+                        reason: plant(&mut planted),
+                        advice: plant(&mut planted),
+                    }],
                 };
                 let (name, text) = (plant(&mut planted), plant(&mut planted));
                 let attachments = vec![Attachment { name, text }];

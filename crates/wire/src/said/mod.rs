@@ -4,10 +4,12 @@
 //! only named, and what is not understood is missing.
 
 mod answer;
+mod deltas;
 mod transcript;
 mod walk;
 
 pub use answer::AnswerText;
+pub use deltas::{Delta, Deltas, Garbled};
 
 use self::transcript::Transcript;
 use self::walk::{Side, Walk};

@@ -12,8 +12,8 @@ use super::rows::{self, owner, to_length};
 use super::write::{Look, add, has_message, number_of, room};
 use super::{Bounds, UNBOUNDED, failed};
 use crate::conversations::{
-    AnswerRow, CheckpointRow, ConversationError, FinishedRow, Kept, MessageRow, NewMessageRow,
-    Role, State,
+    AnswerRow, CheckpointRow, ConversationError, ConversationId, FinishedRow, Kept, MessageId,
+    MessageRow, NewMessageRow, Role, State,
 };
 use crate::people::{ORG_ID, StoreError};
 
@@ -31,7 +31,9 @@ async fn begin_row(
          WHERE org_id = ?1 AND account_id = ?2 AND id = ?3";
     const INSERT: &str = "INSERT INTO answers (org_id, account_id, conversation_id, id, parent, \
          offset_bytes, started_at, updated_at, content_sealed) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE NOT EXISTS ( \
+           SELECT 1 FROM messages m WHERE m.org_id = ?1 AND m.account_id = ?2 \
+           AND m.conversation_id = ?3 AND m.id = ?4) ON CONFLICT DO NOTHING";
     let doing = failed("beginning an answer", "conversation");
     let conversation = to_blob(row.conversation.as_u128());
     has_message(connection, row.account, row.conversation, row.parent).await?;
@@ -52,7 +54,11 @@ async fn begin_row(
     let query = query.bind(to_blob(row.id.as_u128())).bind(row.parent);
     let query = query.bind(to_length(row.offset_bytes)).bind(to_millis(row.started_at));
     let query = query.bind(to_millis(row.updated_at)).bind(&row.content);
-    query.execute(connection).await.map(drop).map_err(doing)
+    let done = query.execute(connection).await.map_err(doing)?;
+    if done.rows_affected() == 0 {
+        return Err(ConversationError::Exists { what: "answer" });
+    }
+    Ok(())
 }
 
 pub(super) async fn begin_all(
@@ -135,21 +141,35 @@ async fn settle(
 ) -> Result<u32, ConversationError> {
     let row = NewMessageRow { message, attachments: Vec::new() };
     let number = add(connection, &row, Look::WithItsParent, UNBOUNDED).await?;
-    forget(connection, &row.message).await?;
+    let MessageRow { account, conversation, id, .. } = row.message;
+    forget(connection, account, (conversation, id)).await?;
     Ok(number)
 }
 
 async fn forget(
     connection: &mut SqliteConnection,
-    message: &MessageRow,
+    account: AccountId,
+    (conversation, id): (ConversationId, MessageId),
 ) -> Result<(), ConversationError> {
     const SQL: &str = "DELETE FROM answers WHERE org_id = ?1 AND account_id = ?2 \
          AND conversation_id = ?3 AND id = ?4";
-    let query = sqlx::query(SQL).bind(ORG_ID).bind(owner(message.account));
-    let query = query.bind(to_blob(message.conversation.as_u128()));
-    let query = query.bind(to_blob(message.id.as_u128()));
+    let query = sqlx::query(SQL).bind(ORG_ID).bind(owner(account));
+    let query = query.bind(to_blob(conversation.as_u128())).bind(to_blob(id.as_u128()));
     let done = query.execute(connection).await;
     done.map(drop).map_err(failed("finishing an answer", "answer"))
+}
+
+pub(super) async fn forget_all(
+    writer: &SqlitePool,
+    account: AccountId,
+    ids: &[(ConversationId, MessageId)],
+) -> Result<(), ConversationError> {
+    let doing = failed("forgetting an answer", "answer");
+    let mut transaction = begin(writer).await.map_err(&doing)?;
+    for id in ids {
+        forget(&mut transaction, account, *id).await?;
+    }
+    transaction.commit().await.map_err(doing)
 }
 
 pub(super) async fn running(
@@ -192,7 +212,7 @@ pub(super) async fn keep_partial(
         let number = if has_begun {
             settle(&mut transaction, message).await?
         } else {
-            forget(&mut transaction, &message).await?;
+            forget(&mut transaction, answer.account, (answer.conversation, answer.id)).await?;
             0
         };
         let (account, conversation) = (answer.account, answer.conversation);

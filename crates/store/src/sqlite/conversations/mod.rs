@@ -15,7 +15,7 @@ use crate::conversations::{
     ACCOUNT_BYTES_MAX, ANSWERS_PER_ACCOUNT_MAX, AnswerRow, AttachmentRow,
     CONVERSATIONS_PER_ACCOUNT_MAX, CheckpointRow, ConversationError, ConversationId,
     ConversationRow, Conversations, DraftRow, Edit, FinishedRow, Kept,
-    MESSAGES_PER_CONVERSATION_MAX, MessageRow, NewMessageRow, PathRow, Pick, ShareRow,
+    MESSAGES_PER_CONVERSATION_MAX, MessageId, MessageRow, NewMessageRow, PathRow, Pick, ShareRow,
 };
 use crate::people::StoreError;
 
@@ -129,6 +129,14 @@ impl Conversations for Sqlite {
 
     async fn finish_answers(&self, rows: &[FinishedRow]) -> Result<Vec<u32>, ConversationError> {
         answers::finish(&self.writer, rows).await
+    }
+
+    async fn forget_answers(
+        &self,
+        owner: AccountId,
+        ids: &[(ConversationId, MessageId)],
+    ) -> Result<(), ConversationError> {
+        answers::forget_all(&self.writer, owner, ids).await
     }
 
     async fn answers(&self, owner: AccountId) -> Result<Vec<AnswerRow>, StoreError> {

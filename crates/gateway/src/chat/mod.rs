@@ -1,0 +1,152 @@
+//! The chat: what its page calls under `/app/`, and the answers behind it.
+//!
+//! An answer is a job of the door ([`job`]). Its task ([`run`]) asks the model
+//! through the very pipeline that serves the API, and pages watch it
+//! ([`watch`]) from any place in it on. What is said goes to the store about
+//! once a second and becomes a message at its end; a visitor's is kept by nobody.
+//!
+//! Whose a thing is stands in the key under which it is found: what is somebody
+//! else's is not there, on any route, for anybody. Roles do not count here:
+//! nobody reads a person's conversations but the person.
+
+mod call;
+mod conversations;
+mod export;
+mod job;
+mod jobs;
+pub mod limits;
+mod me;
+mod owner;
+mod prompt;
+mod reply;
+mod run;
+mod said;
+mod search;
+mod send;
+mod shares;
+mod ticket;
+mod watch;
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::Response;
+use http::StatusCode;
+use surgewall_core::refusal::Refusal;
+use surgewall_wire::{ClientDialect, Endpoint};
+use tokio::sync::Semaphore;
+
+use crate::door::Door;
+use crate::listen::Purpose;
+use crate::pages::forms::same_origin;
+use crate::routes::api;
+use crate::routes::table::{Access, Handler, Route};
+
+pub use call::Call;
+pub use reply::refused;
+
+pub(crate) use jobs::watch as look_after;
+
+use call::{Answered, Asked};
+use jobs::Jobs;
+
+/// What an answer of the chat is to the pipeline: a call of the API in OpenAI's
+/// dialect that came by no route of the API.
+pub(crate) static ANSWER: Route = Route {
+    listener: Purpose::Public,
+    method: "POST",
+    path: "/app/answers",
+    handler: Handler::Api(Endpoint::Chat),
+    dialect: ClientDialect::OpenAi,
+    access: Access::Visitor,
+    family: "chat",
+};
+
+/// The chat's part of a door.
+pub struct Chat {
+    pub(crate) jobs: Jobs,
+    /// Searches and exports at once.
+    heavy: Arc<Semaphore>,
+}
+
+impl Default for Chat {
+    fn default() -> Self {
+        let heavy = Arc::new(Semaphore::new(limits::HEAVY_AT_ONCE_MAX));
+        Self { jobs: Jobs::default(), heavy }
+    }
+}
+
+impl Chat {
+    /// Answers that are held in memory, and what they count there in bytes.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, u64) {
+        self.jobs.sizes()
+    }
+}
+
+/// Answers a call of the page.
+pub(crate) async fn handle(
+    door: Arc<Door>,
+    route: &'static Route,
+    call: Call,
+    request: Request,
+) -> Response {
+    let arrival = match api::arrive(&door, route, &request) {
+        Ok(arrival) => arrival,
+        Err(response) => return *response,
+    };
+    let (head, body) = request.into_parts();
+    let answered = async {
+        if call.changes() {
+            // Before anything is read: another site's page changes nothing here.
+            same_origin(&door, route.listener, &head.headers)?;
+        }
+        let asked = Asked::new(&door, &arrival, head).await?;
+        if route.access == Access::Session {
+            // Nothing is read of a body that nobody may send.
+            asked.asker.account()?;
+        }
+        Box::pin(answer(&asked, call, body)).await
+    };
+    api::answer(&door, &arrival, answered).await
+}
+
+async fn answer(asked: &Asked<'_>, call: Call, body: axum::body::Body) -> Answered {
+    match call {
+        Call::Me => me::show(asked).await,
+        Call::List => conversations::list(asked).await,
+        Call::Create => conversations::create(asked, body).await,
+        Call::Show => conversations::show(asked).await,
+        Call::Messages => conversations::messages(asked).await,
+        Call::Edit => conversations::edit(asked, body).await,
+        Call::Delete => conversations::delete(asked).await,
+        Call::Draft => conversations::draft(asked, body).await,
+        Call::Attachments => conversations::attachments(asked).await,
+        Call::Export => export::export(asked).await,
+        Call::Search => search::search(asked).await,
+        Call::Share => shares::share(asked, body).await,
+        Call::Shares => shares::list(asked).await,
+        Call::Unshare => shares::unshare(asked).await,
+        Call::Shared => shares::shared(asked).await,
+        Call::Send => send::message(asked, body).await,
+        Call::Answer => send::answer(asked, body).await,
+        Call::Ask => send::ask(asked, body).await,
+        Call::Watch => {
+            let job = find(asked)?;
+            watch::attach(asked.door, &job, &asked.head.headers)
+        }
+        Call::Stop => {
+            find(asked)?.stop_by_owner();
+            Ok(reply::nothing())
+        }
+        Call::Ticket => {
+            let job = find(asked)?;
+            reply::json(StatusCode::OK, &ticket::of(asked.door, &job))
+        }
+    }
+}
+
+/// The answer in the path, if it is the caller's own. Asked at every attach.
+fn find(asked: &Asked<'_>) -> Result<Arc<job::Job>, Refusal> {
+    asked.door.chat.jobs.find(asked.asker.owners(), asked.answer_id()?)
+}

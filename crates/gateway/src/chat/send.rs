@@ -1,0 +1,299 @@
+//! Asking for an answer: a new message, another answer to one that is there, or
+//! a visitor's whole conversation.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{HeaderValue, SET_COOKIE};
+use serde::Deserialize;
+use serde_json::json;
+use surgewall_core::digest::sha256;
+use surgewall_core::limits::MODEL_NAME_BYTES_MAX;
+use surgewall_core::principal::AccountRecord;
+use surgewall_core::refusal::Refusal;
+use surgewall_store::conversations::{
+    Attachment, Body as Content, Conversation, ConversationError, Message, MessageId, NewMessage,
+    Own, Role, SYSTEM_PROMPT_BYTES_MAX, State,
+};
+use surgewall_store::sqlite::Sqlite;
+
+use super::call::{Answered, Asked, id, invalid, shown};
+use super::job::{Job, Kept};
+use super::jobs::Begun;
+use super::limits::{CONTEXT_BYTES_MAX, TITLE_CHARS_MAX};
+use super::owner::{Owner, Visitor};
+use super::prompt::{self, Turn};
+use super::reply::{self, OrRefusal as _};
+use super::run::{self, Order};
+use super::said::Said;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    id: String,
+    parent: u32,
+    text: String,
+    #[serde(default)]
+    attachments: Vec<Attached>,
+    model: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Attached {
+    name: String,
+    text: String,
+}
+
+/// A message of the account's, and its answer. Sent again, it is there once.
+pub(super) async fn message(asked: &Asked<'_>, body: Body) -> Answered {
+    let (own, conversation) = asked.conversation().await?;
+    let sent: Sent = asked.json(body).await?;
+    let model = model(sent.model)?;
+    let id = new_id(&sent.id)?;
+    if sent.text.trim().is_empty() && sent.attachments.is_empty() {
+        return Err(invalid("it says nothing", Some("text")));
+    }
+    let attached = sent.attachments.into_iter();
+    let attachments = attached.map(|Attached { name, text }| Attachment { name, text }).collect();
+    let title = prompt::title(&sent.text, TITLE_CHARS_MAX);
+    let body = Content::text(sent.text);
+    let (role, state) = (Role::User, State::Complete);
+    let new = NewMessage { id, parent: sent.parent, role, state, body, attachments };
+    let now = asked.arrival.at;
+    let number = own.append(conversation.id, new, now).await.or_refusal()?;
+    if conversation.messages == 0 && conversation.title.as_deref() == Some("") {
+        own.rename(conversation.id, title, now).await.or_refusal()?;
+    }
+    let answer = answer_to(id);
+    let order = Wanted { id: answer, parent: number, model, said: Said::default(), go_on: None };
+    begin(asked, &own, &conversation, order).await?;
+    let begun = json!({"message": {"number": number}, "answer": {"id": shown(answer)}});
+    reply::json(StatusCode::ACCEPTED, &begun)
+}
+
+/// The id of the answer that comes with the message `id`: whoever sends the
+/// message again asks for the same answer.
+fn answer_to(id: MessageId) -> MessageId {
+    let hash = sha256(&[b"answer to ", id.as_u128().to_be_bytes().as_slice()].concat());
+    let mut bits = [0; 16];
+    bits.copy_from_slice(&hash[..16]);
+    MessageId::from_u128(u128::from_be_bytes(bits))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Again {
+    id: String,
+    parent: u32,
+    model: String,
+    #[serde(default)]
+    continue_from: Option<u32>,
+}
+
+/// Another answer to a message of the account's, or one that goes on where an
+/// earlier one broke off.
+pub(super) async fn answer(asked: &Asked<'_>, body: Body) -> Answered {
+    let (own, conversation) = asked.conversation().await?;
+    let Again { id, parent, model: named, continue_from } = asked.json(body).await?;
+    let (id, model) = (new_id(&id)?, model(named)?);
+    let question = one(&own, &conversation, parent).await?;
+    if question.role != Role::User {
+        return Err(invalid("only a message of yours can be answered", Some("parent")));
+    }
+    let (mut said, mut go_on) = (Said::default(), None);
+    if let Some(number) = continue_from {
+        let broken = one(&own, &conversation, number).await?;
+        let may = broken.parent == parent && broken.role == Role::Assistant;
+        if !may || broken.state == State::Complete {
+            let reason = "it is no answer to this message that broke off";
+            return Err(invalid(reason, Some("continue_from")));
+        }
+        let body = broken.body.ok_or(Refusal::NotFound { what: "message" })?;
+        said = Said::of(&body)
+            .map_err(|_| invalid("it is as long as an answer may be", Some("continue_from")))?;
+        go_on = Some(body.text);
+    }
+    begin(asked, &own, &conversation, Wanted { id, parent, model, said, go_on }).await?;
+    reply::json(StatusCode::ACCEPTED, &json!({"answer": {"id": shown(id)}}))
+}
+
+/// The message `number`.
+async fn one(
+    own: &Own<'_, Sqlite>,
+    conversation: &Conversation,
+    number: u32,
+) -> Result<Message, Refusal> {
+    let missing = Refusal::NotFound { what: "message" };
+    let Some(before) = number.checked_sub(1) else { return Err(missing) };
+    let messages = own.messages(conversation.id, before).await.or_refusal()?;
+    messages.into_iter().next().filter(|message| message.number == number).ok_or(missing)
+}
+
+/// An answer that is wanted in a conversation.
+struct Wanted {
+    id: MessageId,
+    parent: u32,
+    model: String,
+    said: Said,
+    /// The text with which an earlier one broke off.
+    go_on: Option<String>,
+}
+
+/// Begins an answer, unless it is there already.
+async fn begin(
+    asked: &Asked<'_>,
+    own: &Own<'_, Sqlite>,
+    conversation: &Conversation,
+    wanted: Wanted,
+) -> Result<(), Refusal> {
+    let Wanted { id, parent, model, said, go_on } = wanted;
+    let account: Arc<AccountRecord> = asked.asker.account()?.clone();
+    let mut turns = branch(own, conversation, parent).await?;
+    if let Some(text) = go_on {
+        turns.push(Turn::new(Role::Assistant, &text, &[]));
+        turns.push(Turn::go_on());
+    }
+    let body = prompt::body(&model, &turns)?;
+    let kept = Kept { conversation: conversation.id, parent };
+    let new = super::job::New {
+        id,
+        owner: Owner::Account(account.id),
+        network: asked.arrival.network,
+        kept: Some(kept),
+        model,
+        said,
+        since: asked.arrival.at,
+        now: asked.arrival.started,
+    };
+    let Begun::New(job) = asked.door.chat.jobs.begin(new)? else { return Ok(()) };
+    match own.begin_answer(conversation.id, parent, id, asked.arrival.at).await {
+        Ok(()) => {}
+        Err(error) => {
+            asked.door.chat.jobs.forget(&job);
+            // It is a message by now, or another request has begun it: it is there.
+            let is_there = matches!(error, ConversationError::Exists { .. });
+            return if is_there { Ok(()) } else { Err(reply::refusal(&error)) };
+        }
+    }
+    start(asked, job, Some(account), body);
+    Ok(())
+}
+
+fn start(asked: &Asked<'_>, job: Arc<Job>, account: Option<Arc<AccountRecord>>, body: Bytes) {
+    let order = Order::new(account, asked.arrival, &asked.head.headers, body);
+    run::start(asked.door, job, order);
+}
+
+/// The branch up to the message `leaf`, oldest first, with the conversation's
+/// system prompt: as much of its end as goes to a model.
+async fn branch(
+    own: &Own<'_, Sqlite>,
+    conversation: &Conversation,
+    leaf: u32,
+) -> Result<Vec<Turn>, Refusal> {
+    let mut room = CONTEXT_BYTES_MAX;
+    let system = conversation.system_prompt.as_deref().map(Turn::system);
+    room = room.saturating_sub(system.as_ref().map_or(0, Turn::len));
+    let (mut turns, mut from) = (Vec::new(), Some(leaf));
+    'pages: while let Some(number) = from {
+        let page = own.page(conversation.id, Some(number)).await.or_refusal()?;
+        if page.messages.is_empty() {
+            return Err(Refusal::NotFound { what: "message" });
+        }
+        from = page.older;
+        for placed in page.messages {
+            let attachments =
+                own.attachments(conversation.id, &placed.message).await.or_refusal()?;
+            let Some(body) = placed.message.body else { continue };
+            if body.text.is_empty() && attachments.is_empty() {
+                continue;
+            }
+            let turn = Turn::new(placed.message.role, &body.text, &attachments);
+            // The message itself goes in any case; the body's own limit is the pipeline's.
+            if turn.len() > room && !turns.is_empty() {
+                break 'pages;
+            }
+            room = room.saturating_sub(turn.len());
+            turns.push(turn);
+        }
+    }
+    turns.extend(system);
+    turns.reverse();
+    Ok(turns)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whole {
+    id: String,
+    model: String,
+    #[serde(default)]
+    system_prompt: Option<String>,
+    messages: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    role: Role,
+    text: String,
+}
+
+/// An answer of which nothing is kept: the page sends the whole conversation. A
+/// visitor's belongs to whoever has the cookie that comes with it.
+pub(super) async fn ask(asked: &Asked<'_>, body: Body) -> Answered {
+    let account = asked.asker.account.clone();
+    if account.is_none() && !asked.arrival.policy.answers_strangers() {
+        // No model would answer: nothing of the body is read.
+        return Err(Refusal::SignInNeeded);
+    }
+    let whole: Whole = asked.json(body).await?;
+    let (id, model) = (new_id(&whole.id)?, model(whole.model)?);
+    let Some(Line { role: Role::User, .. }) = whole.messages.last() else {
+        return Err(invalid("the last one must be the user's", Some("messages")));
+    };
+    let system = whole.system_prompt.filter(|prompt| !prompt.is_empty());
+    if system.as_ref().is_some_and(|prompt| prompt.len() > SYSTEM_PROMPT_BYTES_MAX) {
+        return Err(invalid("it is too long", Some("system_prompt")));
+    }
+    let mut turns: Vec<Turn> = system.iter().map(|prompt| Turn::system(prompt)).collect();
+    let said = whole.messages.iter().filter(|line| !line.text.is_empty());
+    turns.extend(said.map(|line| Turn::new(line.role, &line.text, &[])));
+    let body = prompt::body(&model, &turns)?;
+    let visitor = asked.asker.visitor.unwrap_or_else(Visitor::random);
+    let owner = account.as_ref().map(|account| Owner::Account(account.id));
+    let is_visitors = owner.is_none();
+    let new = super::job::New {
+        id,
+        owner: owner.unwrap_or(Owner::Visitor(visitor)),
+        network: asked.arrival.network,
+        kept: None,
+        model,
+        said: Said::default(),
+        since: asked.arrival.at,
+        now: asked.arrival.started,
+    };
+    if let Begun::New(job) = asked.door.chat.jobs.begin(new)? {
+        start(asked, job, account, body);
+    }
+    let begun = json!({"answer": {"id": shown(id)}});
+    let mut response = reply::json(StatusCode::ACCEPTED, &begun)?;
+    let listen = &asked.arrival.policy.config.listen;
+    let cookie: Option<HeaderValue> = visitor.cookie(listen);
+    if let Some(cookie) = cookie.filter(|_| is_visitors) {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+fn new_id(text: &str) -> Result<MessageId, Refusal> {
+    id(text).ok_or_else(|| invalid("it must be 32 hex digits", Some("id")))
+}
+
+fn model(name: String) -> Result<String, Refusal> {
+    let fits = !name.is_empty() && name.len() <= MODEL_NAME_BYTES_MAX;
+    fits.then_some(name).ok_or_else(|| invalid("it is empty or too long", Some("model")))
+}

@@ -1,0 +1,4 @@
+//! The chat as its page uses it.
+
+mod page;
+mod visitors;
