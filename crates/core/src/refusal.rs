@@ -367,12 +367,7 @@ impl Refusal {
                 format!("The request body did not arrive within {seconds} seconds.")
             }
             Self::BodyBroken => "The request body broke off before its end.".into(),
-            Self::InvalidRequest { reason, param: Some(param) } => {
-                format!("The request is not valid: `{param}`: {reason}.")
-            }
-            Self::InvalidRequest { reason, param: None } => {
-                format!("The request is not valid: {reason}.")
-            }
+            Self::InvalidRequest { reason, param } => invalid_text(reason, param.as_deref()),
             Self::UnsupportedParameter { param, reason } => {
                 format!("The parameter `{param}` is not supported: {reason}.")
             }
@@ -406,10 +401,7 @@ impl Refusal {
             Self::SlowReader { .. } => {
                 "The answer was read more slowly than the model made it, and others waited for its place. What was delivered counts; the rest does not.".into()
             }
-            Self::Shed { retry_after, .. } => format!(
-                "The service can do less than a moment ago, and ended this answer. What was delivered counts; the rest does not. Try again in about {} seconds.",
-                retry_after.as_secs().max(1)
-            ),
+            Self::Shed { retry_after, .. } => shed_text(*retry_after),
             Self::PoolUnavailable { .. } => {
                 "No server for this model is available now. Try again later.".into()
             }
@@ -511,6 +503,18 @@ impl Refusal {
             _ => None,
         }
     }
+}
+
+fn invalid_text(reason: &str, param: Option<&str>) -> String {
+    let param = param.map_or_else(String::new, |param| format!("`{param}`: "));
+    format!("The request is not valid: {param}{reason}.")
+}
+
+fn shed_text(retry_after: Duration) -> String {
+    format!(
+        "The service can do less than a moment ago, and ended this answer. What was delivered counts; the rest does not. Try again in about {} seconds.",
+        retry_after.as_secs().max(1)
+    )
 }
 
 fn residency_text(found: ClassSet) -> String {

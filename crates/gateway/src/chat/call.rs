@@ -109,13 +109,13 @@ impl<'a> Asked<'a> {
     pub(super) async fn new(
         door: &'a Arc<Door>,
         arrival: &'a Arc<Arrival>,
+        asker: Asker,
         mut head: Parts,
     ) -> Result<Self, Refusal> {
         let params = RawPathParams::from_request_parts(&mut head, &()).await;
         let params = params.map_err(|_| Refusal::RouteUnknown)?;
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let path = params.iter().map(owned).collect();
-        let asker = Asker::read(door, &head.headers);
         Ok(Self { door, arrival, asker, head, path })
     }
 

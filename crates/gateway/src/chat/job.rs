@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use surgewall_core::clock::Timestamp;
-use surgewall_core::id::RequestId;
+use surgewall_core::id::{PublicId, RequestId};
 use surgewall_core::principal::Network;
 use surgewall_core::refusal::Refusal;
 use surgewall_core::usage::Usage;
@@ -26,8 +26,12 @@ use crate::sync::lock;
 pub(crate) struct Kept {
     /// The conversation.
     pub(crate) conversation: ConversationId,
+    /// The same, as it is shown.
+    pub(crate) public_id: PublicId,
     /// The message that it answers.
     pub(crate) parent: u32,
+    /// The message that was looked at when it was asked for.
+    pub(crate) seen: u32,
 }
 
 /// An answer.

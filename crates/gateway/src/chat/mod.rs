@@ -49,6 +49,7 @@ pub(crate) use jobs::watch as look_after;
 
 use call::{Answered, Asked};
 use jobs::Jobs;
+use owner::Asker;
 
 /// What an answer of the chat is to the pipeline: a call of the API in OpenAI's
 /// dialect that came by no route of the API.
@@ -101,11 +102,12 @@ pub(crate) async fn handle(
             // Before anything is read: another site's page changes nothing here.
             same_origin(&door, route.listener, &head.headers)?;
         }
-        let asked = Asked::new(&door, &arrival, head).await?;
+        let asker = Asker::read(&door, &head.headers);
         if route.access == Access::Session {
             // Nothing is read of a body that nobody may send.
-            asked.asker.account()?;
+            asker.account()?;
         }
+        let asked = Asked::new(&door, &arrival, asker, head).await?;
         Box::pin(answer(&asked, call, body)).await
     };
     api::answer(&door, &arrival, answered).await

@@ -14,13 +14,15 @@ use futures_util::FutureExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, HeaderName};
 use http_body_util::BodyExt as _;
+use surgewall_core::clock::Timestamp;
 use surgewall_core::principal::AccountRecord;
 use surgewall_core::refusal::{Refusal, UpstreamFault};
 use surgewall_core::usage::Usage;
-use surgewall_store::conversations::{Own, State};
+use surgewall_store::conversations::{ConversationError, Own, State};
+use surgewall_store::sqlite::Sqlite;
 use surgewall_wire::said::{Delta, Deltas};
 
-use super::job::{Done, Ended, Fault, Job};
+use super::job::{Done, Ended, Fault, Job, Kept};
 use super::owner::Owner;
 use super::said::Voice;
 use crate::door::Door;
@@ -266,7 +268,10 @@ async fn conclude(door: &Door, job: &Job, outcome: Outcome) -> Ended {
             let own = Own::new(door.people.as_ref(), &door.vault, account);
             let now = door.clock.now();
             match own.finish_answer(kept.conversation, job.id, state, job.body(), now).await {
-                Ok(number) => Some(number),
+                Ok(number) => {
+                    look_at(&own, kept, number, now).await;
+                    Some(number)
+                }
                 Err(error) => return unkept(&error),
             }
         }
@@ -276,6 +281,21 @@ async fn conclude(door: &Door, job: &Job, outcome: Outcome) -> Ended {
         }
     };
     Ended::Done(Done { message, state: word(state), usage, fault })
+}
+
+/// Another answer is looked at once it is there, unless its owner looks elsewhere
+/// by now. A first answer the store looks at by itself.
+async fn look_at(own: &Own<'_, Sqlite>, kept: &Kept, number: u32, now: Timestamp) {
+    let moved = async {
+        let conversation = own.find(kept.public_id.as_str()).await?;
+        if conversation.active == kept.seen {
+            own.choose(kept.conversation, number, now).await?;
+        }
+        Ok::<_, ConversationError>(())
+    };
+    if let Err(error) = moved.await {
+        tracing::warn!(%error, "an answer is there and not looked at");
+    }
 }
 
 const fn word(state: State) -> &'static str {
@@ -288,7 +308,7 @@ const fn word(state: State) -> &'static str {
 
 /// What was said stays where its last checkpoint is, and is a message at the
 /// next start; or its conversation was deleted meanwhile.
-fn unkept(error: &surgewall_store::conversations::ConversationError) -> Ended {
+fn unkept(error: &ConversationError) -> Ended {
     let refusal = super::reply::refusal(error);
     tracing::warn!(%error, "an answer could not be kept");
     Ended::Failed(Fault::from(&refusal))

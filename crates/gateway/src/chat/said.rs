@@ -260,10 +260,11 @@ mod tests {
         let mut flickering = Said::default();
         let each = 1 + PART_BYTES;
         for nth in 0..ANSWER_BYTES_MAX / each {
-            let voice = if nth % 2 == 0 { Voice::Text } else { Voice::Thinking };
+            let voice = if usize::is_multiple_of(nth, 2) { Voice::Text } else { Voice::Thinking };
             flickering.say(voice, "x").unwrap();
         }
-        let last = if (ANSWER_BYTES_MAX / each) % 2 == 0 { Voice::Text } else { Voice::Thinking };
+        let last =
+            if (ANSWER_BYTES_MAX / each).is_multiple_of(2) { Voice::Text } else { Voice::Thinking };
         assert_eq!(flickering.say(last, "x"), Err(Full));
         assert_eq!(flickering.end(), (ANSWER_BYTES_MAX / each) as u64);
     }

@@ -157,7 +157,8 @@ async fn begin(
         turns.push(Turn::go_on());
     }
     let body = prompt::body(&model, &turns)?;
-    let kept = Kept { conversation: conversation.id, parent };
+    let (public_id, seen) = (conversation.public_id.clone(), conversation.active);
+    let kept = Kept { conversation: conversation.id, public_id, parent, seen };
     let new = super::job::New {
         id,
         owner: Owner::Account(account.id),

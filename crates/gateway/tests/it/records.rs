@@ -11,6 +11,7 @@ use surgewall_store::records::{Cursor, Event, RecordsReader};
 use surgewall_testkit::{Behaviour, Double};
 
 use crate::calls::chat;
+use crate::chat::page::Page;
 use crate::harness::{TestDoor, upstream};
 
 const ALL: &str = "[vault]\nrecord=\"all\"\n";
@@ -126,7 +127,7 @@ async fn an_answer_that_breaks_off_is_recorded_as_far_as_it_came() {
 
 #[tokio::test]
 async fn nothing_is_recorded_unless_it_is_asked_for() {
-    for mode in ["", "[vault]\nrecord=\"off\"\n", "[vault]\nrecord=\"chat\"\n"] {
+    for mode in ["", "[vault]\nrecord=\"off\"\n"] {
         let double = Double::start(Behaviour::default());
         let mut door =
             TestDoor::start(&format!("{mode}{}", upstream("local", &double.url(), ""))).await;
@@ -135,6 +136,23 @@ async fn nothing_is_recorded_unless_it_is_asked_for() {
         door.halt().await;
         assert!(!door.store().0.records().exists(), "{mode}");
     }
+}
+
+#[tokio::test]
+async fn answers_of_the_chat_can_be_recorded_alone() {
+    let double = Double::start(Behaviour::default());
+    let text = upstream("local", &double.url(), "");
+    let mode = "[accounts]\nanonymous=true\n[vault]\nrecord=\"chat\"\n";
+    let mut door = TestDoor::start(&format!("{mode}{text}")).await;
+    let client = door.client().await;
+    client.post("/v1/chat/completions", &chat("double", "say 1", false)).await.unwrap();
+    let (page, id) = Page::of(&door).ask(1, "double", "say 2").await;
+    assert_eq!(page.all(&id).await.last["state"], "whole");
+    door.halt().await;
+    let records = records(&door).await;
+    let kept: Vec<_> =
+        records.iter().map(|r| (r.request.text.as_str(), r.answer.text.as_str())).collect();
+    assert_eq!(kept, [("[user] say 2", "tok0 tok1 ")]);
 }
 
 #[tokio::test]

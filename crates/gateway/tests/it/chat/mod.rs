@@ -1,4 +1,8 @@
 //! The chat as its page uses it.
 
-mod page;
+mod conversations;
+mod jobs;
+pub(crate) mod page;
+mod people;
+mod strangers;
 mod visitors;

@@ -18,25 +18,23 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Page {
     client: Client,
-    pub(crate) cookie: Option<String>,
 }
 
 impl Page {
     /// A page of `door` in a fresh browser.
     pub(crate) fn of(door: &TestDoor) -> Self {
         let client = door.stranger().with_header("sec-fetch-site", "same-origin");
-        Self { client, cookie: None }
+        Self { client }
     }
 
     /// The same page with this cookie.
     pub(crate) fn with_cookie(&self, cookie: &str) -> Self {
-        let client = self.client.clone().with_header("cookie", cookie);
-        Self { client, cookie: Some(cookie.to_owned()) }
+        self.with_header("cookie", cookie)
     }
 
     /// The same page with one more header.
     pub(crate) fn with_header(&self, name: &str, value: &str) -> Self {
-        Self { client: self.client.clone().with_header(name, value), ..self.clone() }
+        Self { client: self.client.clone().with_header(name, value) }
     }
 
     pub(crate) async fn call(&self, method: Method, path: &str, body: &Value) -> Answer {
