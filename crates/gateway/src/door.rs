@@ -29,6 +29,7 @@ use crate::admission::{self, Keeper, PoolGate, Recent};
 use crate::chat::Chat;
 use crate::estimates::Estimates;
 use crate::gate::Gate;
+use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::open::OpenRequests;
 use crate::policy::Policy;
@@ -84,6 +85,8 @@ pub struct Door {
     pub chat: Chat,
     /// Where traces begin.
     pub tracer: Tracer,
+    /// What signing in needs.
+    pub identity: Identity,
     /// Who is signed in.
     pub sessions: Sessions,
     /// Connections and housekeeping.
@@ -151,6 +154,7 @@ impl Door {
             chat: Chat::default(),
             tracer: Tracer::new(&metrics),
             metrics,
+            identity: Identity::default(),
             sessions: Sessions::default(),
             tasks: Tasks::default(),
             connections_max: parts.connections_max,

@@ -15,6 +15,7 @@ pub mod estimates;
 mod footprint;
 pub mod gate;
 pub mod handbook;
+pub mod identity;
 pub mod jwt;
 pub mod listen;
 pub mod metrics;

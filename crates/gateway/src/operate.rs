@@ -11,6 +11,7 @@ use surgewall_store::admin::{
     self, AccountEnsure, AdminError, Audit, AuditError, ErrorKind, Judged, Office, Reply, Request,
     execute,
 };
+use surgewall_store::identity::recover;
 use surgewall_store::ledger::Ledger;
 use surgewall_store::people::AccountRow;
 use surgewall_store::sqlite::Sqlite;
@@ -37,6 +38,9 @@ impl Audit for LedgerAudit<'_> {
 pub async fn operate(door: &Door, request: Request) -> Result<Reply, AdminError> {
     let policy = door.policy();
     let office = office(door, &policy.config);
+    if let Request::UserRecover(asked) = &request {
+        return recover(&office, &LedgerAudit(&door.ledger), asked).await;
+    }
     let reply = execute(&office, &LedgerAudit(&door.ledger), request).await?;
     end_withdrawn(door);
     conversations::after(door, &reply).await;

@@ -1,2 +1,4 @@
-// The script of the sign-in pages.
-export {};
+// The script of the sign-in and account pages. Every form works without it.
+import { openPlaces } from './passkey';
+
+openPlaces();

@@ -1,10 +1,19 @@
 //! What browsers are given: the files of web/dist, the page that is the chat,
 //! and the heads that bound what any page may do.
 
+mod account;
+mod answer;
 pub mod assets;
 pub mod forms;
+mod frame;
 pub mod headers;
+mod page;
+mod passkeys;
 mod reports;
+mod sign_in;
+mod sign_up;
+pub mod tickets;
+mod visit;
 
 use std::sync::Arc;
 
@@ -15,6 +24,9 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::door::Door;
 
+pub(crate) use answer::refused;
+pub use page::Page;
+pub(crate) use page::serve;
 pub(crate) use reports::report;
 
 /// The file that is the chat.

@@ -1,6 +1,7 @@
 //! The route table: every route of every listener, who may use it, and the
 //! routers made from it. A route that is not here is 404, never a passthrough.
 
+pub mod accounts;
 pub(crate) mod api;
 pub mod chat;
 mod meta;
@@ -82,6 +83,9 @@ fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {
         Handler::Status => on(filter, move || meta::status(door.clone())),
         Handler::Chat(call) => {
             on(filter, move |request| crate::chat::handle(door.clone(), route, call, request))
+        }
+        Handler::Account(page) => {
+            on(filter, move |request| crate::pages::serve(door.clone(), route, page, request))
         }
     }
 }

@@ -92,6 +92,7 @@ fn summary(route: &Route) -> &'static str {
         Handler::Metrics => "Prometheus metrics",
         Handler::Status => "The status page",
         Handler::Chat(_) => "A call of the chat's page",
+        Handler::Account(_) => "A page of the own account",
     }
 }
 

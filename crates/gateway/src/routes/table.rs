@@ -3,9 +3,10 @@
 
 use surgewall_wire::{ClientDialect, Endpoint};
 
-use super::{chat, pages};
+use super::{accounts, chat, pages};
 use crate::chat::Call;
 use crate::listen::Purpose;
+use crate::pages::Page;
 
 /// What answers on a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum Handler {
     Status,
     /// A call of the chat's page.
     Chat(Call),
+    /// A page of signing in, signing up and the own account.
+    Account(Page),
 }
 
 /// Who may use a route.
@@ -120,7 +123,7 @@ use Purpose::{Admin, Public, Status};
 
 /// Every route of every listener: the API's, then each part's.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [ROUTES, pages::ROUTES, chat::ROUTES].into_iter().flatten()
+    [ROUTES, pages::ROUTES, chat::ROUTES, accounts::ROUTES].into_iter().flatten()
 }
 
 /// The routes of the API, and those that belong to no other part.

@@ -1,11 +1,21 @@
 //! The door on real sockets, before the model-server double.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod accounts_proofs;
+#[cfg(test)]
 mod admission;
 #[cfg(test)]
 mod affinity;
+/// The device in software of the identity crate's own tests.
+#[cfg(test)]
+#[path = "../../../identity/tests/it/authenticator.rs"]
+mod authenticator;
 #[cfg(test)]
 mod availability;
+#[cfg(test)]
+mod browser;
 mod calls;
 #[cfg(test)]
 mod chat;

@@ -31,7 +31,7 @@ pub use reply::{
 pub use request::{
     AccountEnsure, Assign, Brought, EndUser, Foreign, GroupCreate, GroupSet, IMPORT_KEYS_MAX,
     KeyCreate, KeyImport, KeyList, KeySet, LIST_ROWS_MAX, List, Named, Request, UserCreate,
-    UserLimit, UserSet, VaultErase, Whose,
+    UserLimit, UserRecover, UserSet, VaultErase, Whose,
 };
 pub use standing::{Judged, judge_accounts};
 pub use users::given;

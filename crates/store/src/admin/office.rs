@@ -132,10 +132,11 @@ async fn plan<P: People>(office: &Office<'_, P>, request: Request) -> Result<Ste
         Request::KeySet(asked) => keys::set(office, asked).await,
         Request::UserLimit(asked) => delegated::limit(office, asked).await,
         Request::VaultStatus => vault::status(office).await,
-        // They change no rows: `execute` carries them out.
-        Request::VaultErase(_) | Request::VaultRotate | Request::UserExport(_) => {
-            Err(AdminError::invalid("no change of rows"))
-        }
+        // They change no rows of people: `execute`, or `identity::recover`, carries them out.
+        Request::UserRecover(_)
+        | Request::VaultErase(_)
+        | Request::VaultRotate
+        | Request::UserExport(_) => Err(AdminError::invalid("no change of rows")),
     }
 }
 

@@ -34,6 +34,11 @@ pub enum Reply {
         /// The key itself, said only this once; `None` for another system's key.
         key: Option<NewKey>,
     },
+    /// The token of a set-up link, said only this once.
+    Link {
+        /// The token.
+        token: NewKey,
+    },
     /// Keys were taken over.
     Imported {
         /// How many.
@@ -68,6 +73,7 @@ impl fmt::Debug for Reply {
             Self::Group(_) => "Group",
             Self::Groups(_) => "Groups",
             Self::KeyCreated { .. } => "KeyCreated",
+            Self::Link { .. } => "Link",
             Self::Imported { .. } => "Imported",
             Self::Key(_) => "Key",
             Self::Keys(_) => "Keys",

@@ -27,6 +27,9 @@ pub enum Request {
     UserShow(Named),
     /// Changes an account. Answers [`super::Reply::User`].
     UserSet(UserSet),
+    /// Makes a link with which the owner is enrolled, or an account gets a new
+    /// password. Answers [`super::Reply::Link`].
+    UserRecover(UserRecover),
     /// The account of a token's subject, made at its first use. Answers
     /// [`super::Reply::UserCreated`], also where it was there.
     AccountEnsure(AccountEnsure),
@@ -74,6 +77,7 @@ impl Request {
             Self::UserList(_) => "user.list",
             Self::UserShow(_) => "user.show",
             Self::UserSet(_) => "user.set",
+            Self::UserRecover(_) => "user.recover",
             Self::AccountEnsure(_) => "account.ensure",
             Self::GroupCreate(_) => "group.create",
             Self::GroupList(_) => "group.list",
@@ -160,6 +164,15 @@ pub struct UserSet {
     /// All of its limits.
     #[serde(default)]
     pub limits: Option<Vec<String>>,
+}
+
+/// What [`Request::UserRecover`] asks for.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserRecover {
+    /// Which account; absent, the owner is enrolled.
+    #[serde(default)]
+    pub user: Option<String>,
 }
 
 /// A group to be put into, or none.

@@ -9,6 +9,7 @@
 
 mod content;
 mod decisions;
+mod json;
 mod person;
 mod records;
 
@@ -16,6 +17,7 @@ use std::io;
 
 use serde::Serialize;
 use serde_json::Value;
+use surgewall_core::clock::Timestamp;
 use surgewall_core::decision::{Changed, Erased};
 use surgewall_core::finding::Finding;
 
@@ -29,7 +31,39 @@ use crate::people::{People, StoreError};
 use crate::records::RecordsError;
 
 pub use decisions::{ACCESSES, HIGHLIGHTS_MAX};
+pub use json::Json;
 pub use records::RecordView;
+
+/// What an export's head says it is.
+pub const FORMAT: &str = "surgewall export of one person";
+/// The version of that format.
+pub const VERSION: u16 = 1;
+
+/// What stands at the head of every export.
+#[derive(Serialize, Clone, Debug)]
+pub struct Head {
+    /// What the file is: [`FORMAT`].
+    pub format: &'static str,
+    /// Its version.
+    pub version: u16,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// The store that it was made from.
+    pub store: String,
+    /// Who it is about: a public id, or the keyed hash of an end user.
+    pub about: String,
+    /// Who asked for it: `operator` or `owner`.
+    pub asked_by: &'static str,
+}
+
+/// An export that is being written.
+pub trait Written: Sink {
+    /// Writes what is said at the end.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn finish(&mut self, summary: &Summary) -> io::Result<()>;
+}
 
 /// One thing that is held about a person.
 pub enum Item {
@@ -155,4 +189,28 @@ pub async fn export<S: People + Conversations>(
     records::records(directory, office.vault, &person, sink, &mut summary).await?;
     decisions::decisions(directory, office.vault, &person, sink, &mut summary)?;
     Ok(summary)
+}
+
+/// Who looked at, or took away, what is held about `whose`; the oldest first.
+///
+/// # Errors
+/// There is no such person, or the ledger cannot be read.
+pub async fn accesses<S: People>(
+    office: &Office<'_, S>,
+    directory: &DataDir,
+    whose: &Whose,
+) -> Result<Vec<Changed>, ExportError> {
+    let person = person::find(office, whose).await?;
+    let mut summary = Summary::default();
+    decisions::decisions(directory, office.vault, &person, &mut Nowhere, &mut summary)?;
+    Ok(summary.accesses)
+}
+
+/// Where only the summary counts.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn take(&mut self, _: &Item) -> io::Result<()> {
+        Ok(())
+    }
 }

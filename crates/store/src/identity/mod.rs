@@ -9,6 +9,7 @@
 mod email;
 mod factors;
 mod flows;
+mod recovery;
 mod sessions;
 
 use std::future::Future;
@@ -21,6 +22,7 @@ use crate::people::StoreError;
 pub use email::{account_by_email, email_address, email_of};
 pub use factors::{Factors, Passkey, Totp, passkey_owner};
 pub use flows::{Flow, begin_flow, new_token, take_flow, try_flow};
+pub use recovery::{Recovery, SET_UP_LASTS, recover};
 pub use sessions::{About, Session, session_of, session_row, token_hash};
 
 /// Passkeys of one account.

@@ -191,6 +191,12 @@ impl Vault {
         self.inner.directory.store_id()
     }
 
+    /// The data directory that it belongs to.
+    #[must_use]
+    pub fn directory(&self) -> &DataDir {
+        &self.inner.directory
+    }
+
     /// How the vault is.
     ///
     /// # Errors

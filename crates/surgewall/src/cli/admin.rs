@@ -54,6 +54,8 @@ pub(crate) enum User {
     Show(Named),
     /// Change an account; what is not named stays
     Set(UserSet),
+    /// Print a link that enrols the owner, or gives an account a new password; good once, for an hour
+    Recover(UserRecover),
     /// Show or change the limits of one end user that a delegating key names
     Limit(UserLimit),
 }
@@ -222,6 +224,23 @@ pub(crate) struct UserSet {
     pub(crate) resume: bool,
     #[command(flatten)]
     pub(crate) limits: NewLimits,
+}
+
+/// `admin user recover`.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("whom").args(["user", "owner"]).required(true)))]
+#[command(after_help = "\
+Hand the link to that person and to nobody else. A second factor that the account has stays.
+
+Examples:
+  surgewall admin user recover --owner
+  surgewall admin user recover ada@example.org")]
+pub(crate) struct UserRecover {
+    /// The account's id or e-mail
+    pub(crate) user: Option<String>,
+    /// The first owner, or one more
+    #[arg(long)]
+    pub(crate) owner: bool,
 }
 
 /// `admin user limit`.

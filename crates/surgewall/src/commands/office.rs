@@ -14,6 +14,7 @@ use surgewall_store::datadir::DataDir;
 use surgewall_store::directory::Directory;
 use surgewall_store::findings::{Inbox, InboxReply, InboxRequest};
 use surgewall_store::gate::{Desk, GateReply, GateRequest};
+use surgewall_store::identity::recover;
 use surgewall_store::ledger::{Ledger, LedgerOptions};
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
@@ -73,7 +74,11 @@ async fn operate_offline(place: &Place, data: &DataDir, request: Request) -> Res
     let reply = if request.changes() {
         let options = LedgerOptions::new(&config.ledger, Clock::System);
         let (ledger, _) = Ledger::open(data, &vault, options)?;
-        let reply = admin::execute(&office, &LedgerAudit(&ledger), request).await;
+        let audit = LedgerAudit(&ledger);
+        let reply = match &request {
+            Request::UserRecover(asked) => recover(&office, &audit, asked).await,
+            _ => admin::execute(&office, &audit, request).await,
+        };
         let closed = ledger.shutdown().await;
         let reply = reply?;
         closed?;

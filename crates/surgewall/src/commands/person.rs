@@ -11,7 +11,7 @@ use std::path::Path;
 use surgewall_core::clock::Clock;
 use surgewall_store::admin::{EndUser, Office, Reply, Request, Whose};
 use surgewall_store::directory::Directory;
-use surgewall_store::export::{ExportError, Summary, export};
+use surgewall_store::export::{ExportError, FORMAT, Head, Summary, VERSION, export};
 use surgewall_store::sqlite::Sqlite;
 
 use super::office::{operate, unexpected};
@@ -19,11 +19,7 @@ use crate::cli::report::{Paper, User};
 use crate::fault::{Fault, Verdict};
 use crate::place::{Place, vault};
 use crate::show;
-use crate::show::person::{Export, Head, export as written};
-
-/// What an export's head says it is.
-const FORMAT: &str = "surgewall export of one person";
-const VERSION: u16 = 1;
+use crate::show::person::{Export, export as written};
 
 /// Writes what is held about one person.
 ///

@@ -7,10 +7,11 @@ mod ledger;
 mod show;
 mod vault;
 
+use surgewall_core::config::schema::Listen;
 use surgewall_core::id::PublicId;
 use surgewall_store::admin::{
     Assign, EndUser, Foreign, GroupCreate, GroupSet, KeyCreate, KeyList, KeySet, List, Named, Page,
-    Reply, Request, UserCreate, UserLimit, UserSet,
+    Reply, Request, UserCreate, UserLimit, UserRecover, UserSet,
 };
 
 use self::show::{Listing, one};
@@ -54,6 +55,7 @@ async fn user(place: &Place, asked: typed::User) -> Result<(), Fault> {
             let set = UserSet { user, class, by_rule, group, suspended, role, limits };
             (Request::UserSet(set), Shape::Text)
         }
+        typed::User::Recover(asked) => return recover(place, asked.user).await,
         typed::User::Limit(asked) => {
             let user = asked.hash.map(EndUser::Hash);
             let user = user.unwrap_or_else(|| EndUser::Name(asked.user.unwrap_or_default()));
@@ -62,6 +64,33 @@ async fn user(place: &Place, asked: typed::User) -> Result<(), Fault> {
         }
     };
     one(operate(place, request).await?, format)
+}
+
+/// Prints the link, alone, on stdout: the owner's leads to the admin listener.
+async fn recover(place: &Place, user: Option<String>) -> Result<(), Fault> {
+    let owner = user.is_none();
+    let listen = place.load()?.config.listen;
+    let Reply::Link { token } = operate(place, Request::UserRecover(UserRecover { user })).await?
+    else {
+        return Err(unexpected());
+    };
+    err("good once, for an hour\n");
+    out(&format!("{}\n", set_up_link(&listen, owner, token.0.expose())));
+    Ok(())
+}
+
+/// Where a set-up link leads.
+pub(crate) fn set_up_link(listen: &Listen, owner: bool, token: &str) -> String {
+    let origin = match &listen.public_name {
+        // The admin listener is reached on the machine itself, or through a tunnel to it.
+        _ if owner => format!("http://localhost:{}", listen.admin.port()),
+        Some(name) => format!("https://{name}"),
+        None => {
+            let scheme = if listen.tls.is_some() { "https" } else { "http" };
+            format!("{scheme}://localhost:{}", listen.public.port())
+        }
+    };
+    format!("{origin}/set-up?token={token}")
 }
 
 async fn group(place: &Place, asked: typed::Group) -> Result<(), Fault> {

@@ -2,6 +2,7 @@
 
 mod exposure;
 mod inbox;
+mod owner;
 mod reload;
 mod start;
 mod watch;
@@ -36,6 +37,7 @@ pub(crate) fn serve(place: &Place) -> Result<Verdict, Fault> {
         let started = start::start(place, loaded).await?;
         inbox::begin(started.listening.door(), findings).await;
         show::out(&ready(&started.listening));
+        owner::invite(started.listening.door()).await;
         exposure::watch(&started.listening);
         attend(place, &started.listening, &mut signals).await;
         Ok(stop(started, &mut signals).await)

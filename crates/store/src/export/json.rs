@@ -2,11 +2,9 @@
 
 use std::io::{self, Write};
 
+use super::{Head, Item, Sink, Summary, Written};
+use crate::conversations::{Attachment, Message};
 use serde::Serialize;
-use surgewall_store::conversations::{Attachment, Message};
-use surgewall_store::export::{Item, Sink, Summary};
-
-use super::{Export, Head};
 
 /// Whether a member is one value or a list.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,7 +90,7 @@ impl Members {
 }
 
 /// An export as JSON.
-pub(crate) struct Json<W> {
+pub struct Json<W> {
     out: W,
     top: Members,
     /// Of the conversation that is open.
@@ -100,7 +98,11 @@ pub(crate) struct Json<W> {
 }
 
 impl<W: Write> Json<W> {
-    pub(super) fn new(mut out: W, head: &Head) -> io::Result<Self> {
+    /// Begins one.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn new(mut out: W, head: &Head) -> io::Result<Self> {
         write!(out, "{{\"export\":")?;
         serde_json::to_writer(&mut out, head)?;
         Ok(Self { out, top: Members::new(TOP), inside: None })
@@ -166,7 +168,7 @@ impl<W: Write> Sink for Json<W> {
     }
 }
 
-impl<W: Write> Export for Json<W> {
+impl<W: Write> Written for Json<W> {
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         self.top("summary", summary)?;
         self.top.end(&mut self.out)?;

@@ -1,0 +1,51 @@
+//! What signing in needs in memory: the one place that hashes passwords, the
+//! delays after failures, tickets that were used, and who exports now.
+
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use surgewall_identity::delay::Delays;
+use surgewall_identity::hasher::{Hasher, HasherLimits};
+use surgewall_identity::password::Cost;
+use tokio::sync::Semaphore;
+
+use crate::pages::tickets::Used;
+
+/// Reads of the whole ledger for somebody's account page, at a time.
+pub const LEDGER_READS_MAX: usize = 2;
+
+/// The state of signing in.
+pub struct Identity {
+    hasher: ArcSwap<Hasher>,
+    /// Delays after failures.
+    pub delays: Mutex<Delays>,
+    /// Tickets that were used.
+    pub used: Mutex<Used>,
+    /// Room for exports and for looking who accessed what.
+    pub ledger_reads: Arc<Semaphore>,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        let hasher = Hasher::new(Cost::DEFAULT, HasherLimits::default());
+        Self {
+            hasher: ArcSwap::from_pointee(hasher),
+            delays: Mutex::new(Delays::new()),
+            used: Mutex::default(),
+            ledger_reads: Arc::new(Semaphore::new(LEDGER_READS_MAX)),
+        }
+    }
+}
+
+impl Identity {
+    /// The one place that hashes passwords.
+    #[must_use]
+    pub fn hasher(&self) -> Arc<Hasher> {
+        self.hasher.load_full()
+    }
+
+    /// Hashes at `cost` from now on: tests do it at the least.
+    pub fn hash_at(&self, cost: Cost) {
+        self.hasher.store(Arc::new(Hasher::new(cost, HasherLimits::default())));
+    }
+}

@@ -1,0 +1,118 @@
+//! The pages of signing in, signing up and the own account: which there are, and
+//! who answers each.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use surgewall_core::refusal::Refusal;
+
+use super::visit::Visit;
+use super::{account, forms, sign_in, sign_up};
+use crate::door::Door;
+use crate::routes::api;
+use crate::routes::table::Route;
+
+/// A page of signing in, signing up and the own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The form to sign in.
+    SignIn,
+    /// Signing in by password.
+    SignInPassword,
+    /// Signing in by a second factor, after the password.
+    SignInSecond,
+    /// Signing in by passkey: the challenge.
+    PasskeyBegin,
+    /// Signing in by passkey: the answer.
+    PasskeyFinish,
+    /// Signing out.
+    SignOut,
+    /// The form to sign up.
+    SignUp,
+    /// Signing up by password.
+    SignUpPassword,
+    /// The form for the owner, by the set-up link.
+    SetUp,
+    /// The owner's account is made.
+    SetUpOwner,
+    /// The own account.
+    Account,
+    /// Its keys.
+    Keys,
+    /// Makes a key.
+    KeyCreate,
+    /// Ends a key.
+    KeyRevoke,
+    /// Its sessions.
+    Sessions,
+    /// Ends sessions.
+    SessionsEnd,
+    /// What protects it.
+    Security,
+    /// A new password.
+    PasswordSet,
+    /// Begins to set an authenticator app up.
+    TotpBegin,
+    /// Turns it on.
+    TotpOn,
+    /// Turns it off.
+    TotpOff,
+    /// New recovery codes.
+    RecoveryCodes,
+    /// A new passkey: the challenge.
+    PasskeyAddBegin,
+    /// A new passkey: the answer.
+    PasskeyAddFinish,
+    /// Removes a passkey.
+    PasskeyRemove,
+    /// What is held about its owner.
+    Data,
+    /// All of it, to take away.
+    Export,
+    /// Destroys the keys of what its owner wrote.
+    Erase,
+    /// The form for a fresh proof.
+    Confirm,
+    /// A fresh proof by password.
+    ConfirmPassword,
+}
+
+/// Answers a page: whatever changes something comes from a page of ours.
+pub(crate) async fn serve(
+    door: Arc<Door>,
+    route: &'static Route,
+    page: Page,
+    request: Request,
+) -> Response {
+    let arrival = match api::arrive(&door, route, &request) {
+        Ok(arrival) => arrival,
+        Err(response) => return *response,
+    };
+    let (head, body) = request.into_parts();
+    let visit = Visit { door: &door, arrival: &arrival, headers: head.headers, uri: head.uri };
+    let served = async {
+        if route.method != "GET" {
+            forms::same_origin(&door, route.listener, &visit.headers)?;
+        }
+        page_of(&visit, page, body).await
+    };
+    api::answer(&door, &arrival, Box::pin(served)).await
+}
+
+async fn page_of(visit: &Visit<'_>, page: Page, body: Body) -> Result<Response, Refusal> {
+    match page {
+        Page::SignIn => sign_in::page(visit).await,
+        Page::SignInPassword => sign_in::by_password(visit, &visit.form(body).await?).await,
+        Page::SignInSecond => sign_in::by_second(visit, &visit.form(body).await?).await,
+        Page::PasskeyBegin => sign_in::passkey_begin(visit),
+        Page::PasskeyFinish => sign_in::passkey_finish(visit, body).await,
+        Page::SignOut => sign_in::out(visit).await,
+        Page::SignUp => sign_up::page(visit).await,
+        Page::SignUpPassword => sign_up::by_password(visit, &visit.form(body).await?).await,
+        Page::SetUp => sign_up::set_up(visit).await,
+        Page::SetUpOwner => sign_up::set_up_owner(visit, &visit.form(body).await?).await,
+        page => account::page_of(visit, page, body).await,
+    }
+}

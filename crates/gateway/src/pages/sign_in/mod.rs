@@ -1,0 +1,195 @@
+//! Signing in and out. One path for every e-mail address that is typed: the same
+//! reads, exactly one Argon2 call, and an answer that does not tell whether there
+//! is such an account.
+
+mod passkey;
+mod proof;
+mod second;
+
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+use surgewall_core::refusal::Refusal;
+use surgewall_core::role::{Action, allows};
+use surgewall_store::identity::Factors;
+use surgewall_store::people::AccountRow;
+
+use super::answer::{
+    WithStatus as _, internal, plain, retry_after, scripted, see_other, with_cookie,
+};
+use super::forms::Form;
+use super::frame::Frame;
+use super::tickets::{self, TicketKind};
+use super::visit::{Visit, local_path};
+use crate::listen::Purpose;
+use crate::session::{self, Begin, SessionError};
+
+pub(super) use passkey::{
+    begin as passkey_begin, fault as passkey_fault, finish as passkey_finish, with_ticket,
+};
+pub(super) use proof::{Proof, is_second_right, prove};
+pub(super) use second::by_second;
+
+/// A provider that one can sign in with.
+pub(super) struct Provider {
+    pub(super) id: String,
+    pub(super) label: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct Page {
+    frame: Frame,
+    note: &'static str,
+    error: String,
+    email: String,
+    next: String,
+    providers: Vec<Provider>,
+    can_reset: bool,
+    nobody: bool,
+}
+
+#[derive(Template)]
+#[template(path = "second.html")]
+struct Second {
+    frame: Frame,
+    error: &'static str,
+    ticket: String,
+}
+
+/// The words for everything that is not right: they tell nothing.
+const WRONG: &str = "The e-mail address or the password is not right.";
+/// For a second factor.
+const WRONG_CODE: &str = "This code is not right, or it was used already.";
+
+fn form(visit: &Visit<'_>, next: &str) -> Page {
+    Page {
+        frame: Frame::outside(visit, "Sign in"),
+        note: "",
+        error: String::new(),
+        email: String::new(),
+        next: local_path(next).unwrap_or_default().to_owned(),
+        providers: Vec::new(),
+        can_reset: false,
+        nobody: visit.door.directory.sizes().accounts == 0,
+    }
+}
+
+/// The form.
+pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
+    let note = match visit.uri.query().unwrap_or_default() {
+        "made" => "If this address was free, the account is there now. Sign in.",
+        "out" => "You are signed out.",
+        "new-password" => "Your password was set. Sign in.",
+        _ => "",
+    };
+    let next = visit.query("next").unwrap_or_default();
+    scripted(&Page { note, ..form(visit, &next) })
+}
+
+/// By e-mail address and password.
+pub(super) async fn by_password(visit: &Visit<'_>, sent: &Form) -> Result<Response, Refusal> {
+    let email = sent.text("email");
+    let next = sent.text("next");
+    let again = |error: String| {
+        let email = email.chars().take(254).collect();
+        scripted(&Page { error, email, ..form(visit, next) })
+    };
+    match prove(visit, email, sent.secret("password")).await? {
+        Proof::Right(account, factors) => go_on(visit, &account, &factors, next).await,
+        Proof::Wrong => again(WRONG.to_owned()).with_status(StatusCode::UNPROCESSABLE_ENTITY),
+        Proof::Wait(seconds) => {
+            let words =
+                format!("Too many attempts from your network. Try again in {seconds} seconds.");
+            let mut response = again(words).with_status(StatusCode::TOO_MANY_REQUESTS)?;
+            retry_after(&mut response, seconds);
+            Ok(response)
+        }
+        Proof::Busy => {
+            let words = "Many people sign in now. Try again in a few seconds.".to_owned();
+            let mut response = again(words).with_status(StatusCode::SERVICE_UNAVAILABLE)?;
+            retry_after(&mut response, 5);
+            Ok(response)
+        }
+    }
+}
+
+/// After the right password: in, or to the second factor.
+async fn go_on(
+    visit: &Visit<'_>,
+    account: &AccountRow,
+    factors: &Factors<'_, surgewall_store::sqlite::Sqlite>,
+    next: &str,
+) -> Result<Response, Refusal> {
+    if factors.totp().map_err(|error| internal(&error))?.is_none() {
+        return let_in(visit, account, false, next).await;
+    }
+    let body = second::Pending::new(visit, account, next);
+    let ticket = tickets::issue(visit.door, TicketKind::Second, &body);
+    let ticket = ticket.ok_or_else(|| internal(&"a ticket that cannot be written"))?;
+    plain(&Second { frame: Frame::outside(visit, "Sign in"), error: "", ticket })
+}
+
+/// Begins a session for whoever proved to be `account`, and goes to `next`.
+pub(super) async fn let_in(
+    visit: &Visit<'_>,
+    account: &AccountRow,
+    strong: bool,
+    next: &str,
+) -> Result<Response, Refusal> {
+    match cookie_for(visit, account, strong).await? {
+        Some(cookie) => {
+            let next = local_path(next).unwrap_or(home(visit));
+            Ok(with_cookie(see_other(next)?, Some(cookie)))
+        }
+        None => {
+            let error = "This account may not sign in here.".to_owned();
+            scripted(&Page { error, ..form(visit, "") }).with_status(StatusCode::FORBIDDEN)
+        }
+    }
+}
+
+/// Where one is after signing in, unless the request says it.
+pub(super) fn home(visit: &Visit<'_>) -> &'static str {
+    if visit.purpose() == Purpose::Admin { "/account" } else { "/" }
+}
+
+/// A new session's cookie; `None` where the account's role has none on this listener.
+pub(super) async fn cookie_for(
+    visit: &Visit<'_>,
+    account: &AccountRow,
+    strong: bool,
+) -> Result<Option<http::HeaderValue>, Refusal> {
+    if visit.purpose() == Purpose::Admin && !allows(account.role, Action::SignInAdmin) {
+        return Ok(None);
+    }
+    let record = visit.door.directory.account(account.id);
+    let record = record.ok_or_else(|| internal(&"an account that the directory does not know"))?;
+    let begin = Begin {
+        account: &record,
+        purpose: visit.purpose(),
+        strong,
+        network: visit.network(),
+        headers: &visit.headers,
+    };
+    session::begin(visit.door, &begin).await.map(Some).map_err(unrecorded)
+}
+
+/// A session that could not be begun or ended.
+pub(super) fn unrecorded(error: SessionError) -> Refusal {
+    match error {
+        SessionError::NotRecorded(why) => Refusal::LedgerUnavailable { why },
+        other => internal(&other),
+    }
+}
+
+/// Signing out: the session ends, whatever the browser does with its cookie.
+pub(super) async fn out(visit: &Visit<'_>) -> Result<Response, Refusal> {
+    if let Some(who) = visit.signed_in() {
+        let ended =
+            session::end(visit.door, &who.account, |session| session.public_id == who.session);
+        ended.await.map_err(unrecorded)?;
+    }
+    let cookie = session::clearing_cookie(visit.door, visit.purpose());
+    Ok(with_cookie(see_other("/sign-in?out")?, cookie))
+}

@@ -1,0 +1,105 @@
+//! By passkey: a challenge, and the device's answer. The device says whose
+//! passkey it is, so nobody types an address and no list of accounts is told.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use surgewall_core::refusal::Refusal;
+use surgewall_identity::passkey::{PasskeyError, SignIn};
+use surgewall_store::identity::passkey_owner;
+use surgewall_store::people::{AccountRow, People as _, Pick};
+
+use super::{cookie_for, home};
+use crate::pages::answer::{self, internal, json_fault, with_cookie};
+use crate::pages::tickets::{self, TicketKind};
+use crate::pages::visit::{Visit, local_path};
+use crate::pages::{forms, passkeys};
+
+/// What the page sends back.
+#[derive(Deserialize)]
+struct Sent<'a> {
+    ticket: &'a str,
+    #[serde(borrow)]
+    credential: &'a RawValue,
+    #[serde(default)]
+    next: Option<&'a str>,
+}
+
+/// A challenge, and the ticket that goes with it.
+pub(in crate::pages) fn begin(visit: &Visit<'_>) -> Result<Response, Refusal> {
+    let begun = passkeys::of_origin(visit).and_then(|it| it.begin_sign_in(visit.now()));
+    let (options, state) = match begun {
+        Ok(begun) => begun,
+        Err(error) => return fault(&error),
+    };
+    let ticket = tickets::issue(visit.door, TicketKind::PasskeySignIn, &state);
+    answer::json(StatusCode::OK, &with_ticket(options, ticket.as_deref()))
+}
+
+/// `options` with its ticket beside.
+pub(in crate::pages) fn with_ticket(mut options: Value, ticket: Option<&str>) -> Value {
+    options["ticket"] = json!(ticket);
+    options
+}
+
+/// Why a passkey was not taken.
+pub(in crate::pages) fn fault(error: &PasskeyError) -> Result<Response, Refusal> {
+    tracing::debug!(why = error.why(), "a passkey was not taken");
+    json_fault(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string())
+}
+
+/// The device's answer: a session, and where to go.
+pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Response, Refusal> {
+    let sent: Box<RawValue> = forms::read_json(visit.door, &visit.headers, body).await?;
+    let malformed =
+        |_| Refusal::InvalidRequest { reason: "not a passkey's answer".into(), param: None };
+    let sent: Sent<'_> = serde_json::from_str(sent.get()).map_err(malformed)?;
+    let state: Option<SignIn> = tickets::open(visit.door, TicketKind::PasskeySignIn, sent.ticket);
+    let Some(state) = state.filter(|_| tickets::use_up(visit.door, sent.ticket)) else {
+        return fault(&PasskeyError::Expired);
+    };
+    let account = match proven(visit, state, sent.credential.get().as_bytes()).await? {
+        Ok(account) => account,
+        Err(error) => return fault(&error),
+    };
+    let Some(cookie) = cookie_for(visit, &account, true).await? else {
+        return json_fault(StatusCode::FORBIDDEN, "This account may not sign in here.");
+    };
+    let next = sent.next.and_then(local_path).unwrap_or(home(visit));
+    Ok(with_cookie(answer::json(StatusCode::OK, &json!({ "next": next }))?, Some(cookie)))
+}
+
+/// Whose passkey answered.
+async fn proven(
+    visit: &Visit<'_>,
+    state: SignIn,
+    response: &[u8],
+) -> Result<Result<AccountRow, PasskeyError>, Refusal> {
+    let (store, vault) = (visit.door.people.as_ref(), &visit.door.vault);
+    let unknown = || PasskeyError::Refused("an unknown passkey".to_owned());
+    let passkeys = match passkeys::of_origin(visit) {
+        Ok(passkeys) => passkeys,
+        Err(error) => return Ok(Err(error)),
+    };
+    let presented = match passkeys.presented(response) {
+        Ok(presented) => presented,
+        Err(error) => return Ok(Err(error)),
+    };
+    let found = passkey_owner(store, vault, &presented.credential).await;
+    let Some(found) = found.map_err(|error| internal(&error))? else { return Ok(Err(unknown())) };
+    let Some(known) = passkeys::read(&found) else { return Ok(Err(unknown())) };
+    let used = match passkeys.finish_sign_in(state, response, &known, visit.now()) {
+        Ok(used) => used,
+        Err(error) => return Ok(Err(error)),
+    };
+    let updated = used.updated.as_ref().and_then(|updated| serde_json::to_string(updated).ok());
+    let body = updated.as_deref().unwrap_or(&found.body);
+    found.used(store, vault, body, visit.now()).await.map_err(|error| internal(&error))?;
+    let pick = Pick::Ids(vec![found.account.as_u128()]);
+    let rows = store.accounts(&pick).await.map_err(|error| internal(&error))?;
+    let account = rows.into_iter().next().filter(|account| !account.suspended);
+    Ok(account.ok_or_else(unknown))
+}
