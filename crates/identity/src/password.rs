@@ -27,6 +27,25 @@ pub const CHARS_MIN_WITH_SECOND_FACTOR: usize = 8;
 const CONTEXT_WORD_CHARS_MIN: usize = 4;
 /// Words of the context that are looked at.
 const CONTEXT_WORDS_MAX: usize = 32;
+/// Characters of a password that are judged by how they can be guessed: it takes time with their square.
+const JUDGED_CHARS_MAX: usize = 64;
+/// In how many ways the signs of a password may be read as letters before they are read in one.
+const READINGS_MAX: usize = 12;
+/// The signs that `zxcvbn` reads as letters.
+const SIGNS: [(char, &str); 12] = [
+    ('a', "4@"),
+    ('b', "8"),
+    ('c', "({[<"),
+    ('e', "3"),
+    ('g', "69"),
+    ('i', "1!|"),
+    ('l', "1|7"),
+    ('o', "0"),
+    ('s', "$5"),
+    ('t', "+7"),
+    ('x', "%"),
+    ('z', "2"),
+];
 /// Bytes of a stored hash that are parsed.
 const PHC_BYTES_MAX: usize = 256;
 /// Memory that a stored hash may ask for, in KiB: an imported one must not ask for a machine.
@@ -129,7 +148,7 @@ pub fn check(
         return Err(PasswordFault::Context);
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if zxcvbn(text, &words).guesses() < factors.guesses_min() {
+    if zxcvbn(&judged(text), &words).guesses() < factors.guesses_min() {
         return Err(PasswordFault::Common);
     }
     Ok(())
@@ -156,6 +175,22 @@ fn chars_beside(text: &str, words: &[String]) -> usize {
     let lower = text.to_lowercase();
     let rest = words.iter().fold(lower, |rest, word| rest.replace(word.as_str(), " "));
     rest.chars().filter(|c| c.is_alphanumeric()).count()
+}
+
+/// What of `text` is judged. `zxcvbn` tries every way in which signs can be
+/// letters: where there are many signs, all ways together take seconds, so each
+/// is read as one letter. That makes the password look weaker, never stronger.
+fn judged(text: &str) -> String {
+    let text: String = text.chars().take(JUDGED_CHARS_MAX).collect();
+    let present = |signs: &str| signs.chars().filter(|sign| text.contains(*sign)).count().max(1);
+    let readings: usize = SIGNS.iter().map(|(_, signs)| present(signs)).product();
+    if readings <= READINGS_MAX {
+        return text;
+    }
+    let letter = |c: char| {
+        SIGNS.iter().find(|(_, signs)| signs.contains(c)).map_or(c, |(letter, _)| *letter)
+    };
+    text.chars().map(letter).collect()
 }
 
 /// What one hash costs.
@@ -297,6 +332,25 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn many_signs_are_read_in_one_way_and_hide_nothing() {
+        let long = "x".repeat(JUDGED_CHARS_MAX + 1);
+        let cases = [
+            ("Tr0ub4dor&3 5", "Tr0ub4dor&3 5"),
+            ("1234567890", "1234567890"),
+            ("p4$5w0rd@1!|(", "passwordaiiic"),
+            ("4@8({[<369&#!1/|0$5+7%2", "aabccccegg&#ii/iosstlxz"),
+            (&long, &long[1..]),
+        ]
+        .map(|(text, expected)| (text.to_owned(), expected.to_owned()));
+        for (text, expected) in cases {
+            assert_eq!(judged(&text), expected);
+        }
+        let weak = "p4$5w0rdp@$$w0rd1!|";
+        assert_eq!(judge(weak, Factors::Alone), Err(PasswordFault::Common));
+        assert_eq!(judge("4@8({[<369&#!1/|0$5+7%2", Factors::Alone), Ok(()));
     }
 
     #[test]
