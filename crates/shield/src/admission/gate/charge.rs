@@ -39,11 +39,16 @@ impl<T, R> Gate<T, R> {
     /// must not keep the upstream idle. Should it come yet, it is let in.
     pub(super) fn look_round(&mut self, now: Instant) {
         for ticket in self.tickets.values_mut() {
-            let since = match ticket.phase {
-                Phase::Running { since } => since,
-                Phase::Queued { since, .. } => {
-                    let waited = now.saturating_duration_since(since);
-                    self.counts.waited(ticket.ask.lineage.class(), waited);
+            let since = match &mut ticket.phase {
+                Phase::Running { since } => *since,
+                Phase::Queued { since, is_late, .. } => {
+                    let waited = now.saturating_duration_since(*since);
+                    let class = ticket.ask.lineage.class();
+                    self.counts.waited(class, waited);
+                    let longest = self.terms.longest_wait(class);
+                    if waited > longest && !std::mem::replace(is_late, true) {
+                        self.punctual.observed(class, waited, longest);
+                    }
                     continue;
                 }
             };

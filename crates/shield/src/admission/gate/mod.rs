@@ -181,7 +181,7 @@ impl<T, R> Gate<T, R> {
         self.counts.of(class).queued += 1;
         self.claims.asked(class, work);
         let promised = Promise { at: now, eta: place.eta, is_told: false, is_overdue: false };
-        let phase = Phase::Queued { handle, since: now, promised, wake: wake() };
+        let phase = Phase::Queued { handle, since: now, promised, wake: wake(), is_late: false };
         self.tickets.insert(id, Ticket::new(ask, (work, tokens), phase));
         Arrived::Wait(id, place)
     }
@@ -218,13 +218,15 @@ impl<T, R> Gate<T, R> {
             let Next { item: id, work, .. } = self.queue.pop_class(class)?;
             let Some(ticket) = self.tickets.remove(&id) else { continue };
             let Ticket { ask, tokens, phase, .. } = ticket;
-            let Phase::Queued { since, promised, wake, .. } = phase else { continue };
+            let Phase::Queued { since, promised, wake, is_late, .. } = phase else { continue };
             self.queued_bytes[class as usize] -= ask.bytes;
             let rest = now.saturating_duration_since(promised.at);
             self.predictor.observed(class, &promised.eta, rest);
             let waited = now.saturating_duration_since(since);
             self.counts.waited(class, waited);
-            self.punctual.observed(class, waited, self.terms.longest_wait(class));
+            if !is_late {
+                self.punctual.observed(class, waited, self.terms.longest_wait(class));
+            }
             self.enter(now, id, ask, work, tokens);
             return Some((id, wake));
         }

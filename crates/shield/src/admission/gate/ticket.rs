@@ -134,6 +134,15 @@ pub(super) struct Promise {
 }
 
 pub(super) enum Phase<T> {
-    Queued { handle: Handle, since: Instant, promised: Promise, wake: T },
-    Running { since: Instant },
+    /// `is_late`: it was noted that it waits longer than its class should.
+    Queued {
+        handle: Handle,
+        since: Instant,
+        promised: Promise,
+        wake: T,
+        is_late: bool,
+    },
+    Running {
+        since: Instant,
+    },
 }
