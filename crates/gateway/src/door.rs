@@ -36,6 +36,8 @@ use crate::policy::Policy;
 use crate::recording::Recording;
 use crate::refuse::Refused as Answered;
 use crate::session::Sessions;
+use crate::status::Board;
+use crate::status::measure::Got;
 use crate::sync::lock;
 use crate::tasks::Tasks;
 use crate::trace::Tracer;
@@ -89,6 +91,8 @@ pub struct Door {
     pub identity: Identity,
     /// Who is signed in.
     pub sessions: Sessions,
+    /// What the status page is made from.
+    pub status: Board,
     /// Connections and housekeeping.
     pub tasks: Tasks,
     connections_max: u32,
@@ -130,6 +134,8 @@ impl Door {
         let repeats = Repeats::new(parts.clock.monotonic());
         let (people, vault) = (parts.people.clone(), parts.vault.clone());
         let gate = Gate::new(&parts.policy, people, vault, parts.clock.now());
+        let (config, key) = (&parts.policy.config, parts.vault.verifying_key());
+        let status = Board::new(config, key, parts.clock.now());
         let door = Arc::new(Self {
             clock: parts.clock,
             policy: ArcSwap::from_pointee(parts.policy),
@@ -156,6 +162,7 @@ impl Door {
             metrics,
             identity: Identity::default(),
             sessions: Sessions::default(),
+            status,
             tasks: Tasks::default(),
             connections_max: parts.connections_max,
             bodies: Arc::new(Semaphore::new(body_room_kib(bodies_bytes_max))),
@@ -256,6 +263,11 @@ impl Door {
     pub fn note_refusal(&self, refused: &Answered) {
         let row = refused.refusal.row();
         self.metrics.refused(row.code);
+        if let Some(got) = Got::of_refusal(&refused.refusal) {
+            let is_stranger =
+                refused.who.is_none_or(|who| who.key.is_none() && who.account.is_none());
+            self.status.meters.api.note(got, is_stranger, u64::MAX);
+        }
         let now = self.clock.now();
         let note = lock(&self.refusals).note(now, row.code, refused.network);
         if note == Note::Counted {

@@ -31,6 +31,7 @@ pub mod refuse;
 pub mod routes;
 pub mod serve;
 pub mod session;
+pub mod status;
 mod sync;
 pub mod tasks;
 mod ticks;

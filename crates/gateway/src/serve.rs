@@ -18,9 +18,10 @@ use crate::listen::{BindError, Bound, Purpose, bind, inherited, run};
 use crate::operate::end_withdrawn;
 use crate::policy::{Policy, guard_rules};
 use crate::routes::router;
+use crate::status::StatusError;
 use crate::sync::lock;
 use crate::ticks::every;
-use crate::{gate, session, trace, upstream};
+use crate::{gate, session, status, trace, upstream};
 
 /// Between two looks at the open requests: how far they are, whether they may go on.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
@@ -57,6 +58,9 @@ pub enum ListenError {
     /// Where the gate stands.
     #[error("the gate: {0}")]
     Gate(#[from] AdminError),
+    /// The status listener's thread.
+    #[error(transparent)]
+    Status(#[from] StatusError),
 }
 
 /// The sockets of the three listeners.
@@ -127,14 +131,13 @@ impl Listening {
         session::load(&door).await?;
         door.gate.load().await?;
         gate::configured(&door).await?;
-        for (purpose, bound) in [
-            (Purpose::Public, sockets.public),
-            (Purpose::Admin, sockets.admin),
-            (Purpose::Status, sockets.status),
-        ] {
+        for (purpose, bound) in [(Purpose::Public, sockets.public), (Purpose::Admin, sockets.admin)]
+        {
             let router = router(&door, purpose);
             door.tasks.background(run(door.clone(), purpose, bound, router));
         }
+        status::start(&door, sockets.status)?;
+        door.tasks.background(status::probe(door.clone()));
         door.tasks.background(upstream::watch(door.clone()));
         door.tasks.background(checkpoints(door.clone()));
         door.tasks.background(admission::watch(door.clone()));

@@ -199,6 +199,12 @@ impl DataDir {
         self.root.join("learnt")
     }
 
+    /// What the status page knows: public words and probes, not sealed.
+    #[must_use]
+    pub fn status(&self) -> PathBuf {
+        self.root.join("status")
+    }
+
     /// The vault's wrapped keys.
     #[must_use]
     pub fn keys(&self) -> PathBuf {

@@ -14,4 +14,5 @@ pub mod ocsf;
 pub mod people;
 pub mod records;
 pub mod sqlite;
+pub mod status;
 pub mod vault;

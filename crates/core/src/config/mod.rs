@@ -16,6 +16,7 @@ pub mod mail;
 pub mod oidc;
 pub mod schema;
 pub mod source;
+pub mod status;
 pub mod syslog;
 mod telemetry;
 pub mod upstream;

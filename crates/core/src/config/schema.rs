@@ -14,6 +14,7 @@ use super::exposure::Exposure;
 use super::gate::Gate;
 use super::limits::Limits;
 use super::mail::Mail;
+use super::status::Status;
 pub use super::telemetry::{LogFormat, Telemetry};
 pub use super::upstream::{Dialect, Gauges, Server, Upstream};
 
@@ -53,6 +54,8 @@ pub struct Config {
     pub vault: Vault,
     /// Looking for open services.
     pub exposure: Exposure,
+    /// The status page.
+    pub status: Status,
     /// Logs and metrics.
     pub telemetry: Telemetry,
 }

@@ -5,6 +5,7 @@ mod availability;
 mod data;
 mod gate;
 mod oidc;
+mod status;
 mod upstream;
 
 use super::admission::Classes;
@@ -81,6 +82,7 @@ pub fn validate(config: &Config) -> Result<(), Fault> {
     }
     telemetry(&config.telemetry)?;
     vault(&config.vault)?;
+    status::status(config)?;
     Ok(())
 }
 

@@ -57,6 +57,7 @@ fn tick(door: &Door, judge: &mut Judge, elapsed: Duration, lag: Duration) {
     lock(&door.recent).tick(tick, judged);
     if let Some(event) = event {
         tell(&event);
+        door.status.incident(&event);
         door.ledger.append_detached(Record::Incident(Box::new(event)));
     }
 }

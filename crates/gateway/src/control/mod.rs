@@ -21,6 +21,7 @@ use tokio::net::{UnixListener, UnixStream};
 pub use status::{ClassStatus, GateStatus, Judgement, Servers, Status, UpstreamStatus};
 
 use crate::door::Door;
+use crate::status::{Asked, Told};
 
 /// The longest wait for a question.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,6 +38,8 @@ pub enum Question {
     Gate(GateRequest),
     /// How the door does.
     Status,
+    /// What the status page tells.
+    Page(Asked),
 }
 
 /// What it answers.
@@ -51,6 +54,13 @@ pub enum Answer {
     Gate(GateReply),
     /// How the door does.
     Status(Box<Status>),
+    /// What the status page tells now.
+    Page {
+        /// What was asked for.
+        told: Told,
+        /// Whether it is on disk too.
+        kept: bool,
+    },
     /// It was not carried out.
     Error {
         /// Why, in an operator's words.
@@ -132,10 +142,25 @@ async fn answer(door: &Door, question: Question) -> Answer {
             Ok(reply) => Answer::Gate(reply),
             Err(error) => Answer::Error { message: error.to_string() },
         },
+        Question::Page(asked) => tell(door, asked).await,
         Question::Admin(request) => match crate::operate::operate(door, *request).await {
             Ok(reply) => Answer::Admin(Box::new(reply)),
             Err(error) => Answer::Error { message: error.to_string() },
         },
+    }
+}
+
+/// People's words on the status page: in the ledger before they are shown.
+async fn tell(door: &Door, asked: Asked) -> Answer {
+    let failed = |message: String| Answer::Error { message };
+    if let Some(action) = asked.action()
+        && let Err(error) = door.record_change(action, asked.subject()).await
+    {
+        return failed(format!("it cannot be recorded: {error}"));
+    }
+    match door.status.ask(asked, &door.policy().config, door.clock.now()) {
+        Ok((told, kept)) => Answer::Page { told, kept },
+        Err(error) => failed(error.to_string()),
     }
 }
 

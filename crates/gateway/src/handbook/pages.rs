@@ -33,6 +33,7 @@ pub(super) const PAGES: &[Page] = &[
     page!("admission.md"),
     page!("gate.md"),
     page!("incidents.md"),
+    page!("status-page.md"),
     page!("listeners.md"),
     page!("pages.md"),
     page!("operations.md"),

@@ -189,6 +189,7 @@ mod pages_are_true {
     const EXPOSURE: &str = include_str!("../../../core/src/config/exposure.rs");
     const GATE: &str = include_str!("../../../core/src/config/gate.rs");
     const AVAILABILITY: &str = include_str!("../../../core/src/config/availability.rs");
+    const STATUS: &str = include_str!("../../../core/src/config/status.rs");
     const TELEMETRY: &str = include_str!("../../../core/src/config/telemetry.rs");
     const ENV: &str = include_str!("../../../core/src/config/env.rs");
     const REFUSAL: &str = include_str!("../../../core/src/refusal.rs");
@@ -246,6 +247,7 @@ mod pages_are_true {
             LIMITS,
             ADMISSION,
             EXPOSURE,
+            STATUS,
             TELEMETRY,
             ACCOUNTS,
             MAIL,
@@ -259,7 +261,8 @@ mod pages_are_true {
             let section = ["upstream", "accounts", "limits", "prices", "ledger", "vault"]
                 .contains(&name)
                 || ["listen", "telemetry", "admission", "classes", "queue"].contains(&name)
-                || ["data", "passport", "rule", "exposure", "gate", "mail"].contains(&name);
+                || ["data", "passport", "rule", "exposure", "gate", "mail", "status"]
+                    .contains(&name);
             let documented = configuration.contains(&format!("`{name}`"))
                 || configuration.contains(&format!("{name} = "));
             assert!(section || documented, "{name}");

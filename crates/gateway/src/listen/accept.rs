@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use surgewall_core::principal::Network;
-use surgewall_shield::networks::AcceptRefused;
+use surgewall_shield::networks::{AcceptRefused, NetworkTable};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -73,6 +73,7 @@ pub async fn run(door: Arc<Door>, purpose: Purpose, bound: Bound, router: Router
 /// An accepted connection; its place is given back on drop.
 struct Accepted {
     door: Arc<Door>,
+    purpose: Purpose,
     peer: Arc<Peer>,
 }
 
@@ -83,7 +84,7 @@ impl Accepted {
         let network = Network::of(address.ip());
         let counted = purpose != Purpose::Admin && !door.policy().is_proxy(address.ip());
         let place = if counted {
-            match lock(&door.networks).accept(network, door.clock.now()) {
+            match lock(table(door, purpose)).accept(network, door.clock.now()) {
                 Ok(place) => Some(place),
                 Err(refused) => {
                     door.metrics.connection_refused(reason(refused));
@@ -101,8 +102,14 @@ impl Accepted {
             authenticated: AtomicBool::new(false),
             place: Mutex::new(place),
         };
-        Some(Self { door: door.clone(), peer: Arc::new(peer) })
+        Some(Self { door: door.clone(), purpose, peer: Arc::new(peer) })
     }
+}
+
+/// Where the connections of a listener are counted: what floods the public one
+/// takes no place from the status page.
+fn table(door: &Door, purpose: Purpose) -> &Mutex<NetworkTable> {
+    if purpose == Purpose::Status { &door.status.networks } else { &door.networks }
 }
 
 const fn reason(refused: AcceptRefused) -> &'static str {
@@ -117,7 +124,7 @@ impl Drop for Accepted {
     fn drop(&mut self) {
         self.door.metrics.connection_closed();
         if let Some(place) = lock(&self.peer.place).take() {
-            lock(&self.door.networks).closed(place);
+            lock(table(&self.door, self.purpose)).closed(place);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod accept;
 mod address;
+mod alone;
 mod connection;
 mod frames;
 mod io;
@@ -17,6 +18,7 @@ mod watch;
 
 pub use accept::{Purpose, run};
 pub use address::client_address;
+pub use alone::run_alone;
 pub(crate) use connection::HTTP1_BUFFER_BYTES;
 pub use connection::Peer;
 pub use socket::{BindError, Bound, bind, inherited, raise_descriptor_limit};

@@ -27,7 +27,7 @@ fn file(path: &str) -> String {
 fn full() -> Metrics {
     let metrics = Metrics::new();
     let now = surgewall_core::clock::Clock::System.monotonic();
-    metrics.answered(crate::routes::table::ROUTES.first().unwrap(), StatusCode::OK);
+    metrics.answered(crate::routes::table::all().next().unwrap(), StatusCode::OK);
     metrics.refused("overloaded");
     metrics.first_byte(now, now);
     let usage = Usage { input: 1, output: 1, ..Usage::default() };

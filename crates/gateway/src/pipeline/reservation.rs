@@ -23,6 +23,7 @@ use crate::admission::Slot;
 use crate::door::Door;
 use crate::open::{Cell, Ending, OpenRequests};
 use crate::policy::Rates;
+use crate::status::measure::Got;
 use crate::sync::lock;
 use crate::trace::Trace;
 use crate::upstream::{Hit, Leased, Pool};
@@ -293,6 +294,7 @@ impl Reservation {
         }
         self.place.ended(end(outcome), usage.input.saturating_sub(usage.cached), usage.output);
         let (upstream, went) = self.given.take();
+        self.tell_status(outcome, upstream.as_deref());
         let settled = Settled {
             request_id: admission.request_id,
             at: now,
@@ -317,6 +319,21 @@ impl Reservation {
             tap.end(&self.opened.admission, &settled);
         }
         settled
+    }
+}
+
+impl Reservation {
+    /// The status page hears what its users get.
+    fn tell_status(&self, outcome: Outcome, upstream: Option<&str>) {
+        let Some(got) = Got::of_outcome(outcome, self.first_byte_ms) else { return };
+        let who = &self.opened.admission.who;
+        let is_stranger = who.key.is_none() && who.account.is_none();
+        let slow_ms = self.door.policy().config.status.slow_ms;
+        let meters = &self.door.status.meters;
+        meters.api.note(got, is_stranger, slow_ms);
+        if let Some(meter) = upstream.and_then(|name| meters.upstream(name)) {
+            meter.note(got, is_stranger, slow_ms);
+        }
     }
 }
 

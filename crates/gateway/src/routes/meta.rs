@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{StatusCode, Uri};
 use surgewall_core::config::schema::Listen;
+use surgewall_core::config::status::Status;
 use surgewall_core::id::RequestId;
 use surgewall_core::principal::Network;
 use surgewall_core::refusal::Refusal;
@@ -23,7 +24,6 @@ use crate::recording::Recording;
 use crate::refuse::{self, Refused};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -92,18 +92,6 @@ pub(super) async fn metrics(door: Arc<Door>, request: Request) -> Response {
 fn same(first: &[u8], second: &[u8]) -> bool {
     first.len() == second.len()
         && first.iter().zip(second).fold(0, |all, (a, b)| all | (a ^ b)) == 0
-}
-
-/// The status listener's page: from memory, without JavaScript.
-pub(super) async fn status(door: Arc<Door>) -> Response {
-    let state = if door.tasks.is_draining() {
-        "The service is restarting."
-    } else if door.ledger.health().writable && can_record(&door) {
-        "The service takes requests."
-    } else {
-        "The service cannot record requests now, so it takes none."
-    };
-    page(HTML, include_str!("status.html").replace("{state}", state))
 }
 
 /// What is not in the table is 404, in the dialect that the path suggests.
@@ -185,8 +173,15 @@ pub(super) async fn guard(
         let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
         let authority = || request.uri().authority().map(http::uri::Authority::as_str);
         let named = host.or_else(authority).unwrap_or("");
-        if is_own_name(&policy.config.listen, purpose, named) {
-            next.run(request).await
+        if is_own_name(&policy.config.listen, purpose, named)
+            || is_status_name(&policy.config.status, purpose, named)
+        {
+            let path = (purpose == Purpose::Public).then(|| request.uri().path().to_owned());
+            let response = next.run(request).await;
+            if let Some(path) = path {
+                door.status.meters.page(&path, response.status());
+            }
+            response
         } else {
             asker.refused(&door, Refusal::HostNotAllowed)
         }
@@ -195,6 +190,14 @@ pub(super) async fn guard(
         Ok(response) => response,
         Err(_) => asker.refused(&door, Refusal::Internal { why: "a panic".into() }),
     }
+}
+
+/// Whether `host` is where strangers read the status page.
+fn is_status_name(status: &Status, purpose: Purpose, host: &str) -> bool {
+    let uri = status.url.as_deref().and_then(|url| url.parse::<Uri>().ok());
+    let public = uri.as_ref().and_then(Uri::host);
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    purpose == Purpose::Status && public.is_some_and(|public| public.eq_ignore_ascii_case(name))
 }
 
 fn is_own_name(listen: &Listen, purpose: Purpose, host: &str) -> bool {

@@ -7,12 +7,14 @@ pub mod chat;
 mod meta;
 pub mod openapi;
 pub mod pages;
+pub(crate) mod status_page;
 pub mod table;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Path;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::door::Door;
@@ -80,12 +82,20 @@ fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {
         Handler::Front => on(filter, page::chat),
         Handler::File => on(filter, page::file),
         Handler::CspReport => on(filter, move |request| page::csp_report(door.clone(), request)),
-        Handler::Status => on(filter, move || meta::status(door.clone())),
         Handler::Chat(call) => {
             on(filter, move |request| crate::chat::handle(door.clone(), route, call, request))
         }
         Handler::Account(page) => {
             on(filter, move |request| crate::pages::serve(door.clone(), route, page, request))
         }
+        Handler::Status(document) => {
+            on(
+                filter,
+                move |headers| async move { door.status.current().answer(document, &headers) },
+            )
+        }
+        Handler::StatusMinutes => on(filter, move |Path(day): Path<String>| async move {
+            door.status.current().answer_minutes(&day)
+        }),
     }
 }

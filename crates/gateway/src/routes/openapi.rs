@@ -90,9 +90,9 @@ fn summary(route: &Route) -> &'static str {
         Handler::File => "A file of the pages",
         Handler::CspReport => "What a browser found against the rules of a page",
         Handler::Metrics => "Prometheus metrics",
-        Handler::Status => "The status page",
         Handler::Chat(_) => "A call of the chat's page",
         Handler::Account(_) => "A page of the own account",
+        Handler::Status(_) | Handler::StatusMinutes => "The status page",
     }
 }
 
@@ -109,7 +109,7 @@ fn security(route: &Route) -> Value {
 fn responses(route: &Route) -> Value {
     let kind = match route.handler {
         Handler::Healthz | Handler::Readyz => "text/plain",
-        Handler::Front | Handler::Status => "text/html",
+        Handler::Front | Handler::Status(_) | Handler::StatusMinutes => "text/html",
         _ => "application/json",
     };
     let mut content = json!({kind: {"schema": if kind == "application/json" { json!({"type": "object"}) } else { json!({"type": "string"}) }}});

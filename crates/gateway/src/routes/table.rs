@@ -3,10 +3,11 @@
 
 use surgewall_wire::{ClientDialect, Endpoint};
 
-use super::{accounts, chat, pages};
+use super::{accounts, chat, pages, status_page};
 use crate::chat::Call;
 use crate::listen::Purpose;
 use crate::pages::Page;
+use crate::status::Document;
 
 /// What answers on a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +38,14 @@ pub enum Handler {
     File,
     /// What a browser found against the rules of a page.
     CspReport,
-    /// The status listener's page.
-    Status,
     /// A call of the chat's page.
     Chat(Call),
     /// A page of signing in, signing up and the own account.
     Account(Page),
+    /// One form of the status page.
+    Status(Document),
+    /// A day's minutes.
+    StatusMinutes,
 }
 
 /// Who may use a route.
@@ -119,11 +122,13 @@ const fn get(
 use Access::{Caller, Credential, Everybody, Operator};
 use ClientDialect::{Anthropic, DeepSeek, Ollama, OpenAi, Responses};
 use Endpoint::{Chat, Completions, CountTokens, Embeddings};
-use Purpose::{Admin, Public, Status};
+use Purpose::{Admin, Public};
 
 /// Every route of every listener: the API's, then each part's.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [ROUTES, pages::ROUTES, chat::ROUTES, accounts::ROUTES].into_iter().flatten()
+    [ROUTES, pages::ROUTES, chat::ROUTES, accounts::ROUTES, status_page::ROUTES]
+        .into_iter()
+        .flatten()
 }
 
 /// The routes of the API, and those that belong to no other part.
@@ -161,5 +166,4 @@ pub const ROUTES: &[Route] = &[
     get(Public, "/readyz", OpenAi, Handler::Readyz, Everybody),
     get(Public, "/openapi.json", OpenAi, Handler::OpenApi, Everybody),
     get(Admin, "/metrics", OpenAi, Handler::Metrics, Operator),
-    get(Status, "/", OpenAi, Handler::Status, Everybody),
 ];

@@ -94,6 +94,7 @@ impl TestDoor {
             connections_max: 4_096,
         });
         begin_with_kept(&door, KeptFile::new(&directory, vault.clone()));
+        door.status.begin(&directory, 120, door.clock.now());
         let listening = Listening::start(door.clone(), sockets).await.unwrap();
         Self {
             url: format!("http://{}", listening.public),

@@ -70,6 +70,8 @@ mod shed;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]
+mod status_page;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tokens;

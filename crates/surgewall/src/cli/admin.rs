@@ -3,6 +3,7 @@
 pub(crate) mod finding;
 pub(crate) mod gate;
 mod ledger;
+pub(crate) mod status;
 
 use std::path::PathBuf;
 
@@ -41,6 +42,9 @@ pub(crate) enum Admin {
     /// Who may make an account: the gate, invites, the waiting list
     #[command(subcommand)]
     Gate(gate::Gate),
+    /// What the status page tells of incidents and maintenances
+    #[command(subcommand)]
+    Status(status::Status),
 }
 
 /// `admin user`.

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod drill;
 pub(crate) mod init;
 pub(crate) mod report;
+pub(crate) mod status;
 
 use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
@@ -73,7 +74,11 @@ again; a bad one is refused in the log and the old one stays. SURGEWALL_LOG choo
 
 /// `status`.
 #[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Status {
+    /// What else to do with the status page.
+    #[command(subcommand)]
+    pub(crate) page: Option<status::Page>,
     /// Print it once instead of every second
     #[arg(long)]
     pub(crate) once: bool,

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use surgewall_core::clock::Clock;
-use surgewall_core::decision::Record;
+use surgewall_core::decision::{Changed, Record};
 use surgewall_gateway::control::{self, Answer, Question};
 use surgewall_gateway::gate::meant;
 use surgewall_gateway::operate::LedgerAudit;
+use surgewall_gateway::status::{Asked, Told, ask_offline};
 use surgewall_store::admin::{self, Office, Reply, Request};
 use surgewall_store::conversations::purge_erased;
 use surgewall_store::datadir::DataDir;
@@ -34,7 +35,7 @@ pub(crate) async fn operate(place: &Place, request: Request) -> Result<Reply, Fa
         return match answer {
             Answer::Admin(reply) => Ok(*reply),
             Answer::Error { message } => Err(Fault::new(message)),
-            Answer::Status(_) | Answer::Finding(_) | Answer::Gate(_) => Err(unexpected()),
+            _ => Err(unexpected()),
         };
     }
     let Question::Admin(request) = question else { return Err(unexpected()) };
@@ -108,7 +109,7 @@ pub(crate) async fn inbox(place: &Place, request: InboxRequest) -> Result<InboxR
         return match answer {
             Answer::Finding(reply) => Ok(reply),
             Answer::Error { message } => Err(Fault::new(message)),
-            Answer::Status(_) | Answer::Admin(_) | Answer::Gate(_) => Err(unexpected()),
+            _ => Err(unexpected()),
         };
     }
     let Question::Finding(request) = question else { return Err(unexpected()) };
@@ -144,7 +145,7 @@ pub(crate) async fn gate(place: &Place, request: GateRequest) -> Result<GateRepl
         return match answer {
             Answer::Gate(reply) => Ok(reply),
             Answer::Error { message } => Err(Fault::new(message)),
-            Answer::Status(_) | Answer::Admin(_) | Answer::Finding(_) => Err(unexpected()),
+            _ => Err(unexpected()),
         };
     }
     let Question::Gate(request) = question else { return Err(unexpected()) };
@@ -170,6 +171,38 @@ pub(crate) async fn gate(place: &Place, request: GateRequest) -> Result<GateRepl
     };
     store.close().await;
     Ok(reply)
+}
+
+/// Carries out `asked` on what the status page tells, by the running door if there
+/// is one. Whether it is on disk too.
+///
+/// # Errors
+/// Why it was not carried out.
+pub(crate) async fn tell(place: &Place, asked: Asked) -> Result<(Told, bool), Fault> {
+    let data = place.data()?;
+    let question = Question::Page(asked);
+    if let Some(answer) = control::ask(&data.control_socket(), &question).await.map_err(broken)? {
+        return match answer {
+            Answer::Page { told, kept } => Ok((told, kept)),
+            Answer::Error { message } => Err(Fault::new(message)),
+            _ => Err(unexpected()),
+        };
+    }
+    let Question::Page(asked) = question else { return Err(unexpected()) };
+    let config = place.load()?.config;
+    let _lock = lock(&data, "admin status")?;
+    let (at, action, subject) = (Clock::System.now(), asked.action(), asked.subject());
+    if let Some(action) = action {
+        let vault = Vault::open_or_create(&data, key_file(&config))?;
+        let options = LedgerOptions::new(&config.ledger, Clock::System);
+        let (ledger, _) = Ledger::open(&data, &vault, options)?;
+        let changed = Changed { at, action: action.to_owned(), subject, detail: None };
+        let recorded = ledger.append(Record::Changed(changed)).await;
+        let closed = ledger.shutdown().await;
+        recorded?;
+        closed?;
+    }
+    Ok((ask_offline(&data, &config, asked, at)?, true))
 }
 
 /// For requests that change nothing, and so record nothing.

@@ -13,5 +13,6 @@ mod person;
 mod refusals;
 mod serving;
 mod site;
+mod status_page;
 mod tidy;
 mod vault;

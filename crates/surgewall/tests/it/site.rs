@@ -118,9 +118,14 @@ impl Site {
 
     /// Starts a door and waits for its line.
     pub(crate) fn serve(&self, words: &[&str]) -> Door {
+        self.start(&[&["serve"], words].concat())
+    }
+
+    /// Starts what `words` say, which listens, and waits for its line.
+    pub(crate) fn start(&self, words: &[&str]) -> Door {
         let log = fs::File::create(self.path("log")).expect("a log file");
         let mut child = self
-            .command(&[&["serve"], words].concat())
+            .command(words)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

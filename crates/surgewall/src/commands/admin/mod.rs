@@ -5,6 +5,7 @@ mod gate;
 mod import;
 mod ledger;
 mod show;
+mod status;
 mod vault;
 
 use surgewall_core::config::schema::Listen;
@@ -32,6 +33,7 @@ pub(crate) async fn admin(place: &Place, asked: typed::Admin) -> Result<Verdict,
         typed::Admin::Key(asked) => key(place, asked).await?,
         typed::Admin::Gate(asked) => gate::gate(place, asked).await?,
         typed::Admin::Vault(asked) => vault::vault(place, asked).await?,
+        typed::Admin::Status(asked) => status::status(place, asked).await?,
         typed::Admin::Ledger(asked) => return ledger::ledger(place, &asked).await,
         typed::Admin::Finding(asked) => return finding::finding(place, asked).await,
     }

@@ -96,6 +96,7 @@ pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Faul
         let _ = door.events.set(events);
     }
     begin_with_kept(&door, KeptFile::new(&data, vault));
+    door.status.begin(&data, config.status.retention_days, Clock::System.now());
     door.record_change("door.start", None).await?;
     let listening = Listening::start(door.clone(), sockets).await?;
     let socket = data.control_socket();

@@ -1,5 +1,6 @@
 //! `surgewall status`: how a running door does.
 
+mod copy;
 mod door;
 mod frame;
 mod page;
@@ -17,7 +18,7 @@ use surgewall_gateway::control::{self, Answer, Question, Status as Door};
 use self::frame::Frames;
 use self::page::Page;
 use super::office::{broken, unexpected};
-use crate::cli::{Shape, Status};
+use crate::cli::{Shape, Status, status};
 use crate::fault::{Fault, Verdict};
 use crate::place::Place;
 use crate::show;
@@ -32,6 +33,11 @@ const COLUMNS: usize = 100;
 /// # Errors
 /// No door runs here.
 pub(crate) async fn status(place: &Place, asked: &Status) -> Result<Verdict, Fault> {
+    match &asked.page {
+        None => {}
+        Some(status::Page::Serve(asked)) => return copy::serve(asked).await,
+        Some(status::Page::Key) => return copy::key(place),
+    }
     if asked.format == Shape::Json {
         show::json(&ask(place).await?.ok_or_else(|| nobody(place))?)?;
         return Ok(Verdict::Clean);
@@ -69,7 +75,7 @@ async fn ask(place: &Place) -> Result<Option<Door>, Fault> {
         None => Ok(None),
         Some(Answer::Status(door)) => Ok(Some(*door)),
         Some(Answer::Error { message }) => Err(Fault::new(message)),
-        Some(Answer::Admin(_) | Answer::Finding(_) | Answer::Gate(_)) => Err(unexpected()),
+        Some(_) => Err(unexpected()),
     }
 }
 
