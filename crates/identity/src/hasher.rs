@@ -134,12 +134,12 @@ impl Hasher {
         password: SecretString,
         stored: Option<String>,
     ) -> Result<Verdict, Busy> {
-        self.run(Purpose::SignIn, network, move |cost| {
+        self.run(Purpose::SignIn, network, move |cost, calls| {
             let known = stored.as_deref().and_then(StoredHash::parse);
             let is_known = known.is_some();
             let hash = known.or_else(|| StoredHash::dummy(cost))?;
             let outdated = hash.is_below(cost);
-            let is_right = hash.verify(&password)? && is_known;
+            let is_right = hash.verify(&password, calls)? && is_known;
             Some(if is_right { Verdict::Right { outdated } } else { Verdict::Wrong })
         })
         .await
@@ -155,7 +155,7 @@ impl Hasher {
         network: Network,
         password: SecretString,
     ) -> Result<String, Busy> {
-        self.run(purpose, network, move |cost| password::hash(&password, cost)).await
+        self.run(purpose, network, move |cost, calls| password::hash(&password, cost, calls)).await
     }
 
     /// How it goes.
@@ -174,17 +174,16 @@ impl Hasher {
         &self,
         purpose: Purpose,
         network: Network,
-        work: impl FnOnce(Cost) -> Option<T> + Send + 'static,
+        work: impl FnOnce(Cost, &AtomicU64) -> Option<T> + Send + 'static,
     ) -> Result<T, Busy> {
         let permit = self.enter(purpose, network).await.inspect_err(|_| {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
         })?;
-        self.0.calls.fetch_add(1, Ordering::Relaxed);
-        let cost = self.0.cost;
+        let inner = Arc::clone(&self.0);
         // The permit goes with the work: who leaves does not make room before it is done.
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            work(cost)
+            work(inner.cost, &inner.calls)
         });
         done.await.ok().flatten().ok_or(Busy::Failed)
     }

@@ -11,6 +11,8 @@
 //! no copy of today's breaches: a long password that leaked elsewhere and is
 //! made of nothing known passes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use surgewall_core::random;
@@ -258,20 +260,24 @@ impl StoredHash {
             || self.params.p_cost() < cost.lanes
     }
 
-    /// Whether `password` has it. One Argon2 call, compared in constant time; `None` where memory is short.
-    pub(crate) fn verify(&self, password: &SecretString) -> Option<bool> {
+    /// Whether `password` has it. One Argon2 call, counted in `calls`, compared in
+    /// constant time; `None` where memory is short.
+    pub(crate) fn verify(&self, password: &SecretString, calls: &AtomicU64) -> Option<bool> {
         let (Some(salt), Some(expected)) = (&self.hash.salt, &self.hash.hash) else { return None };
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
         let mut out = vec![0; expected.len()];
+        calls.fetch_add(1, Ordering::Relaxed);
         argon2.hash_password_into(password.expose().as_bytes(), salt, &mut out).ok()?;
         Some(aws_lc_rs::constant_time::verify_slices_are_equal(&out, expected.as_bytes()).is_ok())
     }
 }
 
-/// The PHC string of `password` at `cost`, with a random salt; `None` where memory is short.
-pub(crate) fn hash(password: &SecretString, cost: Cost) -> Option<String> {
+/// The PHC string of `password` at `cost`, with a random salt: one Argon2 call,
+/// counted in `calls`; `None` where memory is short.
+pub(crate) fn hash(password: &SecretString, cost: Cost, calls: &AtomicU64) -> Option<String> {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, cost.params()?);
     let salt = random::bytes::<SALT_BYTES>();
+    calls.fetch_add(1, Ordering::Relaxed);
     let hash = argon2.hash_password_with_salt(password.expose().as_bytes(), &salt).ok()?;
     Some(hash.to_string())
 }
@@ -280,6 +286,7 @@ pub(crate) fn hash(password: &SecretString, cost: Cost) -> Option<String> {
 mod tests {
     use super::*;
 
+    static CALLS: AtomicU64 = AtomicU64::new(0);
     const CONTEXT: [&str; 3] =
         ["margarethe.olsen@sternwarte.example", "Margarethe Olsen", "Surgewall"];
 
@@ -374,22 +381,25 @@ mod tests {
     fn argon2id_is_the_reference_implementations() {
         let stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let stored = StoredHash::parse(stored).unwrap();
-        assert_eq!(stored.verify(&SecretString::new("password".into())), Some(true));
-        assert_eq!(stored.verify(&SecretString::new("Password".into())), Some(false));
+        assert_eq!(stored.verify(&SecretString::new("password".into()), &CALLS), Some(true));
+        assert_eq!(stored.verify(&SecretString::new("Password".into()), &CALLS), Some(false));
     }
 
     #[test]
     fn a_hash_verifies_its_password_byte_for_byte() {
         let secret = |text: &str| SecretString::new(text.to_owned());
-        let text = hash(&secret(" Grün \u{301}"), Cost::LEAST).unwrap();
+        let text = hash(&secret(" Grün \u{301}"), Cost::LEAST, &CALLS).unwrap();
         assert!(text.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{text}");
         let stored = StoredHash::parse(&text).unwrap();
-        assert_eq!(stored.verify(&secret(" Grün \u{301}")), Some(true));
+        assert_eq!(stored.verify(&secret(" Grün \u{301}"), &CALLS), Some(true));
         for other in ["Grün \u{301}", " grün \u{301}", " Grün \u{301} ", " Gru\u{308}n \u{301}", ""]
         {
-            assert_eq!(stored.verify(&secret(other)), Some(false), "{other:?}");
+            assert_eq!(stored.verify(&secret(other), &CALLS), Some(false), "{other:?}");
         }
-        assert_ne!(hash(&secret("x"), Cost::LEAST), hash(&secret("x"), Cost::LEAST));
+        assert_ne!(
+            hash(&secret("x"), Cost::LEAST, &CALLS),
+            hash(&secret("x"), Cost::LEAST, &CALLS)
+        );
     }
 
     #[test]

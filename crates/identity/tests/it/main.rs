@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod authenticator;
 #[cfg(test)]
+mod measured;
+#[cfg(test)]
 mod oidc;
 #[cfg(test)]
 mod passkeys;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use surgewall_core::clock::Timestamp;
 use surgewall_identity::passkey::{
@@ -238,4 +240,53 @@ fn a_relying_party_is_a_host_name() {
     ] {
         assert_eq!(Passkeys::new("Surgewall", origins).is_ok(), is_one, "{origins:?}");
     }
+}
+
+/// Every byte of what a device sent, changed one after another: nothing that was
+/// changed is accepted, and nothing panics.
+#[test]
+fn no_byte_of_an_answer_can_be_changed() {
+    let passkeys = passkeys();
+    let (device, stored) = registered(&passkeys);
+    let (options, begun) = passkeys.begin_sign_in(NOW).unwrap();
+    let response: Value = serde_json::from_slice(&device.get(&options)).unwrap();
+    for part in ["authenticatorData", "clientDataJSON", "signature"] {
+        let bytes = URL_SAFE_NO_PAD.decode(response["response"][part].as_str().unwrap()).unwrap();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            let mut answer = response.clone();
+            answer["response"][part] = URL_SAFE_NO_PAD.encode(&changed).into();
+            let answer = answer.to_string();
+            let result = passkeys.finish_sign_in(begun.clone(), answer.as_bytes(), &stored, NOW);
+            assert!(result.is_err(), "{part} byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_broken_registration_is_refused_and_not_more() {
+    let passkeys = passkeys();
+    let mut device = Device::new(PUBLIC);
+    let (options, begun) =
+        passkeys.begin_registration(&user(UserHandle::random()), &[], NOW).unwrap();
+    let response: Value = serde_json::from_slice(&device.create(&options)).unwrap();
+    let whole = response["response"]["attestationObject"].as_str().unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(whole).unwrap();
+    for at in 0..bytes.len() {
+        for changed in [&bytes[..at], &[&bytes[..at], &[!bytes[at]], &bytes[at + 1..]].concat()] {
+            let mut answer = response.clone();
+            answer["response"]["attestationObject"] = URL_SAFE_NO_PAD.encode(changed).into();
+            // Without attestation, another key or id is another passkey: it may be taken.
+            if let Ok(stored) =
+                passkeys.finish_registration(&begun, answer.to_string().as_bytes(), NOW)
+            {
+                assert_eq!(stored.user(), begun_for(&begun), "byte {at}");
+            }
+        }
+    }
+}
+
+fn begun_for(begun: &Registration) -> UserHandle {
+    serde_json::from_value(serde_json::to_value(begun).unwrap()["user"].clone()).unwrap()
 }
