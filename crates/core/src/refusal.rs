@@ -260,6 +260,8 @@ const fn row(
 }
 
 const INVALID: &str = "invalid_request_error";
+/// Who it is has to be shown first, in both dialects.
+const SIGN_IN: &str = "authentication_error";
 /// How a key is sent.
 const KEY_NEEDED: &str =
     "A key is needed: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.";
@@ -289,26 +291,16 @@ impl Refusal {
                 row(400, INVALID, INVALID, "unsupported_parameter", Debug)
             }
             Self::CredentialsConflict => row(400, INVALID, INVALID, "credentials_conflict", Info),
-            Self::CredentialMissing => row(
-                401,
-                "authentication_error",
-                "authentication_error",
-                "credential_missing",
-                Debug,
-            ),
+            Self::CredentialMissing => row(401, SIGN_IN, SIGN_IN, "credential_missing", Debug),
             Self::CredentialInvalid { why: CredentialFault::Busy } => {
                 row(503, "server_error", "overloaded_error", "credential_busy", Warn)
             }
-            Self::CredentialInvalid { .. } => {
-                row(401, "authentication_error", "authentication_error", "invalid_api_key", Info)
-            }
+            Self::CredentialInvalid { .. } => row(401, SIGN_IN, SIGN_IN, "invalid_api_key", Info),
             Self::NotPermitted { .. } => {
                 row(403, "permission_error", "permission_error", "not_permitted", Info)
             }
             Self::CrossSite => row(403, "permission_error", "permission_error", "cross_site", Info),
-            Self::SignInNeeded => {
-                row(401, "authentication_error", "authentication_error", "sign_in_needed", Debug)
-            }
+            Self::SignInNeeded => row(401, SIGN_IN, SIGN_IN, "sign_in_needed", Debug),
             Self::NotFound { .. } => row(404, INVALID, "not_found_error", "not_found", Debug),
             Self::Full { .. } => row(409, INVALID, INVALID, "full", Debug),
             Self::ModelUnknown => row(404, INVALID, "not_found_error", "model_not_found", Debug),
