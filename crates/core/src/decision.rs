@@ -55,6 +55,8 @@ pub enum Record {
     Finding(FindingChanged),
     /// A batch of the operator's records is safe on disk, sealed.
     Stored(Stored),
+    /// Batches of the operator's records are removed now, as retention asks.
+    Removed(Removed),
 }
 
 /// A batch of the operator's records: what proves that its blocks are the ones
@@ -74,6 +76,33 @@ pub struct Stored {
     /// The root of the Merkle tree (RFC 9162, 2.1.1) over the SHA-256 of each
     /// sealed block, in hex.
     pub root: String,
+}
+
+/// Batches of the operator's records whose time is over: written before they are
+/// removed, so that what is missing without such a record was taken by somebody.
+/// After a crash it may stand twice.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Removed {
+    /// When.
+    pub at: Timestamp,
+    /// The first batch.
+    pub first: u64,
+    /// The last batch: all between them go.
+    pub last: u64,
+    /// What was sealed in them, in bytes.
+    pub bytes: u64,
+    /// Why.
+    pub why: RemovedFor,
+}
+
+/// Why records are removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemovedFor {
+    /// They are older than `vault.record_retention_days`.
+    Age,
+    /// All together are more than `vault.record_bytes_max`.
+    Size,
 }
 
 /// Sums in tokens since the ledger began.

@@ -42,6 +42,9 @@ pub mod kind {
     /// A browser that is signed in.
     #[derive(Debug)]
     pub enum Session {}
+    /// A rule that was made on the running door.
+    #[derive(Debug)]
+    pub enum Rule {}
 }
 
 /// The id of an account.
@@ -56,6 +59,8 @@ pub type FindingId = Id<kind::Finding>;
 pub type FactorId = Id<kind::Factor>;
 /// The id of a session.
 pub type SessionId = Id<kind::Session>;
+/// The id of a stored rule.
+pub type RuleId = Id<kind::Rule>;
 
 impl<K> Id<K> {
     /// A new id for something made at `now`.

@@ -126,6 +126,15 @@ pub enum Refusal {
         /// Why, in the operator's words for strangers.
         reason: Option<String>,
     },
+    /// A rule of the operator bars every server of the model.
+    #[error("rule `{rule}` bars every upstream of this model")]
+    Barred {
+        /// The rule.
+        rule: String,
+        /// What was found in the request that the rule is about; none where it is
+        /// about who asks, or about everybody.
+        found: ClassSet,
+    },
     /// A quota is used up.
     #[error("{scope} limit on {meter:?} reached: {max} per {window_s} s")]
     QuotaExceeded {
@@ -262,6 +271,7 @@ const fn row(
 const INVALID: &str = "invalid_request_error";
 /// Who it is has to be shown first, in both dialects.
 const SIGN_IN: &str = "authentication_error";
+const PERMISSION: &str = "permission_error";
 /// How a key is sent.
 const KEY_NEEDED: &str =
     "A key is needed: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.";
@@ -296,22 +306,17 @@ impl Refusal {
                 row(503, "server_error", "overloaded_error", "credential_busy", Warn)
             }
             Self::CredentialInvalid { .. } => row(401, SIGN_IN, SIGN_IN, "invalid_api_key", Info),
-            Self::NotPermitted { .. } => {
-                row(403, "permission_error", "permission_error", "not_permitted", Info)
-            }
-            Self::CrossSite => row(403, "permission_error", "permission_error", "cross_site", Info),
+            Self::NotPermitted { .. } => row(403, PERMISSION, PERMISSION, "not_permitted", Info),
+            Self::CrossSite => row(403, PERMISSION, PERMISSION, "cross_site", Info),
             Self::SignInNeeded => row(401, SIGN_IN, SIGN_IN, "sign_in_needed", Debug),
             Self::NotFound { .. } => row(404, INVALID, "not_found_error", "not_found", Debug),
             Self::Full { .. } => row(409, INVALID, INVALID, "full", Debug),
             Self::ModelUnknown => row(404, INVALID, "not_found_error", "model_not_found", Debug),
             // Not 451: that is for what the law demands to withhold (RFC 7725). This is the
             // operator's own policy, and 403 is what clients know as final.
-            Self::Residency { .. } => {
-                row(403, "permission_error", "permission_error", "residency", Info)
-            }
-            Self::NotOffered { .. } => {
-                row(403, "permission_error", "permission_error", "not_offered_here", Info)
-            }
+            Self::Residency { .. } => row(403, PERMISSION, PERMISSION, "residency", Info),
+            Self::NotOffered { .. } => row(403, PERMISSION, PERMISSION, "not_offered_here", Info),
+            Self::Barred { .. } => row(403, PERMISSION, PERMISSION, "barred", Info),
             Self::QuotaExceeded { .. } => {
                 row(429, "rate_limit_error", "rate_limit_error", "quota_exceeded", Info)
             }
@@ -383,6 +388,7 @@ impl Refusal {
             Self::ModelUnknown => "There is no such model for this key. See /v1/models.".into(),
             Self::Residency { found, .. } => residency_text(*found),
             Self::NotOffered { reason, .. } => reason.clone().unwrap_or_else(|| NOT_OFFERED.into()),
+            Self::Barred { found, .. } => barred_text(*found),
             Self::QuotaExceeded { .. } => self.quota_text(),
             Self::NetworkBusy { max } => format!(
                 "Your network has {max} requests without a key in flight. Wait for one to end, or use a key."
@@ -470,7 +476,9 @@ impl Refusal {
     #[must_use]
     pub fn rule(&self) -> Option<&str> {
         match self {
-            Self::Residency { rule, .. } | Self::NotOffered { rule, .. } => Some(rule),
+            Self::Residency { rule, .. }
+            | Self::NotOffered { rule, .. }
+            | Self::Barred { rule, .. } => Some(rule),
             _ => None,
         }
     }
@@ -515,6 +523,15 @@ fn residency_text(found: ClassSet) -> String {
     }
     format!(
         "The request holds data that may go to certain regions only ({found}), and no server of this model is there. Use another model, or leave that data out."
+    )
+}
+
+fn barred_text(found: ClassSet) -> String {
+    if found.is_empty() {
+        return "The operator sends no requests to the servers of this model for now. Use another model.".into();
+    }
+    format!(
+        "The request holds data that the operator does not send to the servers of this model ({found}). Use another model, or leave that data out."
     )
 }
 

@@ -18,6 +18,7 @@ use surgewall_store::directory::Directory;
 use surgewall_store::findings::{Inbox, InboxError, Report, Reported};
 use surgewall_store::ledger::{AppendError, Ledger};
 use surgewall_store::ocsf::Export;
+use surgewall_store::rules::RuleBook;
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
 
@@ -57,6 +58,8 @@ pub struct Door {
     pub ledger: Ledger,
     /// What checks concluded, and what became of it.
     pub findings: Inbox<Sqlite>,
+    /// The rules that were made on the door, beside those of the configuration.
+    pub rules: RuleBook<Sqlite>,
     /// Where decisions and findings go as events, if they go anywhere.
     pub events: OnceLock<Export>,
     /// The operator's records, if there are any.
@@ -141,6 +144,7 @@ impl Door {
             policy: ArcSwap::from_pointee(parts.policy),
             directory: parts.directory,
             findings: Inbox::new(parts.people.clone(), parts.vault.clone()),
+            rules: RuleBook::new(parts.people.clone(), parts.vault.clone()),
             events: OnceLock::new(),
             people: parts.people,
             vault: parts.vault,

@@ -4,6 +4,7 @@
 mod gate;
 mod inbox;
 mod pages;
+mod rules;
 
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -24,6 +25,7 @@ use surgewall_core::usage::Usage;
 pub use self::gate::GateMetrics;
 use self::inbox::InboxMetrics;
 use self::pages::PageMetrics;
+pub use self::rules::RuleMetrics;
 use crate::admission::AdmissionMetrics;
 use crate::door::Door;
 use crate::listen::Purpose;
@@ -97,12 +99,6 @@ struct TokenLabels {
     kind: &'static str,
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RuleLabels {
-    rule: String,
-    effect: &'static str,
-}
-
 /// Every metric of a door.
 pub struct Metrics {
     registry: Registry,
@@ -118,7 +114,8 @@ pub struct Metrics {
     connections_opened: Family<ListenerLabel, Counter>,
     connections_refused: Family<ReasonLabel, Counter>,
     shadow_hits: Counter,
-    rule_hits: Family<RuleLabels, Counter>,
+    /// The operator's rules.
+    pub rules: RuleMetrics,
     implausible: Counter,
     spans: Family<FateLabel, Counter>,
     inbox: InboxMetrics,
@@ -161,7 +158,7 @@ impl Metrics {
             connections_opened: Family::default(),
             connections_refused: Family::default(),
             shadow_hits: Counter::default(),
-            rule_hits: Family::default(),
+            rules: RuleMetrics::default(),
             implausible: Counter::default(),
             spans: Family::default(),
             inbox: InboxMetrics::default(),
@@ -183,6 +180,7 @@ impl Metrics {
         metrics.pages.register(&mut metrics.registry);
         metrics.gate.register(&mut metrics.registry);
         metrics.records.register(&mut metrics.registry);
+        metrics.rules.register(&mut metrics.registry);
         metrics
     }
 
@@ -210,11 +208,6 @@ impl Metrics {
             "shadow_limit_hits",
             "Requests that a limit in shadow would have refused",
             self.shadow_hits.clone(),
-        );
-        registry.register(
-            "rule_hits",
-            "Requests that a rule kept from upstreams, or would have",
-            self.rule_hits.clone(),
         );
         registry.register(
             "usage_implausible",
@@ -341,17 +334,9 @@ impl Metrics {
         }
     }
 
-    /// A rule kept a request from upstreams, or in shadow would have; whether it
-    /// leaves none.
+    /// A rule held for a request: see [`RuleMetrics::hit`].
     pub fn rule_hit(&self, rule: &str, state: RuleState, leaves_none: bool) {
-        let effect = match (state, leaves_none) {
-            (RuleState::Off, _) => return,
-            (RuleState::Shadow, true) => "would_refuse",
-            (RuleState::Shadow, false) => "would_narrow",
-            (RuleState::On, true) => "refused",
-            (RuleState::On, false) => "narrowed",
-        };
-        self.rule_hits.get_or_create(&RuleLabels { rule: rule.to_owned(), effect }).inc();
+        self.rules.hit(rule, state, leaves_none);
     }
 
     /// The count of spans of traces that met this `fate`.

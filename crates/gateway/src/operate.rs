@@ -14,6 +14,7 @@ use surgewall_store::admin::{
 use surgewall_store::identity::recover;
 use surgewall_store::ledger::Ledger;
 use surgewall_store::people::AccountRow;
+use surgewall_store::rules::{RuleReply, RuleRequest};
 use surgewall_store::sqlite::Sqlite;
 
 use crate::conversations;
@@ -44,6 +45,20 @@ pub async fn operate(door: &Door, request: Request) -> Result<Reply, AdminError>
     let reply = execute(&office, &LedgerAudit(&door.ledger), request).await?;
     end_withdrawn(door);
     conversations::after(door, &reply).await;
+    Ok(reply)
+}
+
+/// Carries out an operator's request on rules: it holds for the next request.
+///
+/// # Errors
+/// Why it was not carried out, in an operator's words.
+pub async fn rule(door: &Door, request: RuleRequest) -> Result<RuleReply, AdminError> {
+    let policy = door.policy();
+    let (ledger, now) = (Some(&door.ledger), door.clock.now());
+    let mut reply = door.rules.ask(ledger, &policy.config, request, now).await?;
+    for view in reply.rules_mut().filter(|view| view.kind != "limit") {
+        view.hits = Some(door.metrics.rules.hits(&view.id));
+    }
     Ok(reply)
 }
 

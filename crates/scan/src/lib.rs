@@ -4,3 +4,4 @@
 pub mod exposure;
 pub mod ledger;
 pub mod reach;
+pub mod receipt;

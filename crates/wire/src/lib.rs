@@ -19,6 +19,7 @@ mod ollama;
 mod openai;
 pub mod request;
 mod responses;
+pub mod restore;
 pub mod said;
 pub mod sse;
 pub mod stream;

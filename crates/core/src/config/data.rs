@@ -1,13 +1,11 @@
-//! `[data]`, `[[passport]]` and `[[rule]]`: what the operator says of the data
-//! that passes through the door, of the models, and where data has to stay.
+//! `[data]` and `[[passport]]`: what the operator says of the data that passes
+//! through the door, and of the models.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::availability::Availability;
-use super::limits::RuleState;
-use crate::data::ClassSet;
+pub use super::rule::{Bar, Redact, Residency, Rule};
 
 /// `[data]`: what no program can see. Each is printed by `report dataflow` as
 /// the operator's own words.
@@ -145,106 +143,5 @@ impl Status {
             Self::Claimed => "claimed",
             Self::Unknown => "unknown",
         }
-    }
-}
-
-/// `[[rule]]`: one policy, by its kind.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Rule {
-    /// Where requests have to stay.
-    Residency(Residency),
-    /// Where the service is offered.
-    Availability(Availability),
-}
-
-impl Rule {
-    /// What the operator calls it.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        match self {
-            Self::Residency(rule) => &rule.id,
-            Self::Availability(rule) => &rule.id,
-        }
-    }
-}
-
-/// A rule of the kind `residency`: the requests that it holds for may go only to
-/// upstreams whose declared region is one of these.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Residency {
-    /// What the operator calls it.
-    pub id: String,
-    /// Whether it refuses, only counts, or does nothing.
-    #[serde(default)]
-    pub state: RuleState,
-    /// Only requests in which one of these was found; any request if absent.
-    #[serde(default)]
-    pub classes: ClassSet,
-    /// Only requests of these groups, by name; of anybody if absent.
-    #[serde(default)]
-    pub groups: Vec<String>,
-    /// Where such requests may go.
-    pub regions: Vec<String>,
-}
-
-impl Residency {
-    /// Whether it holds for a request of `group` in which `found` was found.
-    #[must_use]
-    pub fn holds_for(&self, found: ClassSet, group: Option<&str>) -> bool {
-        let class = self.classes.is_empty() || !self.classes.and(found).is_empty();
-        let ours = |name: &str| self.groups.iter().any(|group| group == name);
-        class && (self.groups.is_empty() || group.is_some_and(ours))
-    }
-
-    /// Whether such a request may go to an upstream that declares `region`.
-    #[must_use]
-    pub fn permits(&self, region: Option<&str>) -> bool {
-        region.is_some_and(|region| self.regions.iter().any(|permitted| permitted == region))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::DataClass;
-
-    fn rule(classes: &[DataClass], groups: &[&str]) -> Residency {
-        Residency {
-            id: "r".into(),
-            state: RuleState::On,
-            classes: classes.iter().copied().collect(),
-            groups: groups.iter().map(|&group| group.into()).collect(),
-            regions: vec!["eu".into(), "local".into()],
-        }
-    }
-
-    #[test]
-    fn classes_and_groups_narrow_a_rule_and_both_must_fit() {
-        let check = |rule: &Residency, found: &[DataClass], group, expected| {
-            let found = found.iter().copied().collect();
-            assert_eq!(rule.holds_for(found, group), expected, "{rule:?} {found:?} {group:?}");
-        };
-        check(&rule(&[], &[]), &[], None, true);
-        let secrets = rule(&[DataClass::Secret, DataClass::Card], &[]);
-        check(&secrets, &[DataClass::Card], None, true);
-        check(&secrets, &[DataClass::Email], Some("clinic"), false);
-        check(&secrets, &[], None, false);
-        let clinic = rule(&[], &["clinic"]);
-        check(&clinic, &[], Some("clinic"), true);
-        check(&clinic, &[DataClass::Secret], Some("lab"), false);
-        check(&clinic, &[], None, false);
-        let both = rule(&[DataClass::Email], &["clinic"]);
-        check(&both, &[DataClass::Email], Some("clinic"), true);
-        check(&both, &[DataClass::Email], Some("lab"), false);
-        check(&both, &[], Some("clinic"), false);
-    }
-
-    #[test]
-    fn an_upstream_without_a_region_is_in_none() {
-        let rule = rule(&[], &[]);
-        assert!(rule.permits(Some("eu")) && rule.permits(Some("local")));
-        assert!(!rule.permits(Some("us")) && !rule.permits(None));
     }
 }

@@ -1,6 +1,6 @@
 //! `[limits]`: bounds that an operator may change, each with its unit in its name.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::principal::Class;
 
@@ -107,8 +107,27 @@ pub struct QuotaRule {
     pub state: RuleState,
 }
 
+impl QuotaRule {
+    /// What it asks, in one sentence of configured words.
+    #[must_use]
+    pub fn says(&self) -> String {
+        let Self { per, class, group, limit, .. } = self;
+        let each = match per {
+            Per::Class => "all of a class together",
+            Per::Group => "each group",
+            Per::Account => "each account",
+            Per::Key => "each key",
+            Per::User => "each end user",
+            Per::Network => "each network",
+        };
+        let class = class.map_or_else(String::new, |class| format!(", of class {class}"));
+        let group = group.as_ref().map_or_else(String::new, |group| format!(", of {group}"));
+        format!("{limit} for {each}{class}{group}")
+    }
+}
+
 /// A rule's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuleState {
     /// Does nothing.
@@ -121,6 +140,9 @@ pub enum RuleState {
 }
 
 impl RuleState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Shadow, Self::On];
+
     /// The word in configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -129,5 +151,18 @@ impl RuleState {
             Self::Shadow => "shadow",
             Self::On => "on",
         }
+    }
+}
+
+/// The text is no state of a rule.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("one of off, shadow, on")]
+pub struct RuleStateError;
+
+impl std::str::FromStr for RuleState {
+    type Err = RuleStateError;
+
+    fn from_str(text: &str) -> Result<Self, RuleStateError> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(RuleStateError)
     }
 }

@@ -14,6 +14,7 @@ pub mod gate;
 pub mod limits;
 pub mod mail;
 pub mod oidc;
+pub mod rule;
 pub mod schema;
 pub mod source;
 pub mod status;

@@ -164,7 +164,7 @@ impl Default for Ledger {
 }
 
 /// Of which traffic the operator keeps a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordTraffic {
     /// None.

@@ -30,6 +30,17 @@ fn a_residency_rule_is_named_to_the_operator_and_what_was_found_to_the_caller() 
 }
 
 #[test]
+fn a_bar_is_named_to_the_operator_only() {
+    let found = [DataClass::Secret].into_iter().collect();
+    for (found, says) in [(found, "(secret)"), (ClassSet::EMPTY, "no requests")] {
+        let refusal = Refusal::Barred { rule: "rule_x".into(), found };
+        let text = refusal.public_text();
+        assert!(text.contains(says) && !text.contains("rule_x"), "{text}");
+        assert_eq!((refusal.rule(), refusal.row().code), (Some("rule_x"), "barred"));
+    }
+}
+
+#[test]
 fn a_quota_says_whose_it_is() {
     let refusal = Refusal::QuotaExceeded {
         scope: "group",

@@ -15,6 +15,7 @@ use surgewall_core::limits::CONTROL_BYTES_MAX;
 use surgewall_store::admin::{Reply, Request};
 use surgewall_store::findings::{InboxReply, InboxRequest};
 use surgewall_store::gate::{GateReply, GateRequest};
+use surgewall_store::rules::{RuleReply, RuleRequest};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -36,6 +37,8 @@ pub enum Question {
     Finding(InboxRequest),
     /// An operation on the gate.
     Gate(GateRequest),
+    /// An operation on rules.
+    Rule(RuleRequest),
     /// How the door does.
     Status,
     /// What the status page tells.
@@ -52,6 +55,8 @@ pub enum Answer {
     Finding(InboxReply),
     /// The operation on the gate was carried out.
     Gate(GateReply),
+    /// The operation on rules was carried out.
+    Rule(RuleReply),
     /// How the door does.
     Status(Box<Status>),
     /// What the status page tells now.
@@ -133,13 +138,18 @@ async fn answer(door: &Door, question: Question) -> Answer {
     match question {
         Question::Status => Answer::Status(Box::new(status::of(door))),
         Question::Finding(request) => {
-            match door.findings.ask(Some(&door.ledger), request, door.clock.now()).await {
+            let (ledger, now) = (Some(&door.ledger), door.clock.now());
+            match door.findings.ask(ledger, &door.rules, request, now).await {
                 Ok(reply) => Answer::Finding(reply),
                 Err(error) => Answer::Error { message: error.to_string() },
             }
         }
         Question::Gate(request) => match crate::gate::ask(door, request).await {
             Ok(reply) => Answer::Gate(reply),
+            Err(error) => Answer::Error { message: error.to_string() },
+        },
+        Question::Rule(request) => match crate::operate::rule(door, request).await {
+            Ok(reply) => Answer::Rule(reply),
             Err(error) => Answer::Error { message: error.to_string() },
         },
         Question::Page(asked) => tell(door, asked).await,

@@ -44,6 +44,7 @@ pub(super) const PAGES: &[Page] = &[
     page!("vault.md"),
     page!("exposure.md"),
     page!("records.md"),
+    page!("receipts.md"),
     page!("export.md"),
     page!("redaction.md"),
     page!("errors.md"),

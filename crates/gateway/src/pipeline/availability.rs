@@ -34,7 +34,7 @@ pub fn offered(
 ) -> Result<(), Refusal> {
     let rules = policy.config.rule.iter().filter_map(|rule| match rule {
         Rule::Availability(rule) => Some(rule),
-        Rule::Residency(_) => None,
+        Rule::Residency(_) | Rule::Bar(_) | Rule::Redact(_) => None,
     });
     let region = policy.regions.of(address);
     let bars = |rule: &&Availability| {

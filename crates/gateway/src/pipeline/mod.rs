@@ -13,6 +13,7 @@ pub mod identify;
 pub mod parse;
 pub mod queued;
 pub mod record;
+pub mod redaction;
 pub mod reservation;
 pub mod reserve;
 pub mod residency;

@@ -18,6 +18,7 @@ use surgewall_wire::{Endpoint, request};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Arrival;
+use super::redaction::TakenOut;
 use super::throttle::{AnonymousSlot, Throttled};
 use crate::door::Door;
 use crate::listen::HTTP1_BUFFER_BYTES;
@@ -50,6 +51,8 @@ pub struct Asked {
     pub prefix: Prefix,
     /// The request's headers that go on to an upstream of the same dialect.
     pub headers: HeaderMap,
+    /// What is taken out before an upstream is given it.
+    pub taken_out: TakenOut,
     /// The body's room in memory, given back when an upstream has it.
     _room: OwnedSemaphorePermit,
 }
@@ -99,7 +102,8 @@ pub async fn parse(
     principal.delegated = delegated(door, arrival, &principal, &facts, headers)?;
     classify_user(door, arrival, &mut principal);
     let (prefix, headers) = (Prefix::default(), passed_on(headers));
-    let asked = Asked { endpoint, body, facts, prefix, headers, _room: room };
+    let taken_out = TakenOut::default();
+    let asked = Asked { endpoint, body, facts, prefix, headers, taken_out, _room: room };
     Ok(Parsed { principal, slot, asked })
 }
 

@@ -14,6 +14,7 @@ use surgewall_wire::{ClientDialect, Endpoint};
 use super::Arrival;
 use super::guard_input::Guarded;
 use super::parse::Asked;
+use super::redaction;
 use super::residency;
 use super::throttle::AnonymousSlot;
 use crate::door::Door;
@@ -77,9 +78,13 @@ impl Drop for Charges {
 /// The model is not this caller's, the request may not go where it is, or a quota
 /// is used up.
 pub fn reserve(door: &Arc<Door>, arrival: &Arrival, guarded: Guarded) -> Result<Reserved, Refusal> {
-    let Guarded { principal, slot, asked, mut carried } = guarded;
+    let Guarded { principal, slot, mut asked, mut carried } = guarded;
     let mut targets = permitted(door, arrival, &principal, &asked)?;
     carried.shadow = residency::stay(door, arrival, &principal, carried.classes, &mut targets)?;
+    let (taken_out, redacted, shadow) =
+        redaction::redaction(door, arrival, &principal, carried.classes, &targets);
+    (asked.taken_out, carried.redacted) = (taken_out, redacted);
+    carried.shadow.extend(shadow);
     let input = input_estimate(door, &targets, &asked);
     let amounts = bound(&arrival.policy, &targets, &asked, input);
     let held = arrival.policy.limits(&principal);

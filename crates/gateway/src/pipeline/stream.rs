@@ -25,6 +25,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::call::Streamed;
+use super::redaction::Restoring;
 use super::reservation::Reservation;
 use super::settle;
 use crate::door::Door;
@@ -69,6 +70,8 @@ impl AnswerBody {
 struct Pipe {
     door: Arc<Door>,
     machine: AnswerStream,
+    /// Puts back what was taken out of the request, where something was.
+    restorer: Option<Restoring>,
     first: Option<Bytes>,
     rest: Option<(UpstreamBody, Leased)>,
     reservation: Option<Reservation>,
@@ -92,10 +95,12 @@ struct Pipe {
 impl Pipe {
     fn new(door: Arc<Door>, streamed: Streamed, mut reservation: Reservation, flow: Flow) -> Self {
         reservation.first_byte(settle::OK);
-        let Streamed { first, rest, options, first_by, idle_gap, deadline } = streamed;
+        let Streamed { first, rest, options, first_by, idle_gap, deadline, words } = streamed;
+        let restorer = (!words.is_empty()).then(|| Restoring::new(flow.dialect, words));
         let patient_until = deadline.min(first_by);
         Self {
             machine: AnswerStream::new(options),
+            restorer,
             first: Some(first),
             rest,
             input_tokens: reservation.input_estimate(),
@@ -199,7 +204,10 @@ impl Pipe {
             self.broke(&refusal, Outcome::UpstreamBroke);
             return;
         }
-        let fed = self.machine.feed(bytes, &mut self.out);
+        let fed = match &mut self.restorer {
+            None => self.machine.feed(bytes, &mut self.out),
+            Some(restorer) => restorer.feed(&mut self.machine, bytes, &mut self.out),
+        };
         self.keep();
         match fed {
             Ok(()) if self.machine.is_done() => self.finish(),
@@ -217,7 +225,10 @@ impl Pipe {
     }
 
     fn upstream_ended(&mut self) {
-        let finished = self.machine.finish(&mut self.out);
+        let finished = match &mut self.restorer {
+            None => self.machine.finish(&mut self.out),
+            Some(restorer) => restorer.finish(&mut self.machine, &mut self.out),
+        };
         self.keep();
         match finished {
             Ok(()) => self.finish(),
@@ -250,6 +261,10 @@ impl Pipe {
         tracing::info!(%request_id, reason = %refusal, ?outcome, "stream ended early");
         reservation.trace().refused(refusal);
         let error = ErrorBody::of(self.flow.dialect, refusal, &request_id.to_string());
+        if let Some(restorer) = &mut self.restorer {
+            // What was held back came before the error.
+            restorer.let_go(&mut self.out);
+        }
         self.machine.fail(&error, &mut self.out);
         if let Some((_, mut lease)) = self.rest.take()
             && outcome == Outcome::UpstreamBroke

@@ -93,6 +93,7 @@ impl TestDoor {
             quota,
             connections_max: 4_096,
         });
+        door.rules.load().await.unwrap();
         begin_with_kept(&door, KeptFile::new(&directory, vault.clone()));
         door.status.begin(&directory, 120, door.clock.now());
         let listening = Listening::start(door.clone(), sockets).await.unwrap();

@@ -58,11 +58,17 @@ mod metrics;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod receipts;
+#[cfg(test)]
 mod records;
+#[cfg(test)]
+mod redaction;
 #[cfg(test)]
 mod residency;
 #[cfg(test)]
 mod revoked;
+#[cfg(test)]
+mod rules;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! equal values under one key, so that records can still be told apart.
 
 mod json;
+mod pseudonym;
 mod stream;
 mod token;
 mod writer;
@@ -15,6 +16,7 @@ use surgewall_core::data::{ClassSet, DataClass};
 
 use crate::rules::RuleSet;
 use crate::scan::{self, span::Span};
+pub use pseudonym::{PSEUDONYMS_MAX, Pseudonyms};
 pub use stream::{HOLD_BYTES_MAX, StreamRedactor};
 use token::Tokens;
 use writer::Writer;

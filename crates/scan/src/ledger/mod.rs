@@ -8,6 +8,7 @@
 
 mod note;
 mod proof;
+mod records;
 mod report;
 mod seal;
 mod segment;
@@ -30,7 +31,8 @@ pub use proof::{PROOF_BYTES_MAX, ProofFault, Shown, check_proof, named_key};
 pub use report::{TRUST, Verification};
 
 use self::note::{Checkpoint, NOTE_BYTES_MAX};
-use self::report::hex;
+use self::records::{Held, Noted};
+use self::report::{Findings, hex};
 use self::tiles::Tiles;
 use self::tree::Tree;
 use self::walk::{Differs, Mark, Walk};
@@ -48,6 +50,14 @@ pub enum VerifyError {
         path: PathBuf,
         /// What is wrong with it.
         what: &'static str,
+    },
+    /// The operator's records cannot be read.
+    #[error("{path}: {source}")]
+    Records {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The file system said no.
     #[error("{path}: {source}")]
@@ -94,6 +104,35 @@ pub fn verify_with(
     means: &Means<'_>,
     watch: &mut dyn FnMut(Reading),
 ) -> Result<Verification, VerifyError> {
+    read(directory, means, watch).map(|(verification, findings, _)| verification.with(findings))
+}
+
+/// As [`verify_with`], and holds the operator's records at `records`
+/// (`DataDir::records`, or a copy) against the ledger: each batch that is kept is
+/// the one that was written, and what is gone was removed by retention.
+///
+/// # Errors
+/// As [`verify_with`], or the records cannot be read.
+pub async fn verify_all(
+    directory: &Path,
+    records: &Path,
+    means: &Means<'_>,
+    watch: &mut dyn FnMut(Reading),
+) -> Result<Verification, VerifyError> {
+    // Before the ledger is read: what is gone from it by now, the ledger has.
+    let held = Held::open(records).await;
+    let (mut verification, mut findings, noted) = read(directory, means, watch)?;
+    let compared = held.compare(&noted, means.vault, &mut findings).await?;
+    verification.batches = Some(compared.fit);
+    verification.notes.extend(compared.notes);
+    Ok(verification.with(findings))
+}
+
+fn read(
+    directory: &Path,
+    means: &Means<'_>,
+    watch: &mut dyn FnMut(Reading),
+) -> Result<(Verification, Findings, Noted), VerifyError> {
     let log = directory.join("log");
     // Before the segments are listed: what it covers is in them then, however
     // fast the door writes.
@@ -281,8 +320,8 @@ fn conclude(
     is_open: bool,
     signed: Option<u64>,
     key: Option<NoteKey>,
-) -> Verification {
-    let Walk { records, tree, tally, findings, mut notes, .. } = walk;
+) -> (Verification, Findings, Noted) {
+    let Walk { records, tree, tally, noted, findings, mut notes, .. } = walk;
     if records == 0 && findings.is_empty() {
         notes.push("the ledger is empty".to_owned());
     }
@@ -297,8 +336,9 @@ fn conclude(
         ));
     }
     let sum = |value: u64| is_open.then_some(value);
-    Verification {
+    let verification = Verification {
         records,
+        batches: None,
         admitted: sum(tally.admitted),
         reserved: sum(tally.reserved),
         settled: sum(tally.settled),
@@ -311,16 +351,23 @@ fn conclude(
         key: key.map(|key| key.to_string()),
         trust: TRUST,
         notes,
-        findings: findings.sorted(),
-    }
+        findings: Vec::new(),
+    };
+    (verification, findings, noted)
 }
 
 impl Verification {
+    fn with(mut self, findings: Findings) -> Self {
+        self.findings = findings.sorted();
+        self
+    }
+
     /// Of a data directory in which nothing was recorded yet.
     #[must_use]
     pub fn of_nothing() -> Self {
         Self {
             records: 0,
+            batches: None,
             admitted: Some(0),
             reserved: Some(0),
             settled: Some(0),

@@ -43,6 +43,20 @@ impl NoteKey {
         Self { name: Some(name), key: self.key }
     }
 
+    /// Whether the store with this key, which calls itself `name`, signed `message`
+    /// for `purpose`: the text is the purpose, a newline and the message.
+    pub(crate) fn has_signed(
+        &self,
+        name: &str,
+        purpose: &str,
+        message: &str,
+        bytes: &[u8],
+    ) -> bool {
+        let is_its = self.name.as_deref().is_none_or(|own| own == name);
+        let text = format!("{purpose}\n{message}");
+        is_its && UnparsedPublicKey::new(&ED25519, self.key).verify(text.as_bytes(), bytes).is_ok()
+    }
+
     /// The first four bytes of SHA-256(name | newline | type | key).
     fn id(&self) -> [u8; 4] {
         let name = self.name.as_deref().unwrap_or_default();

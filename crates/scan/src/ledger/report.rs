@@ -19,6 +19,9 @@ pub const TRUST: &str = "whoever holds the master key can write another history 
 pub struct Verification {
     /// Whole records in the segments that are kept.
     pub records: u64,
+    /// Batches of the operator's records that are kept and are those of the ledger;
+    /// `null` where the two were not compared.
+    pub batches: Option<u64>,
     /// Requests admitted since the ledger began.
     pub admitted: Option<u64>,
     /// Tokens reserved since the ledger began, top-ups included.
@@ -74,6 +77,18 @@ impl Findings {
         let sequence = sequence.unwrap_or(u64::MAX);
         let advice = "Keep a copy of the whole ledger as evidence, and compare it with a backup and with a checkpoint that was kept elsewhere.";
         self.push(sequence, rule, path, evidence, advice);
+    }
+
+    /// The operator's records at `path` are not those of the ledger, whose record
+    /// `sequence` knows them; 0 where none does.
+    pub(super) fn records(&mut self, path: &Path, rule: &str, sequence: u64, what: &str) {
+        let evidence = match sequence {
+            0 => what.to_owned(),
+            sequence => format!("{what} (record {sequence} of the ledger)"),
+        };
+        let advice = "Keep a copy of the file and of the ledger as evidence, and compare it with a backup; what was sealed elsewhere does not open here.";
+        // The ledger's own damage is the first to be told.
+        self.push(u64::MAX, rule, path, evidence, advice);
     }
 
     fn push(&mut self, sequence: u64, rule: &str, path: &Path, evidence: String, advice: &str) {

@@ -94,6 +94,8 @@ pub(super) struct Entry<'a> {
     pub(super) kind: u8,
     /// Its leaf.
     pub(super) leaf: Hash,
+    /// Its salt.
+    pub(super) salt: [u8; 16],
     /// Its sealed body.
     pub(super) sealed: &'a mut [u8],
 }
@@ -162,7 +164,9 @@ impl Segment {
         let (front, sealed) = self.buffer[start..start + len].split_at_mut(FRONT_BYTES);
         let mut leaf = [0; 32];
         leaf.copy_from_slice(&front[2..34]);
-        Ok(Step::Record(Entry { sequence, offset, kind, leaf, sealed }))
+        let mut salt = [0; 16];
+        salt.copy_from_slice(&front[34..]);
+        Ok(Step::Record(Entry { sequence, offset, kind, leaf, salt, sealed }))
     }
 
     /// Kind and length of the record that comes next, if it is whole.

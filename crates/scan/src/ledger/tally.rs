@@ -74,7 +74,8 @@ impl Tally {
             | Record::Capacity(_)
             | Record::Erased(_)
             | Record::Finding(_)
-            | Record::Stored(_) => Ok(()),
+            | Record::Stored(_)
+            | Record::Removed(_) => Ok(()),
         }
     }
 

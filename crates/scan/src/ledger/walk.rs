@@ -10,6 +10,7 @@ use surgewall_store::ledger::read::Reading;
 use surgewall_store::vault::Vault;
 
 use super::VerifyError;
+use super::records::Noted;
 use super::report::Findings;
 use super::seal::Opener;
 use super::segment::{Entry, Fault, HeadFault, Segment, Step};
@@ -70,6 +71,8 @@ pub(super) struct Walk<'a> {
     pub(super) is_whole: bool,
     /// What the records add up to.
     pub(super) tally: Tally,
+    /// What they say of the operator's records.
+    pub(super) noted: Noted,
     /// Damage.
     pub(super) findings: Findings,
     /// Worth knowing.
@@ -98,6 +101,7 @@ impl<'a> Walk<'a> {
             differs: None,
             is_whole: true,
             tally: Tally::default(),
+            noted: Noted::default(),
             findings: Findings::default(),
             notes: Vec::new(),
         };
@@ -183,9 +187,10 @@ impl<'a> Walk<'a> {
         opener: Option<&Opener>,
         path: &Path,
     ) -> Result<(), Fault> {
-        let Entry { sequence, offset, kind, leaf, sealed } = entry;
+        let Entry { sequence, offset, kind, leaf, salt, sealed } = entry;
+        let fault = |rule, what: &str| Fault { rule, sequence, offset, what: what.to_owned() };
+        let claim = self.noted.entry(sequence, kind, &salt);
         if let Some(opener) = opener {
-            let fault = |rule, what: &str| Fault { rule, sequence, offset, what: what.to_owned() };
             let body = opener.open(sequence, kind, sealed).ok_or_else(|| {
                 fault("ledger.seal", "its seal does not open here: it was changed or moved")
             })?;
@@ -195,6 +200,10 @@ impl<'a> Walk<'a> {
             // A broken law is reported and reading goes on: the file itself is sound.
             if let Err(what) = self.tally.record(&record) {
                 self.findings.record(path, &fault("ledger.sums", &what));
+            }
+            if claim.is_some_and(|claim| !claim.is_of(&record)) {
+                let what = "its salt does not say of the operator's records what its body says";
+                self.findings.record(path, &fault("ledger.salt", what));
             }
         }
         self.leaf(&leaf, Some((path, offset)));

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::admin::{AdminError, LIST_ROWS_MAX, Page};
 use crate::ledger::Ledger;
+use crate::rules::{RuleBook, Rules};
 
 /// One operation on the inbox. Findings are named by their public ids.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -96,25 +97,27 @@ impl fmt::Debug for InboxReply {
     }
 }
 
-/// A kind of rule that a finding can become. There is none yet: no producer
-/// finds anything that a rule of this door would hold. The type has no values,
-/// so no finding can be said to be a rule without one.
-enum RuleKind {}
-
-/// The kind of rule that a finding of this rule id becomes.
-const fn rule_kind(_rule: &str) -> Option<RuleKind> {
-    None
+/// The upstream that a finding of this rule on this subject is about, where a
+/// rule that bars it is an answer: what is open to others, or crosses a network in
+/// clear, can be given nothing until that is repaired. The subject names it as
+/// "upstream `NAME`", and may go on.
+fn upstream_of<'a>(rule: &str, subject: &'a str) -> Option<&'a str> {
+    const RULES: [&str; 3] = ["exposure.upstream", "config.upstream.plain", "config.upstream.open"];
+    let name = subject.strip_prefix("upstream `")?.split('`').next()?;
+    (RULES.contains(&rule) && !name.is_empty()).then_some(name)
 }
 
-impl<S: Findings> Inbox<S> {
+impl<S: Findings + Rules> Inbox<S> {
     /// Carries out an operator's request. `ledger` is where a change is recorded;
-    /// a request that changes nothing needs none.
+    /// a request that changes nothing needs none. A finding that becomes a rule is
+    /// put into `rules`.
     ///
     /// # Errors
     /// Why it was not carried out, in an operator's words.
     pub async fn ask(
         &self,
         ledger: Option<&Ledger>,
+        rules: &RuleBook<S>,
         request: InboxRequest,
         now: Timestamp,
     ) -> Result<InboxReply, AdminError> {
@@ -124,11 +127,14 @@ impl<S: Findings> Inbox<S> {
             }
             (InboxRequest::Show { id }, _) => {
                 let row = self.find(&id).await?;
-                Ok(InboxReply::One(Box::new(sealed::view(self.vault(), &row)?)))
+                let became = rules.of_finding(&row.public_id);
+                let view = FindingView { became, ..sealed::view(self.vault(), &row)? };
+                Ok(InboxReply::One(Box::new(view)))
             }
             (InboxRequest::Set { id, to, note }, Some(ledger)) => {
-                let view = self.set(ledger, &id, to, note, now).await?;
-                Ok(InboxReply::One(Box::new(view)))
+                let view = self.set((ledger, rules), &id, to, note, now).await?;
+                let became = rules.of_finding(&view.id);
+                Ok(InboxReply::One(Box::new(FindingView { became, ..view })))
             }
             (InboxRequest::Set { .. }, None) => Err(AdminError::not_recorded("it is not open")),
         }
@@ -162,7 +168,7 @@ impl<S: Findings> Inbox<S> {
 
     async fn set(
         &self,
-        ledger: &Ledger,
+        (ledger, rules): (&Ledger, &RuleBook<S>),
         id: &str,
         to: To,
         note: Option<String>,
@@ -173,7 +179,13 @@ impl<S: Findings> Inbox<S> {
         let mut row = self.find(id).await?;
         let body = sealed::open(self.vault(), &row)?;
         let before = row.state;
-        let state = after(before, event(to, &body.rule)?).ok_or_else(|| impossible(before, to))?;
+        let state = after(before, event(to)).ok_or_else(|| impossible(before, to))?;
+        if to == To::Rule {
+            // First the rule: a finding is not said to be one that there is not.
+            let upstream = upstream_of(&body.rule, &body.subject);
+            let upstream = upstream.ok_or_else(|| no_rule(&body.rule))?;
+            rules.bar(ledger, upstream, &row.public_id, now).await?;
+        }
         if let Some(note) = &note {
             row.note = Some(sealed::seal_note(self.vault(), row.id.as_u128(), note));
         }
@@ -192,22 +204,21 @@ impl<S: Findings> Inbox<S> {
     }
 }
 
-/// What happens to a finding of this rule id that an operator puts to `to`.
-fn event(to: To, rule: &str) -> Result<Event, AdminError> {
-    Ok(match to {
+/// What happens to a finding that an operator puts to `to`.
+const fn event(to: To) -> Event {
+    match to {
         To::Acknowledged => Event::Acknowledge,
         To::Fixed => Event::Fix,
         To::Open => Event::Reopen,
-        To::Rule => match rule_kind(rule) {
-            Some(kind) => match kind {},
-            None => {
-                return Err(AdminError::invalid(format!(
-                    "no rule can be made of a finding of `{rule}`: what it found is not decided by a rule of this door"
-                ))
-                .hint("its advice says what to do; `surgewall admin finding acknowledge ID` says that you live with it"));
-            }
-        },
-    })
+        To::Rule => Event::MakeRule,
+    }
+}
+
+fn no_rule(rule: &str) -> AdminError {
+    AdminError::invalid(format!(
+        "no rule can be made of a finding of `{rule}`: what it found is not decided by a rule of this door"
+    ))
+    .hint("its advice says what to do; `surgewall admin finding acknowledge ID` says that you live with it")
 }
 
 fn impossible(state: State, to: To) -> AdminError {
@@ -258,8 +269,17 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_called_a_rule_that_is_none() {
-        let error = event(To::Rule, "config.anonymous").unwrap_err();
-        assert!(error.message.contains("no rule can be made"), "{error}");
+    fn only_findings_about_an_upstream_name_one() {
+        for (rule, subject, expected) in [
+            ("exposure.upstream", "upstream `a` at 10.0.0.5:9000", Some("a")),
+            ("config.upstream.plain", "upstream `b-1`", Some("b-1")),
+            ("config.upstream.open", "upstream `c`", Some("c")),
+            ("config.upstream.open", "upstream ``", None),
+            ("config.upstream.open", "upstream c", None),
+            ("exposure.redis", "upstream `a` at 10.0.0.5:6379", None),
+            ("config.anonymous", "accounts.anonymous", None),
+        ] {
+            assert_eq!(upstream_of(rule, subject), expected, "{rule} {subject}");
+        }
     }
 }

@@ -96,6 +96,9 @@ pub struct FindingView {
     /// What an operator noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The rule that came of it, where one finding is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub became: Option<PublicId>,
 }
 
 /// One finding as an engine stores it.

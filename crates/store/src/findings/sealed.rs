@@ -84,6 +84,7 @@ fn view_of(row: &FindingRow, body: Body, note: Option<String>) -> FindingView {
         changed_at: row.changed_at,
         changed_by: row.changed_by,
         note,
+        became: None,
     }
 }
 

@@ -9,6 +9,7 @@ use super::format::{
     HEADER_FIXED_BYTES, Hash, Kind, LedgerId, MAGIC, PREFIX_BYTES, RECORD_HEAD_BYTES,
     RECORD_VERSION, SEGMENT_VERSION, TAG_BYTES, low_half,
 };
+use super::salt;
 use super::seal::{BodyKey, Place};
 use super::tree::Tree;
 
@@ -64,7 +65,7 @@ impl Encoder {
         let place = Place { ledger: end.ledger, sequence: end.next, kind };
         let tag = self.key.seal(&place, &mut out[body..]);
         out.extend_from_slice(&tag);
-        let salt = self.salts.next();
+        let salt = salt::open(record).unwrap_or_else(|| self.salts.next());
         let leaf = leaf(&[RECORD_VERSION, kind.byte()], &salt, &out[body..]);
         let head = &mut out[start..body];
         head[..4].copy_from_slice(&length.to_le_bytes());

@@ -52,7 +52,8 @@ impl Fold {
             | Record::Capacity(_)
             | Record::Erased(_)
             | Record::Finding(_)
-            | Record::Stored(_) => {}
+            | Record::Stored(_)
+            | Record::Removed(_) => {}
         }
     }
 

@@ -14,6 +14,7 @@
 //! body = AES-256-GCM(JSON of the record), nonce = 0 u32 | sequence u64 (big-endian),
 //!        additional data = ledger id | sequence u64 | version | kind
 //! ```
+//! A salt is random, but where it says what can be checked without a key: `salt.rs`.
 //! The leaves are those of a Merkle tree (`tree.rs`): record N has index N - 1. A
 //! header has the roots of the whole subtrees before its first record, the
 //! largest first, so that each segment continues the one before.
@@ -84,6 +85,8 @@ pub(crate) enum Kind {
     Erased = 12,
     /// A finding's new state; since version 3.
     Finding = 13,
+    /// Batches of records that go; since version 3.
+    Removed = 14,
 }
 
 impl Kind {
@@ -103,6 +106,7 @@ impl Kind {
             Record::Stored(_) => Self::Stored,
             Record::Erased(_) => Self::Erased,
             Record::Finding(_) => Self::Finding,
+            Record::Removed(_) => Self::Removed,
         }
     }
 
@@ -127,6 +131,7 @@ impl Kind {
             11 => Self::Stored,
             12 => Self::Erased,
             13 => Self::Finding,
+            14 => Self::Removed,
             _ => return None,
         })
     }

@@ -17,6 +17,7 @@ mod log;
 mod queue;
 pub mod read;
 mod recover;
+mod salt;
 mod seal;
 mod segment;
 mod sync;

@@ -9,7 +9,7 @@ use surgewall_core::decision::{Changed, Erased};
 use super::event::{Activity, Class, Head, Rank, status};
 
 /// The last word of an action and the schema's activity. Others are `Other`.
-const ACTIVITIES: [(&str, Activity); 10] = [
+const ACTIVITIES: [(&str, Activity); 11] = [
     ("create", Activity(1, "Create")),
     ("import", Activity(1, "Create")),
     ("ensure", Activity(3, "Update")),
@@ -20,6 +20,7 @@ const ACTIVITIES: [(&str, Activity); 10] = [
     ("rotate", Activity(3, "Update")),
     ("revoke", Activity(4, "Delete")),
     ("erase", Activity(4, "Delete")),
+    ("remove", Activity(4, "Delete")),
 ];
 
 /// Something was changed, or is about to be: an operator's change has a record

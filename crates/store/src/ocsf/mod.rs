@@ -80,6 +80,7 @@ fn of_record(
         | Record::Reservations { .. }
         | Record::Progress { .. }
         | Record::Stored(_)
+        | Record::Removed(_)
         | Record::Finding(_) => return None,
     })
 }

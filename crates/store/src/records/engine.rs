@@ -42,10 +42,19 @@ pub(super) struct Engine {
 
 /// What the file holds.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Held {
+pub(super) struct State {
     /// The batch that is written next.
     pub(super) next: u64,
     /// Sealed bytes of all batches.
+    pub(super) bytes: u64,
+}
+
+/// A batch that is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Held {
+    /// Its number.
+    pub(super) batch: u64,
+    /// Its sealed bytes.
     pub(super) bytes: u64,
 }
 
@@ -59,7 +68,7 @@ impl Engine {
     }
 
     /// What there is.
-    pub(super) async fn held(&mut self) -> Result<Held, RecordsError> {
+    pub(super) async fn state(&mut self) -> Result<State, RecordsError> {
         const SQL: &str = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'batches'), 0), \
              coalesce((SELECT sum(bytes) FROM batches WHERE org_id = ?1), 0)";
         let row = sqlx::query(SQL).bind(ORG_ID).fetch_one(&mut self.connection).await;
@@ -68,7 +77,7 @@ impl Engine {
         };
         let (last, bytes) = row.and_then(read).map_err(failed(&self.path, "reading them"))?;
         let whole = |n: i64| u64::try_from(n).unwrap_or(0);
-        Ok(Held { next: whole(last) + 1, bytes: whole(bytes) })
+        Ok(State { next: whole(last) + 1, bytes: whole(bytes) })
     }
 
     /// The batches that the ledger may lack: a crash came between the two.
@@ -93,23 +102,23 @@ impl Engine {
         self.settled(written, "closing them").await
     }
 
-    /// Removes up to `slice` batches: where there are `excess_bytes` too many, the
-    /// first ones, else those that were sealed before `before`. Says how many,
-    /// and how many bytes.
-    pub(super) async fn remove(
+    /// The batches that may go, at most `batches_max`: where there are
+    /// `excess_bytes` too many, the first ones, else those that were sealed before
+    /// `before`. In the order of their numbers.
+    pub(super) async fn removable(
         &mut self,
         before: Timestamp,
         excess_bytes: u64,
-        slice: u32,
-    ) -> Result<(u64, u64), RecordsError> {
-        let old = self.removable(before, excess_bytes, slice).await;
-        let old = old.map_err(failed(&self.path, "looking for what is too old"))?;
-        if old.is_empty() {
-            return Ok((0, 0));
-        }
-        let removed = self.remove_all(&old).await;
-        self.settled(removed, "removing what is too old").await?;
-        Ok((old.len() as u64, old.iter().map(|(_, bytes)| bytes).sum()))
+        batches_max: u32,
+    ) -> Result<Vec<Held>, RecordsError> {
+        let old = self.old(before, excess_bytes, batches_max).await;
+        old.map_err(failed(&self.path, "looking for what is too old"))
+    }
+
+    /// Removes these batches.
+    pub(super) async fn remove(&mut self, batches: &[Held]) -> Result<(), RecordsError> {
+        let removed = self.remove_all(batches).await;
+        self.settled(removed, "removing what is too old").await
     }
 
     /// Ends a transaction that failed: nothing of it stays.
@@ -171,41 +180,41 @@ impl Engine {
         Ok(())
     }
 
-    async fn removable(
+    async fn old(
         &mut self,
         before: Timestamp,
         excess_bytes: u64,
-        slice: u32,
-    ) -> Result<Vec<(i64, u64)>, sqlx::Error> {
+        batches_max: u32,
+    ) -> Result<Vec<Held>, sqlx::Error> {
         // By their time, not their number: a clock may have been set back.
         const OLD: &str = "SELECT batch, bytes FROM batches \
              WHERE org_id = ?1 AND at < ?2 ORDER BY batch LIMIT ?3";
         const FIRST: &str =
             "SELECT batch, bytes FROM batches WHERE org_id = ?1 ORDER BY batch LIMIT ?3";
         let sql = if excess_bytes > 0 { FIRST } else { OLD };
-        let query = sqlx::query(sql).bind(ORG_ID).bind(count(before.millis())).bind(slice);
+        let query = sqlx::query(sql).bind(ORG_ID).bind(count(before.millis())).bind(batches_max);
         let rows = query.fetch_all(&mut self.connection).await?;
-        let (mut removable, mut over) = (Vec::new(), excess_bytes);
+        let (mut old, mut over) = (Vec::new(), excess_bytes);
+        let whole = |n: i64| u64::try_from(n).unwrap_or(0);
         for row in &rows {
             if excess_bytes > 0 && over == 0 {
                 break;
             }
-            let bytes = u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0);
-            over = over.saturating_sub(bytes);
-            removable.push((row.try_get(0)?, bytes));
+            let held = Held { batch: whole(row.try_get(0)?), bytes: whole(row.try_get(1)?) };
+            over = over.saturating_sub(held.bytes);
+            old.push(held);
         }
-        Ok(removable)
+        Ok(old)
     }
 
-    async fn remove_all(&mut self, batches: &[(i64, u64)]) -> Result<(), sqlx::Error> {
+    async fn remove_all(&mut self, batches: &[Held]) -> Result<(), sqlx::Error> {
         const BLOCKS: &str = "DELETE FROM blocks WHERE id BETWEEN ?1 AND ?2";
         const BATCH: &str = "DELETE FROM batches WHERE batch = ?1";
         sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
-        for (batch, _) in batches {
-            let number = u64::try_from(*batch).unwrap_or(0);
-            let (first, last) = (block_id(number, 0), block_id(number, BLOCKS_PER_BATCH_MAX - 1));
+        for Held { batch, .. } in batches {
+            let (first, last) = (block_id(*batch, 0), block_id(*batch, BLOCKS_PER_BATCH_MAX - 1));
             sqlx::query(BLOCKS).bind(first).bind(last).execute(&mut self.connection).await?;
-            sqlx::query(BATCH).bind(batch).execute(&mut self.connection).await?;
+            sqlx::query(BATCH).bind(count(*batch)).execute(&mut self.connection).await?;
         }
         sqlx::raw_sql("COMMIT").execute(&mut self.connection).await?;
         Ok(())

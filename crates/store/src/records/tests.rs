@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use surgewall_core::clock::{Clock, ManualClock, Timestamp};
 use surgewall_core::config::schema;
-use surgewall_core::decision::{Outcome, Record, Stored};
+use surgewall_core::decision::{Outcome, Record, RemovedFor, Stored};
+use surgewall_core::finding::Finding;
 use surgewall_core::id::{AccountId, RequestId};
 use surgewall_core::subject::Subject;
+use surgewall_scan::ledger::{Means, verify_all};
 use tempfile::TempDir;
 
 use super::engine::Engine;
@@ -78,6 +80,26 @@ impl Store {
 
     async fn reader(&self) -> RecordsReader {
         RecordsReader::open(&self.directory, &self.vault).await.unwrap().unwrap()
+    }
+
+    /// What a check without the master key finds, and how many batches fit.
+    async fn check(&self) -> (Vec<Finding>, u64) {
+        let (ledger, records) = (self.directory.ledger(), self.directory.records());
+        let means = Means::default();
+        let verification = verify_all(&ledger, &records, &means, &mut |_| {}).await.unwrap();
+        (verification.findings, verification.batches.unwrap())
+    }
+
+    /// The batches that the ledger says retention took.
+    fn removed(&self) -> Vec<(u64, u64, RemovedFor)> {
+        let mut all = Vec::new();
+        let visit = |_, record| {
+            if let Record::Removed(removed) = record {
+                all.push((removed.first, removed.last, removed.why));
+            }
+        };
+        assert_eq!(export(&self.directory.ledger(), &self.vault, visit).unwrap(), []);
+        all
     }
 
     /// What the ledger says of batches.
@@ -203,6 +225,8 @@ async fn what_is_older_than_its_time_goes_with_its_keys() {
     close(records, ledger).await;
     let mut reader = store.reader().await;
     assert_eq!(reader.batches().await.unwrap(), [2, 3]);
+    assert_eq!(store.removed(), [(1, 1, RemovedFor::Age)]);
+    assert_eq!(store.check().await, (vec![], 2));
     assert_eq!(ids(&mut reader, account(1)).await, [0; 0]);
     assert_eq!(ids(&mut reader, account(2)).await, [2]);
     // Numbers are not given twice.
@@ -215,6 +239,8 @@ async fn what_is_older_than_its_time_goes_with_its_keys() {
     let (records, ledger) = store.open().await;
     assert_eq!(record(&records, event(4, account(4), "text")).await, 4);
     close(records, ledger).await;
+    assert_eq!(store.removed().last(), Some(&(2, 3, RemovedFor::Age)));
+    assert_eq!(store.check().await, (vec![], 1));
 }
 
 #[tokio::test]
@@ -233,6 +259,8 @@ async fn more_than_may_be_kept_makes_the_oldest_go() {
     }
     close(records, ledger).await;
     assert_eq!(store.reader().await.batches().await.unwrap(), [4, 5]);
+    assert_eq!(store.removed(), [(1, 3, RemovedFor::Size)]);
+    assert_eq!(store.check().await, (vec![], 2));
 }
 
 #[tokio::test]

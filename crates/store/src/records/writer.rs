@@ -11,13 +11,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use surgewall_core::clock::{DAY_S, Timestamp};
-use surgewall_core::decision::{Record, Stored};
+use surgewall_core::decision::{Record, Removed, RemovedFor, Stored};
 use surgewall_core::digest::hex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::block::{Batch, Packer};
-use super::engine::{BLOCKS_PER_BATCH_MAX, Engine};
+use super::engine::{BLOCKS_PER_BATCH_MAX, Engine, Held};
 use super::event::{Event, Redact};
 use super::{Gauges, RecordsError, RecordsOptions, Room};
 use crate::ledger::Ledger;
@@ -32,11 +32,13 @@ const RETRY: Duration = Duration::from_millis(200);
 /// How often an ending writer tries a disk that refuses.
 const LAST_ATTEMPTS_MAX: u32 = 5;
 /// After so long a record of the ledger is safe on disk, whatever its durability.
-const LEDGER_SAFE_AFTER: Duration = Duration::from_secs(1);
+const LEDGER_SAFE_AFTER: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 1_000 });
 /// How often the writer looks for what is too old.
 const RETENTION: Duration = Duration::from_secs(60);
+/// Batches whose removal is noted in the ledger at once.
+const LEAVING_BATCHES_MAX: u32 = 4_096;
 /// Batches that one step of retention removes: other writes come between steps.
-const SLICE_BATCHES: u32 = 16;
+const SLICE_BATCHES: usize = 16;
 
 // Every event may be a block of its own.
 const _: () = assert!(BATCH_BYTES_MAX <= BLOCKS_PER_BATCH_MAX);
@@ -78,6 +80,8 @@ pub(super) struct Writer {
     /// How often the disk refused in a row.
     refusals: u32,
     retention_due: Instant,
+    /// Batches whose removal the ledger has: they go, slice by slice.
+    leaving: VecDeque<Held>,
     /// Whether batches were removed whose keys may still be there.
     expires: bool,
 }
@@ -90,14 +94,14 @@ impl Writer {
         messages: mpsc::UnboundedReceiver<Message>,
     ) -> Result<Self, RecordsError> {
         let mut engine = Engine::open(path).await?;
-        let held = engine.held().await?;
+        let state = engine.state().await?;
         let mut noted = Vec::new();
         for stored in engine.unnoted().await? {
             noted.push(stored.batch);
             parts.ledger.append(Record::Stored(stored)).await?;
         }
         engine.note(&noted).await?;
-        gauges.bytes.store(held.bytes, Ordering::Relaxed);
+        gauges.bytes.store(state.bytes, Ordering::Relaxed);
         gauges.writable.store(true, Ordering::Relaxed);
         let packer = Packer::new().map_err(RecordsError::Thread)?;
         Ok(Self {
@@ -106,10 +110,11 @@ impl Writer {
             messages,
             engine,
             packer,
-            next: held.next,
+            next: state.next,
             noted: VecDeque::new(),
             refusals: 0,
             retention_due: Instant::now(),
+            leaving: VecDeque::new(),
             expires: true,
         })
     }
@@ -238,34 +243,54 @@ impl Writer {
         Ok(())
     }
 
-    /// Removes what is too old or too much, one slice; the next one is due at
-    /// once, or in a minute.
+    /// One step of retention: the ledger hears of what is too old or too much
+    /// first; when that is safe on disk it goes, one slice a step. Then the keys.
     async fn retain(&mut self) {
+        let step =
+            if self.leaving.is_empty() { self.announce().await } else { self.remove().await };
+        self.retention_due = step.unwrap_or_else(|error| {
+            tracing::warn!(%error, "old records could not be removed");
+            Instant::now() + RETENTION
+        });
+    }
+
+    /// Notes in the ledger which batches go; when to go on.
+    async fn announce(&mut self) -> Result<Instant, RecordsError> {
         let RecordsOptions { retention_days, bytes_max, clock, .. } = &self.parts.options;
+        let now = clock.now();
         let kept_s = u64::from(*retention_days).saturating_mul(DAY_S);
-        let before = clock.now().millis().saturating_sub(kept_s.saturating_mul(1_000));
+        let before = now.millis().saturating_sub(kept_s.saturating_mul(1_000));
         let before = Timestamp::from_millis(before);
         let excess = self.gauges.bytes.load(Ordering::Relaxed).saturating_sub(*bytes_max);
-        match self.engine.remove(before, excess, SLICE_BATCHES).await {
-            Ok((0, _)) => self.retention_due = Instant::now() + RETENTION,
-            Ok((_, bytes)) => {
-                self.gauges.bytes.fetch_sub(bytes, Ordering::Relaxed);
-                self.expires = true;
-                return;
+        let leaving = self.engine.removable(before, excess, LEAVING_BATCHES_MAX).await?;
+        if leaving.is_empty() {
+            // Only once nothing is left that they would open.
+            if self.expires {
+                self.parts.vault.expire(Content::Record, before)?;
+                self.expires = false;
             }
-            Err(error) => {
-                tracing::warn!(%error, "old records could not be removed");
-                self.retention_due = Instant::now() + RETENTION;
-                return;
-            }
+            return Ok(Instant::now() + RETENTION);
         }
-        // Only once nothing is left that they would open.
-        if std::mem::take(&mut self.expires)
-            && let Err(error) = self.parts.vault.expire(Content::Record, before)
-        {
-            tracing::warn!(%error, "the keys of old records could not be destroyed");
-            self.expires = true;
+        let why = if excess > 0 { RemovedFor::Size } else { RemovedFor::Age };
+        for run in leaving.chunk_by(|a, b| a.batch + 1 == b.batch) {
+            self.parts.ledger.append(Record::Removed(removed(run, now, why))).await?;
         }
+        self.leaving = leaving.into();
+        Ok(Instant::now() + LEDGER_SAFE_AFTER)
+    }
+
+    /// Removes the next batches of those that the ledger has given up; when to go on.
+    async fn remove(&mut self) -> Result<Instant, RecordsError> {
+        let slice = SLICE_BATCHES.min(self.leaving.len());
+        let slice: Vec<Held> = self.leaving.drain(..slice).collect();
+        // Where this fails the rest is noted again, later.
+        let rest = std::mem::take(&mut self.leaving);
+        self.engine.remove(&slice).await?;
+        self.leaving = rest;
+        let bytes = slice.iter().map(|held| held.bytes).sum();
+        self.gauges.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.expires = true;
+        Ok(Instant::now())
     }
 
     async fn end(mut self, lost: usize) -> Result<(), RecordsError> {
@@ -287,6 +312,17 @@ fn stored(batch: &Batch) -> Stored {
         events: batch.events,
         bytes: batch.bytes,
         root: hex(&batch.root),
+    }
+}
+
+/// What the ledger says of batches in a row.
+fn removed(run: &[Held], at: Timestamp, why: RemovedFor) -> Removed {
+    Removed {
+        at,
+        first: run.first().map_or(0, |held| held.batch),
+        last: run.last().map_or(0, |held| held.batch),
+        bytes: run.iter().map(|held| held.bytes).sum(),
+        why,
     }
 }
 

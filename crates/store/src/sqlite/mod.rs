@@ -11,6 +11,7 @@ mod identity;
 mod migrate;
 mod read;
 mod rows;
+mod rules;
 mod write;
 
 use std::fs::OpenOptions;

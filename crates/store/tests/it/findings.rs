@@ -15,6 +15,7 @@ use surgewall_store::findings::{
 };
 use surgewall_store::ledger::read::export;
 use surgewall_store::ledger::{Ledger, LedgerOptions};
+use surgewall_store::rules::RuleBook;
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
 use tempfile::TempDir;
@@ -28,6 +29,7 @@ pub(crate) struct Desk {
     pub(crate) vault: Vault,
     pub(crate) store: Arc<Sqlite>,
     pub(crate) inbox: Inbox<Sqlite>,
+    pub(crate) rules: RuleBook<Sqlite>,
     pub(crate) ledger: Ledger,
     pub(crate) now: Timestamp,
 }
@@ -42,7 +44,8 @@ impl Desk {
         let options = LedgerOptions::new(&schema::Ledger::default(), clock);
         let (ledger, _) = Ledger::open(&data, &vault, options).unwrap();
         let inbox = Inbox::new(store.clone(), vault.clone());
-        Self { base, data, vault, store, inbox, ledger, now: START }
+        let rules = RuleBook::new(store.clone(), vault.clone());
+        Self { base, data, vault, store, inbox, rules, ledger, now: START }
     }
 
     /// One second later, `report`; gives ids and states of what changed.
@@ -66,7 +69,7 @@ impl Desk {
         let (mut views, mut after) = (Vec::new(), None);
         loop {
             let request = InboxRequest::List { states: states.to_vec(), after };
-            let reply = self.inbox.ask(None, request, self.now).await.unwrap();
+            let reply = self.inbox.ask(None, &self.rules, request, self.now).await.unwrap();
             let InboxReply::Page(page) = reply else { panic!("no page") };
             views.extend(page.rows);
             match page.next {
@@ -85,7 +88,7 @@ impl Desk {
         self.later();
         let note = note.map(str::to_owned);
         let request = InboxRequest::Set { id: id.to_owned(), to, note };
-        match self.inbox.ask(Some(&self.ledger), request, self.now).await? {
+        match self.inbox.ask(Some(&self.ledger), &self.rules, request, self.now).await? {
             InboxReply::One(view) => Ok(*view),
             InboxReply::Page(_) => panic!("a page"),
         }
@@ -244,7 +247,7 @@ async fn what_cannot_be_done_is_said_and_changes_nothing() {
         (ErrorKind::Conflict, "the finding is fixed, and so cannot become acknowledged")
     );
     let unrecorded = InboxRequest::Set { id: id.clone(), to: To::Open, note: None };
-    let error = desk.inbox.ask(None, unrecorded, desk.now).await.unwrap_err();
+    let error = desk.inbox.ask(None, &desk.rules, unrecorded, desk.now).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotRecorded);
     // What changes nothing is no change.
     desk.set(&id, To::Fixed, None).await.unwrap();
@@ -356,6 +359,6 @@ async fn a_finding_that_was_moved_to_another_row_does_not_open() {
     rows[0].body = rows[1].body.clone();
     desk.store.write_findings(&rows, FINDINGS_MAX).await.unwrap();
     let list = InboxRequest::List { states: State::ALL.to_vec(), after: None };
-    let error = desk.inbox.ask(None, list, desk.now).await.unwrap_err();
+    let error = desk.inbox.ask(None, &desk.rules, list, desk.now).await.unwrap_err();
     assert!(error.message.contains("does not open"), "{error}");
 }

@@ -31,6 +31,7 @@ mod export;
 mod findings;
 #[cfg(test)]
 mod findings_model;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod identity;
@@ -51,7 +52,11 @@ mod ledger_store;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
+mod records_damage;
+#[cfg(test)]
 mod records_kill;
+#[cfg(test)]
+mod rules;
 #[cfg(test)]
 mod sealed;
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    fn new(clock: &ManualClock) -> Self {
+    pub(crate) fn new(clock: &ManualClock) -> Self {
         let base = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let mut store = Self::at(base.path());
         (store._base, store.clock) = (Some(base), Clock::Manual(clock.clone()));
@@ -130,19 +130,19 @@ pub(crate) async fn close(records: Records, ledger: Ledger) {
     ledger.shutdown().await.unwrap();
 }
 
-const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
-fn clock() -> ManualClock {
+pub(crate) fn clock() -> ManualClock {
     ManualClock::new(START)
 }
 
-async fn record(records: &Records, event: Event) -> u64 {
+pub(crate) async fn record(records: &Records, event: Event) -> u64 {
     let room = records.room(event.bytes()).await.unwrap();
     records.append(room, event).await.unwrap()
 }
 
 /// Records all of `events` at once: they share batches.
-async fn record_all(records: &Records, events: impl IntoIterator<Item = Event>) {
+pub(crate) async fn record_all(records: &Records, events: impl IntoIterator<Item = Event>) {
     let mut events: Vec<Event> = events.into_iter().collect();
     let last = events.pop().unwrap();
     for event in events {

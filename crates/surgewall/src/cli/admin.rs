@@ -3,6 +3,7 @@
 pub(crate) mod finding;
 pub(crate) mod gate;
 mod ledger;
+pub(crate) mod rule;
 pub(crate) mod status;
 
 use std::path::PathBuf;
@@ -42,6 +43,9 @@ pub(crate) enum Admin {
     /// Who may make an account: the gate, invites, the waiting list
     #[command(subcommand)]
     Gate(gate::Gate),
+    /// Rules: those of the configuration, and those that were made of findings
+    #[command(subcommand)]
+    Rule(rule::Rule),
     /// What the status page tells of incidents and maintenances
     #[command(subcommand)]
     Status(status::Status),

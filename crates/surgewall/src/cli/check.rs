@@ -51,6 +51,25 @@ be told.")]
     },
     /// Verify the ledger: only reads, and works beside a running door and on a copy
     Ledger(Ledger),
+    /// Verify a receipt for one request, as `report receipt` or a person's page gives it
+    Receipt(Receipt),
+}
+
+/// `check receipt`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+It needs nothing but the receipt and the key of the store, which must come from elsewhere than the
+receipt: `check ledger` prints it. Exit status: 0 it holds, 1 it does not, 2 it could not be told.
+
+Example:
+  surgewall check receipt receipt.json --key surgewall/...")]
+pub(crate) struct Receipt {
+    /// The receipt
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The store's key, as `check ledger` prints it, or as 32 bytes in base64 [default: from the master key]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<NoteKey>,
 }
 
 /// `check ledger`.

@@ -1,6 +1,7 @@
 //! `surgewall report`.
 
 use clap::{Subcommand, ValueEnum};
+use surgewall_core::id::RequestId;
 use surgewall_store::ledger::read::UsageBy;
 
 use super::Shape;
@@ -50,6 +51,25 @@ Examples:
   surgewall report dataflow --since 30d
   surgewall report dataflow --since 2026-01-01 --until 2026-02-01 --format html > dataflow.html")]
     Dataflow(Dataflow),
+    /// What became of one request, signed and provable to others
+    Receipt(Receipt),
+}
+
+/// `report receipt`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Where the request went, what it carried and what was taken out, the model and what is known of it,
+how long what is kept, who took away what is held about the person since, and the proof that the
+ledger has it: one JSON object, signed. It holds no content. The person whose request it was gets
+the same from the account page. It only reads: beside a running door, or on a copy.
+
+Examples:
+  surgewall report receipt req_0123456789abcdef0123456789abcdef > receipt.json
+  surgewall check receipt receipt.json --key surgewall/...")]
+pub(crate) struct Receipt {
+    /// The request, as `x-request-id` of the answer names it
+    #[arg(value_name = "REQUEST_ID")]
+    pub(crate) request: RequestId,
 }
 
 /// `report user`.

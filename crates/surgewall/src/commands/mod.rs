@@ -8,6 +8,7 @@ mod incident;
 mod init;
 mod office;
 mod person;
+mod receipt;
 mod report;
 mod serve;
 mod status;
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Fault> {
         Command::Report(Report::Usage(asked)) => block_on(report::usage(&place, &asked)),
         Command::Report(Report::User(asked)) => block_on(person::person(&place, &asked)),
         Command::Report(Report::Dataflow(asked)) => block_on(dataflow::dataflow(&place, &asked)),
+        Command::Report(Report::Receipt(asked)) => block_on(receipt::receipt(&place, &asked)),
         Command::Report(Report::Incident(asked)) => incident::incident(&place, &asked),
     }
 }

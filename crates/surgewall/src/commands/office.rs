@@ -17,6 +17,7 @@ use surgewall_store::findings::{Inbox, InboxReply, InboxRequest};
 use surgewall_store::gate::{Desk, GateReply, GateRequest};
 use surgewall_store::identity::recover;
 use surgewall_store::ledger::{Ledger, LedgerOptions};
+use surgewall_store::rules::{RuleBook, RuleReply, RuleRequest};
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
 
@@ -118,17 +119,56 @@ pub(crate) async fn inbox(place: &Place, request: InboxRequest) -> Result<InboxR
     let vault = Vault::open_or_create(&data, key_file(&config))?;
     let store = Arc::new(Sqlite::open(&data.database()).await?);
     let inbox = Inbox::new(store.clone(), vault.clone());
+    let rules = RuleBook::new(store.clone(), vault.clone());
+    rules.load().await?;
     let now = Clock::System.now();
     let reply = if request.changes() {
         let options = LedgerOptions::new(&config.ledger, Clock::System);
         let (ledger, _) = Ledger::open(&data, &vault, options)?;
-        let reply = inbox.ask(Some(&ledger), request, now).await;
+        let reply = inbox.ask(Some(&ledger), &rules, request, now).await;
         let closed = ledger.shutdown().await;
         let reply = reply?;
         closed?;
         reply
     } else {
-        inbox.ask(None, request, now).await?
+        inbox.ask(None, &rules, request, now).await?
+    };
+    store.close().await;
+    Ok(reply)
+}
+
+/// Carries out `request` on the rules, by the running door if there is one.
+///
+/// # Errors
+/// Why it was not carried out.
+pub(crate) async fn rules(place: &Place, request: RuleRequest) -> Result<RuleReply, Fault> {
+    let data = place.data()?;
+    let question = Question::Rule(request);
+    if let Some(answer) = control::ask(&data.control_socket(), &question).await.map_err(broken)? {
+        return match answer {
+            Answer::Rule(reply) => Ok(reply),
+            Answer::Error { message } => Err(Fault::new(message)),
+            _ => Err(unexpected()),
+        };
+    }
+    let Question::Rule(request) = question else { return Err(unexpected()) };
+    let config = place.load()?.config;
+    let _lock = lock(&data, "admin rule")?;
+    let vault = Vault::open_or_create(&data, key_file(&config))?;
+    let store = Arc::new(Sqlite::open(&data.database()).await?);
+    let rules = RuleBook::new(store.clone(), vault.clone());
+    rules.load().await?;
+    let now = Clock::System.now();
+    let reply = if request.changes() {
+        let options = LedgerOptions::new(&config.ledger, Clock::System);
+        let (ledger, _) = Ledger::open(&data, &vault, options)?;
+        let reply = rules.ask(Some(&ledger), &config, request, now).await;
+        let closed = ledger.shutdown().await;
+        let reply = reply?;
+        closed?;
+        reply
+    } else {
+        rules.ask(None, &config, request, now).await?
     };
     store.close().await;
     Ok(reply)

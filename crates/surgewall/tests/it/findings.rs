@@ -167,3 +167,44 @@ fn events_go_to_a_syslog_server_and_a_far_one_is_found() {
     let site = Site::with("[telemetry]\nsyslog = \"tcp://203.0.113.5:601\"\n");
     assert!(site.stdout(&["check", "config"], 1).contains("critical config.syslog.plain"));
 }
+
+#[test]
+fn a_finding_becomes_a_rule_which_is_set_and_removed_on_the_running_door() {
+    let upstream = "[[upstream]]\nname = \"far\"\nurl = \"http://192.0.2.1:9/v1\"\nmodels = [\"m\"]\n\
+         health_interval_s = 0\ngauges = \"off\"\n";
+    let site = Site::with(&format!("{ANY_PORTS}{upstream}"));
+    let mut door = site.serve(&[]);
+    let key = site.stdout(&["admin", "key", "create", "--name", "a"], 0);
+    let found = list(&site, &[], 1);
+    let plain = found.iter().find(|finding| finding["rule"] == "config.upstream.plain").unwrap();
+    let finding = plain["id"].as_str().unwrap();
+    let sheet = site.stdout(&["admin", "finding", "rule", finding], 0);
+    let id = sheet.lines().find_map(|line| line.strip_prefix("became")).unwrap().trim().to_owned();
+    assert!(id.starts_with("rule_") && sheet.contains("rule since"), "{sheet}");
+    let all = || -> Value {
+        let all = site.stdout(&["admin", "rule", "list", "--format", "json"], 0);
+        serde_json::from_str(&all).unwrap()
+    };
+    let shown = all();
+    let [rule] = &shown.as_array().unwrap()[..] else { panic!("one rule") };
+    assert_eq!((&rule["id"], &rule["state"]), (&id.as_str().into(), &"shadow".into()));
+    assert_eq!((&rule["finding"], &rule["hits"]["would_refuse"]), (&finding.into(), &0.into()));
+    let text = site.stdout(&["admin", "rule", "set", &id, "on"], 0);
+    assert!(text.contains("requests of everybody do not go to far"), "{text}");
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"hello"}]}"#;
+    let (host, length, key) = (door.address("public"), body.len(), key.trim());
+    let answer = door.ask(
+        "public",
+        &format!("POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"),
+    );
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("\"barred\""), "{answer}");
+    let table = site.stdout(&["admin", "rule", "list"], 0);
+    assert!(table.contains("refused 1"), "{table}");
+    door.signal("TERM");
+    assert_eq!(door.ended(), Some(0));
+    // Without a door the data directory itself is opened.
+    site.stdout(&["admin", "rule", "remove", &id], 0);
+    assert_eq!(all(), serde_json::json!([]));
+    let bad = site.run(&["admin", "rule", "show", &id]);
+    assert_eq!(bad.status.code(), Some(2));
+}

@@ -137,6 +137,7 @@ fn view(state: State, seen: u64) -> Source {
         changed_at: NOW,
         changed_by: if note.is_some() { ChangedBy::Operator } else { ChangedBy::Producer },
         note,
+        became: None,
     }))
 }
 

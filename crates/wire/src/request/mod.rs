@@ -3,6 +3,7 @@
 mod facts;
 mod form;
 mod media;
+mod rewrite;
 mod spans;
 mod splice;
 mod texts;
@@ -15,6 +16,7 @@ use surgewall_core::refusal::Refusal;
 pub use facts::{CHOICES_MAX, Facts, read};
 pub use form::Form;
 pub(crate) use media::MEDIA;
+pub use rewrite::rewrite;
 pub use texts::texts;
 
 use crate::{ClientDialect, Endpoint, anthropic, json, ollama, openai, responses};

@@ -91,7 +91,7 @@ impl<'de> Visitor<'de> for Texts<'_> {
 }
 
 /// Numbers below have too few digits to be anybody's.
-const NUMBER_MIN: u64 = 1_000_000;
+pub(super) const NUMBER_MIN: u64 = 1_000_000;
 
 #[cfg(test)]
 mod tests {

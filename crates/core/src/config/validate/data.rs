@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Fault, Step, fault};
-use crate::config::data::{Data, Passport, Residency, Rule, Statement, Status};
+use crate::config::data::{Bar, Data, Passport, Redact, Residency, Rule, Statement, Status};
 use crate::config::schema::Config;
+use crate::data::ClassSet;
 
 /// The operator's own words, in characters.
 pub(super) const WORDS_CHARS_MAX: usize = 500;
@@ -41,6 +42,8 @@ pub(super) fn data(config: &Config) -> Result<(), Fault> {
         match rule {
             Rule::Residency(rule) => residency(config, at, rule)?,
             Rule::Availability(rule) => super::availability::availability(config, at, rule)?,
+            Rule::Bar(rule) => bar(config, at, rule)?,
+            Rule::Redact(rule) => redact(config, at, rule)?,
         }
     }
     Ok(())
@@ -111,11 +114,47 @@ fn residency(config: &Config, at: usize, rule: &Residency) -> Result<(), Fault> 
     for (nth, code) in rule.regions.iter().enumerate() {
         region(code, || vec!["rule".into(), at.into(), "regions".into(), nth.into()])?;
     }
-    if !rule.classes.is_empty() && !config.data.classify {
-        return Err(fault(path("classes"), "nothing looks for classes of data")
-            .hint("set data.classify = true, or leave `classes` out"));
+    looked_for(config, at, rule.classes)
+}
+
+fn bar(config: &Config, at: usize, rule: &Bar) -> Result<(), Fault> {
+    if rule.upstreams.is_empty() {
+        let path: [Step; 3] = ["rule".into(), at.into(), "upstreams".into()];
+        return Err(fault(path, "the rule keeps requests from nowhere")
+            .hint("name the upstreams that such requests may not go to"));
+    }
+    named(config, at, &rule.upstreams)?;
+    looked_for(config, at, rule.classes)
+}
+
+fn redact(config: &Config, at: usize, rule: &Redact) -> Result<(), Fault> {
+    named(config, at, &rule.upstreams)?;
+    if config.data.classify {
+        return Ok(());
+    }
+    let path: [Step; 3] = ["rule".into(), at.into(), "kind".into()];
+    Err(fault(path, "nothing looks for what is to be taken out").hint("set data.classify = true"))
+}
+
+/// Upstreams that a rule names are there.
+fn named(config: &Config, at: usize, upstreams: &[String]) -> Result<(), Fault> {
+    for (nth, name) in upstreams.iter().enumerate() {
+        if !config.upstream.iter().any(|upstream| upstream.name == *name) {
+            let path: [Step; 4] = ["rule".into(), at.into(), "upstreams".into(), nth.into()];
+            return Err(fault(path, format!("there is no upstream `{name}`")));
+        }
     }
     Ok(())
+}
+
+/// Classes can only be found where somebody looks for them.
+fn looked_for(config: &Config, at: usize, classes: ClassSet) -> Result<(), Fault> {
+    if classes.is_empty() || config.data.classify {
+        return Ok(());
+    }
+    let path: [Step; 3] = ["rule".into(), at.into(), "classes".into()];
+    Err(fault(path, "nothing looks for classes of data")
+        .hint("set data.classify = true, or leave `classes` out"))
 }
 
 /// Words that a person wrote: some, not endless, on one line.

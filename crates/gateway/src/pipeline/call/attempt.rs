@@ -13,6 +13,7 @@ use surgewall_core::refusal::{Refusal, UpstreamFault};
 use surgewall_wire::answer::{self, AnswerOptions};
 use surgewall_wire::error;
 use surgewall_wire::request::{self, UpstreamOptions};
+use surgewall_wire::restore::Words;
 use surgewall_wire::stream::{StreamOptions, Tally};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -49,6 +50,19 @@ pub struct Streamed {
     pub idle_gap: Duration,
     /// The end of the whole answer.
     pub deadline: Instant,
+    /// What is put back into it.
+    pub words: Words,
+}
+
+impl Answer {
+    /// With what was taken out of the request put back.
+    fn with(self, words: Words) -> Self {
+        match self {
+            answer if words.is_empty() => answer,
+            Self::Whole { body, tally } => Self::Whole { body: words.put_back_whole(body), tally },
+            Self::Streamed(streamed) => Self::Streamed(Streamed { words, ..streamed }),
+        }
+    }
 }
 
 /// Calls one server of `target`.
@@ -77,6 +91,7 @@ pub(super) async fn attempt(
         &target.model,
     )
     .map_err(Failure::Final)?;
+    let (body, words) = asked.taken_out.of(pool, body);
     let translate = translation(arrival, asked, reservation, target);
     let client = match pool.backend() {
         Backend::Handbook(handbook) => {
@@ -110,6 +125,7 @@ pub(super) async fn attempt(
     reservation.observed(head.extensions().get::<Seen>().and_then(|seen| seen.0));
     let by = Times { first_by, idle_gap: times.idle_gap, deadline };
     let answer = read(head, asked, translate, lease, by).await;
+    let answer = answer.map(|answer| answer.with(words));
     if let (Err(Failure::Retry(fault)), Some(line)) = (&answer, line)
         && *fault != UpstreamFault::Overloaded
     {
@@ -141,7 +157,8 @@ async fn read(
     let (first, rest) = first_bytes(head, options.upstream, &mut lease, first_by).await?;
     lease.succeeded();
     let rest = Some((rest, lease));
-    Ok(Answer::Streamed(Streamed { first, rest, options, first_by, idle_gap, deadline }))
+    let words = Words::default();
+    Ok(Answer::Streamed(Streamed { first, rest, options, first_by, idle_gap, deadline, words }))
 }
 
 fn retry(fault: UpstreamFault) -> Failure {
@@ -185,6 +202,7 @@ fn in_process(asked: &Asked, said: &Bytes, options: StreamOptions) -> Result<Ans
             first_by: deadline,
             idle_gap,
             deadline,
+            words: Words::default(),
         }));
     }
     translate_whole(said, options)

@@ -21,6 +21,7 @@ pub use export::{export, export_watched};
 pub use incidents::{
     INCIDENT_LINES_MAX, INCIDENTS_MAX, Incident, Standing, Story, incident, incidents,
 };
+pub(crate) use prove::prove_records;
 pub use prove::{
     CONSISTENCY_FORMAT, Consistency, INCLUSION_FORMAT, Inclusion, PROVEN_RECORDS_MAX, ProofError,
     Proven, Which, consistency, prove,

@@ -126,12 +126,21 @@ pub struct Consistency {
 /// # Errors
 /// They are not, or no checkpoint covers them, or a file cannot be read.
 pub fn prove(data: &DataDir, vault: &Vault, which: Which) -> Result<Inclusion, ProofError> {
-    let signed = Signed::read(data, vault)?;
-    let size = signed.size;
-    let mut wanted = match which {
+    let wanted = match which {
         Which::Record(record) => vec![record],
         Which::Request(id) => records_of(&data.ledger(), vault, id)?,
     };
+    prove_records(data, vault, wanted)
+}
+
+/// As [`prove`], for the records with these numbers: those that the checkpoint covers.
+pub(crate) fn prove_records(
+    data: &DataDir,
+    vault: &Vault,
+    mut wanted: Vec<u64>,
+) -> Result<Inclusion, ProofError> {
+    let signed = Signed::read(data, vault)?;
+    let size = signed.size;
     let is_covered = |record: &u64| (1..=size).contains(record);
     if let Some(record) = wanted.first().filter(|_| !wanted.iter().any(is_covered)) {
         return Err(ProofError::NotCovered { record: *record, size });

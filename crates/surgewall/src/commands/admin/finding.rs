@@ -1,6 +1,7 @@
 //! `surgewall admin finding`.
 
 use surgewall_core::finding::{ChangedBy, Finding, State};
+use surgewall_core::id::PublicId;
 use surgewall_store::findings::{FindingView, InboxReply, InboxRequest, To};
 
 use super::show::{minute, sheet};
@@ -106,16 +107,15 @@ fn whole(view: &FindingView) {
         ("first seen", minute(view.first_seen)),
         ("last seen", format!("{}, {}", minute(view.last_seen), times_seen(view))),
         ("note", or_none(view.note.as_deref().unwrap_or_default())),
+        ("became", or_none(view.became.as_ref().map_or("", PublicId::as_str))),
     ]);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use surgewall_core::clock::Timestamp;
     use surgewall_core::finding::Severity;
-    use surgewall_core::id::PublicId;
-
-    use super::*;
 
     #[test]
     fn a_finding_of_a_list_says_its_id_and_state_first() {
@@ -130,6 +130,7 @@ mod tests {
             changed_at: at,
             changed_by: ChangedBy::Producer,
             note: None,
+            became: None,
         };
         assert_eq!(
             block(&view, false),

@@ -4,6 +4,7 @@ mod finding;
 mod gate;
 mod import;
 mod ledger;
+mod rule;
 mod show;
 mod status;
 mod vault;
@@ -36,6 +37,7 @@ pub(crate) async fn admin(place: &Place, asked: typed::Admin) -> Result<Verdict,
         typed::Admin::Status(asked) => status::status(place, asked).await?,
         typed::Admin::Ledger(asked) => return ledger::ledger(place, &asked).await,
         typed::Admin::Finding(asked) => return finding::finding(place, asked).await,
+        typed::Admin::Rule(asked) => return rule::rule(place, asked).await,
     }
     Ok(Verdict::Clean)
 }

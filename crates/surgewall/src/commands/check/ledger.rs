@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use surgewall_core::files::read_text;
 use surgewall_core::finding::{Finding, Severity};
 use surgewall_scan::ledger::{
-    Means, NoteKey, PROOF_BYTES_MAX, ProofFault, Shown, Verification, check_proof, verify_with,
+    Means, NoteKey, PROOF_BYTES_MAX, ProofFault, Shown, Verification, check_proof, verify_all,
+    verify_with,
 };
 use surgewall_store::datadir::DataDir;
 use surgewall_store::vault::Vault;
@@ -21,11 +22,11 @@ use crate::show::progress::Progress;
 ///
 /// # Errors
 /// Nothing can be said.
-pub(super) fn check(place: &Place, asked: &Ledger, format: Format) -> Result<Verdict, Fault> {
+pub(super) async fn check(place: &Place, asked: &Ledger, format: Format) -> Result<Verdict, Fault> {
     if let Some(file) = &asked.proof {
         return proof(place, asked, file, format);
     }
-    let verification = read(place, asked)?;
+    let verification = read(place, asked).await?;
     print(format, &text(&verification), &verification, &verification.findings)
 }
 
@@ -33,26 +34,26 @@ pub(super) fn check(place: &Place, asked: &Ledger, format: Format) -> Result<Ver
 ///
 /// # Errors
 /// A file cannot be read.
-pub(super) fn read(place: &Place, asked: &Ledger) -> Result<Verification, Fault> {
+pub(super) async fn read(place: &Place, asked: &Ledger) -> Result<Verification, Fault> {
     let Place { data_dir, .. } = place;
     let dir = asked.dir.as_deref();
     let root = dir.unwrap_or(data_dir);
-    let (ledger, vault, note) = if root.join("store").exists() || dir.is_none() {
+    let (ledger, records, vault, note) = if root.join("store").exists() || dir.is_none() {
         let data = DataDir::open(root)?;
         let (vault, note) = key(place, &data)?;
-        (data.ledger(), vault, note)
+        (data.ledger(), Some(data.records()), vault, note)
     } else {
-        (segments(root)?, None, None)
+        (segments(root)?, None, None, None)
     };
     let mut progress = Progress::new("checking the ledger", true);
     let mut watch = |reading| progress.step(reading);
     let (key, against) = (asked.key.as_ref(), asked.against.as_deref());
     let means = Means { vault: vault.as_ref(), key, against };
     // Without a ledger nothing can be compared: then the file that is missing is named.
-    let mut verification = if ledger.exists() || against.is_some() {
-        verify_with(&ledger, &means, &mut watch)?
-    } else {
-        Verification::of_nothing()
+    let mut verification = match &records {
+        _ if !ledger.exists() && against.is_none() => Verification::of_nothing(),
+        Some(records) => verify_all(&ledger, records, &means, &mut watch).await?,
+        None => verify_with(&ledger, &means, &mut watch)?,
     };
     verification.notes.extend(note);
     Ok(verification)
@@ -115,7 +116,7 @@ fn proof(place: &Place, asked: &Ledger, file: &Path, format: Format) -> Result<V
 }
 
 /// The key of the store in the data directory.
-fn own_key(place: &Place) -> Result<NoteKey, Fault> {
+pub(super) fn own_key(place: &Place) -> Result<NoteKey, Fault> {
     let data = place.data()?;
     let vault = vault(&data, &place.load()?.config)?;
     Ok(NoteKey::new(&format!("surgewall/{}", data.store_id()), vault.verifying_key()))
@@ -153,6 +154,7 @@ pub(super) fn text(verification: &Verification) -> String {
         ("size", crate::show::count(verification.size, "record")),
         ("head", verification.head.clone()),
         ("signed", sum(verification.signed, "record")),
+        ("batches", batches(verification)),
         ("key", verification.key.clone().unwrap_or_else(|| "not known".to_owned())),
     ] {
         // Writing to a String cannot fail.
@@ -163,4 +165,11 @@ pub(super) fn text(verification: &Verification) -> String {
     }
     let _ = writeln!(text, "trust: {}", verification.trust);
     text
+}
+
+/// The operator's records, as far as they were compared.
+fn batches(verification: &Verification) -> String {
+    verification
+        .batches
+        .map_or_else(|| "not compared".to_owned(), |batches| format!("{batches} of records fit"))
 }

@@ -3,6 +3,7 @@
 mod config;
 mod exposure;
 mod ledger;
+mod receipt;
 mod rows;
 mod stored;
 
@@ -21,7 +22,8 @@ pub(crate) async fn check(place: &Place, asked: &Check) -> Result<Verdict, Fault
     match &asked.what {
         Some(What::Config) => config::check(place, asked.format).await,
         Some(What::Exposure { targets }) => exposure::check(place, targets, asked.format).await,
-        Some(What::Ledger(ledger)) => ledger::check(place, ledger, asked.format),
+        Some(What::Ledger(ledger)) => ledger::check(place, ledger, asked.format).await,
+        Some(What::Receipt(receipt)) => receipt::check(place, receipt, asked.format),
         None => rows::check(place, asked.format).await,
     }
 }

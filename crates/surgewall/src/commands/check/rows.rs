@@ -46,7 +46,7 @@ struct Row {
 pub(super) async fn check(place: &Place, format: Format) -> Result<Verdict, Fault> {
     let config = super::config::read(place).await?;
     let ledger = if place.data_dir.join("store").exists() {
-        Some(super::ledger::read(place, &Ledger::default()))
+        Some(super::ledger::read(place, &Ledger::default()).await)
     } else {
         None
     };

@@ -128,7 +128,7 @@ pub(super) fn models(flow: &DataFlow, kept: &Kept) -> Vec<Model> {
     used.map(model).collect()
 }
 
-/// Each residency rule of the configuration that was in force last, and those
+/// Each rule of the configuration that was in force last, and those
 /// that refused requests and are gone.
 pub(super) fn rules(flow: &DataFlow, kept: &Kept) -> Vec<Ruled> {
     let mut found: Vec<_> = kept.last.1.rule.iter().filter_map(|rule| ruled(flow, rule)).collect();
@@ -148,12 +148,14 @@ pub(super) fn rules(flow: &DataFlow, kept: &Kept) -> Vec<Ruled> {
 
 fn ruled(flow: &DataFlow, rule: &Rule) -> Option<Ruled> {
     // Where the service is offered is no question of where data goes.
-    let Rule::Residency(residency) = rule else { return None };
+    if let Rule::Availability(_) = rule {
+        return None;
+    }
     Some(Ruled {
-        id: residency.id.clone(),
-        rule: Some(residency.clone()),
-        refused: flow.refused.get(&Some(residency.id.clone())).cloned(),
-        shadow: flow.shadow.get(&residency.id).cloned(),
+        id: rule.id().to_owned(),
+        rule: Some(rule.clone()),
+        refused: flow.refused.get(&Some(rule.id().to_owned())).cloned(),
+        shadow: flow.shadow.get(rule.id()).cloned(),
     })
 }
 

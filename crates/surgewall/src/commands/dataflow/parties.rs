@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use surgewall_core::config::data::{Residency, Statement, TrainsOnData};
+use surgewall_core::config::data::{Rule, Statement, TrainsOnData};
 use surgewall_core::data::DataClass;
 use surgewall_core::flow::Destination;
 use surgewall_store::ledger::read::Evidence;
@@ -88,13 +88,13 @@ impl Model {
     }
 }
 
-/// A residency rule and what it did.
+/// A rule about where data goes, and what it did.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Ruled {
     pub(crate) id: String,
     /// The rule; `None` where the configuration that was in force last has none of this name.
     #[serde(skip)]
-    pub(crate) rule: Option<Residency>,
+    pub(crate) rule: Option<Rule>,
     pub(crate) refused: Option<Evidence>,
     pub(crate) shadow: Option<Evidence>,
 }

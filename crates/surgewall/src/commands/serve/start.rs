@@ -90,6 +90,8 @@ pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Faul
         quota,
         connections_max,
     });
+    // Before the first request that they hold for.
+    door.rules.load().await?;
     if let Some(events) = events {
         door.findings.export_to(events.clone());
         // A new door has none yet.

@@ -103,22 +103,11 @@ pub(crate) fn statement(name: &str, statement: &Statement) -> String {
     )
 }
 
-/// What a residency rule asks, and what it did.
+/// What a rule asks, and what it did.
 pub(crate) fn rule(ruled: &Ruled) -> String {
     let asks = match &ruled.rule {
-        None => "no longer in the configuration".to_owned(),
-        Some(rule) => {
-            let mut of = Vec::new();
-            if !rule.classes.is_empty() {
-                of.push(format!("with {}", rule.classes));
-            }
-            if !rule.groups.is_empty() {
-                of.push(format!("of {}", rule.groups.join(", ")));
-            }
-            let whose = if of.is_empty() { "of everybody".to_owned() } else { of.join(" ") };
-            let regions = rule.regions.join(", ");
-            format!("{}: requests {whose} stay in {regions}", rule.state.as_str())
-        }
+        None => "not in the last configuration".to_owned(),
+        Some(rule) => format!("{}: {}", rule.state().as_str(), rule.says()),
     };
     let did = |evidence: &Option<Evidence>| evidence.as_ref().map_or(0, |seen| seen.requests);
     let mut text = format!("`{}` ({asks}): {} refused", ruled.id, requests(did(&ruled.refused)));
