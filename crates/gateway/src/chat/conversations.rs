@@ -161,10 +161,7 @@ pub(super) async fn draft(asked: &Asked<'_>, body: Body) -> Answered {
 pub(super) async fn attachments(asked: &Asked<'_>) -> Answered {
     let (own, conversation) = asked.conversation().await?;
     let number = asked.number("number", "message")?;
-    let before = number.checked_sub(1).ok_or(Refusal::NotFound { what: "message" })?;
-    let messages = own.messages(conversation.id, before).await.or_refusal()?;
-    let found = messages.first().filter(|message| message.number == number);
-    let message = found.ok_or(Refusal::NotFound { what: "message" })?;
-    let attachments = own.attachments(conversation.id, message).await.or_refusal()?;
+    let message = own.placed(conversation.id, number).await.or_refusal()?.message;
+    let attachments = own.attachments(conversation.id, &message).await.or_refusal()?;
     reply::json(StatusCode::OK, &json!({"attachments": attachments}))
 }

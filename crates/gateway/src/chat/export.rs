@@ -1,6 +1,8 @@
 //! A conversation as a file: all of it as JSON, or the branch that is looked at
-//! as Markdown. It is read and sent piece by piece.
+//! as Markdown. It is read and sent piece by piece, so that a slow reader holds
+//! a page of it and nobody up.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -11,10 +13,11 @@ use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, HeaderValue};
 use serde_json::json;
 use surgewall_core::id::AccountId;
+use surgewall_core::refusal::Refusal;
 use surgewall_store::conversations::{
-    Conversation, ConversationError, Message, Own, Role, State, Tombstone,
+    Conversation, ConversationId, Message, Own, Role, State, Tombstone,
 };
-use tokio::sync::OwnedSemaphorePermit;
+use surgewall_store::sqlite::Sqlite;
 
 use super::call::{Answered, Asked, invalid};
 use super::reply::{self, OrRefusal as _};
@@ -23,19 +26,12 @@ use crate::door::Door;
 
 /// The whole conversation, as a file.
 pub(super) async fn export(asked: &Asked<'_>) -> Answered {
-    let (own, conversation) = asked.conversation().await?;
-    let account = asked.asker.account()?.id;
-    let permit = turn(asked).await?;
+    let (_, conversation) = asked.conversation().await?;
+    let (door, account) = (asked.door.clone(), asked.asker.account()?.id);
+    let left = Left { door, account, conversation: conversation.id };
     let (kind, ending, body) = match asked.query("format").as_deref() {
-        None | Some("json") => {
-            let pages = Pages { door: asked.door.clone(), account, conversation, after: 0, permit };
-            ("application/json", "json", pages.body())
-        }
-        Some("markdown") => {
-            // The branch is walked from its end: it is gathered first, by pages of the store.
-            let text = markdown(&own, &conversation).await.or_refusal()?;
-            ("text/markdown; charset=utf-8", "md", Body::from(text))
-        }
+        None | Some("json") => ("application/json", "json", all(left, &conversation)),
+        Some("markdown") => ("text/markdown; charset=utf-8", "md", branch(left, &conversation)),
         Some(_) => return Err(invalid("`json` or `markdown`", Some("format"))),
     };
     let mut response = reply::private(StatusCode::OK, kind, body);
@@ -46,90 +42,124 @@ pub(super) async fn export(asked: &Asked<'_>) -> Answered {
     Ok(response)
 }
 
-/// The messages that are still to be sent.
-struct Pages {
+/// What is being exported.
+struct Left {
     door: Arc<Door>,
     account: AccountId,
-    conversation: Conversation,
-    /// The number of the last one that was sent.
-    after: u32,
-    permit: OwnedSemaphorePermit,
+    conversation: ConversationId,
 }
 
+impl Left {
+    fn own(&self) -> Own<'_, Sqlite> {
+        Own::new(self.door.people.as_ref(), &self.door.vault, self.account)
+    }
+}
+
+/// How far an export of all branches is.
 enum Step {
-    Head(Pages),
-    More(Pages),
+    Head(String),
+    /// After this number, with messages that were read and not sent yet.
+    Messages(u32, VecDeque<Message>),
     End,
 }
 
-impl Pages {
-    fn body(self) -> Body {
-        Body::from_stream(unfold(Step::Head(self), |step| async move {
-            match step {
-                Step::Head(pages) => {
-                    let conversation = json!(pages.conversation).to_string();
-                    let head = format!("{{\"conversation\":{conversation},\"messages\":[");
-                    Some((Ok(Bytes::from(head)), Step::More(pages)))
-                }
-                Step::More(pages) => pages.next().await,
-                Step::End => None,
-            }
-        }))
-    }
+/// All messages on all branches, oldest first, with what hangs on them.
+fn all(left: Left, conversation: &Conversation) -> Body {
+    let head = format!("{{\"conversation\":{},\"messages\":[", json!(conversation));
+    Body::from_stream(unfold((left, Step::Head(head)), |(left, step)| async move {
+        let (piece, step) = match step {
+            Step::Head(head) => (Ok(head), Step::Messages(0, VecDeque::new())),
+            Step::Messages(after, read) => next(&left, after, read).await,
+            Step::End => return None,
+        };
+        Some((told(piece), (left, step)))
+    }))
+}
 
-    async fn next(mut self) -> Option<(Result<Bytes, ConversationError>, Step)> {
-        match self.page().await {
-            Ok(text) if text.is_empty() => {
-                drop(self.permit);
-                Some((Ok(Bytes::from_static(b"]}\n")), Step::End))
-            }
-            Ok(text) => Some((Ok(Bytes::from(text)), Step::More(self))),
-            // The file breaks off, and whoever takes it sees that it does.
-            Err(error) => {
-                tracing::warn!(%error, "an export broke off");
-                Some((Err(error), Step::End))
-            }
+async fn next(
+    left: &Left,
+    mut after: u32,
+    mut read: VecDeque<Message>,
+) -> (Result<String, Refusal>, Step) {
+    let piece = async {
+        let _turn = turn(&left.door).await?;
+        let own = left.own();
+        if read.is_empty() {
+            read.extend(own.messages(left.conversation, after).await.or_refusal()?);
         }
-    }
-
-    async fn page(&mut self) -> Result<String, ConversationError> {
-        let own = Own::new(self.door.people.as_ref(), &self.door.vault, self.account);
-        let messages = own.messages(self.conversation.id, self.after).await?;
-        let mut text = String::new();
-        for message in &messages {
-            let attachments = own.attachments(self.conversation.id, message).await?;
-            let mut one = json!(message);
-            if !attachments.is_empty() {
-                one["attached"] = json!(attachments);
-            }
-            let before = if self.after == 0 { "" } else { "," };
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{before}{one}");
-            self.after = message.number;
+        let Some(message) = read.pop_front() else { return Ok(None) };
+        let attachments = own.attachments(left.conversation, &message).await.or_refusal()?;
+        let mut one = json!(message);
+        if !attachments.is_empty() {
+            one["attached"] = json!(attachments);
         }
-        Ok(text)
+        let before = if after == 0 { "" } else { "," };
+        after = message.number;
+        Ok(Some(format!("{before}{one}")))
+    };
+    match piece.await {
+        Ok(Some(piece)) => (Ok(piece), Step::Messages(after, read)),
+        Ok(None) => (Ok("]}\n".to_owned()), Step::End),
+        Err(refusal) => (Err(refusal), Step::End),
     }
 }
 
-/// The branch that is looked at, oldest message first.
-async fn markdown<C: surgewall_store::conversations::Conversations>(
-    own: &Own<'_, C>,
-    conversation: &Conversation,
-) -> Result<String, ConversationError> {
-    let mut texts = Vec::new();
-    let mut from = None;
-    loop {
-        let page = own.page(conversation.id, from).await?;
-        texts.extend(page.messages.iter().map(|placed| one(&placed.message)));
-        from = page.older;
-        if from.is_none() {
-            break;
-        }
-    }
+/// A piece of a file. One that cannot be read breaks the file off, and whoever
+/// takes it sees that.
+fn told(piece: Result<String, Refusal>) -> Result<Bytes, Refusal> {
+    piece.map(Bytes::from).inspect_err(|refusal| {
+        tracing::warn!(reason = %refusal, "an export broke off");
+    })
+}
+
+/// How far an export of one branch is: pages that are still to be sent, the
+/// first of the branch last.
+enum Walk {
+    Title(String),
+    Pages(Vec<Option<u32>>),
+}
+
+/// The branch that is looked at, oldest message first. Its pages are linked from
+/// its end: the way back is walked once before the first is sent.
+fn branch(left: Left, conversation: &Conversation) -> Body {
     let title = conversation.title.as_deref().filter(|title| !title.is_empty());
-    texts.push(format!("# {}\n", title.unwrap_or("Conversation")));
-    texts.reverse();
-    Ok(texts.join("\n"))
+    let title = format!("# {}\n", title.unwrap_or("Conversation"));
+    Body::from_stream(unfold((left, Walk::Title(title)), |(left, walk)| async move {
+        let (piece, walk) = match walk {
+            Walk::Title(title) => match pages(&left).await {
+                Ok(pages) => (Ok(title), Walk::Pages(pages)),
+                Err(refusal) => (Err(refusal), Walk::Pages(Vec::new())),
+            },
+            Walk::Pages(mut pages) => {
+                let from = pages.pop()?;
+                match page(&left, from).await {
+                    Ok(text) => (Ok(text), Walk::Pages(pages)),
+                    Err(refusal) => (Err(refusal), Walk::Pages(Vec::new())),
+                }
+            }
+        };
+        Some((told(piece), (left, walk)))
+    }))
+}
+
+/// Where each page of the branch begins, from its end on.
+async fn pages(left: &Left) -> Result<Vec<Option<u32>>, Refusal> {
+    let _turn = turn(&left.door).await?;
+    let mut pages = vec![None];
+    loop {
+        let from = pages.last().copied().flatten();
+        let page = left.own().page(left.conversation, from).await.or_refusal()?;
+        if page.older.is_none() {
+            return Ok(pages);
+        }
+        pages.push(page.older);
+    }
+}
+
+async fn page(left: &Left, from: Option<u32>) -> Result<String, Refusal> {
+    let _turn = turn(&left.door).await?;
+    let page = left.own().page(left.conversation, from).await.or_refusal()?;
+    Ok(page.messages.iter().rev().map(|placed| one(&placed.message)).collect())
 }
 
 fn one(message: &Message) -> String {
@@ -149,7 +179,7 @@ fn one(message: &Message) -> String {
         State::Stopped => "\n*(stopped)*\n",
         State::Partial => "\n*(broke off)*\n",
     };
-    format!("## {who}\n\n{text}\n{note}")
+    format!("\n## {who}\n\n{text}\n{note}")
 }
 
 /// `text` with what was withheld named at its places.
@@ -159,9 +189,35 @@ pub(super) fn with_tombstones(text: &str, withheld: &[Tombstone]) -> String {
         let at = text.floor_char_boundary(tombstone.at.max(from));
         out.push_str(text.get(from..at).unwrap_or_default());
         let Tombstone { rule, reason, advice, .. } = tombstone;
+        // Writing to a String cannot fail.
         let _ = write!(out, "\n\n[Withheld by the rule {rule}: {reason} {advice}]\n\n");
         from = at;
     }
     out.push_str(text.get(from..).unwrap_or_default());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tombstone_stands_where_something_was_withheld() {
+        let tombstone = |at| Tombstone {
+            at,
+            rule: "r".to_owned(),
+            reason: "Why.".to_owned(),
+            advice: "What.".to_owned(),
+        };
+        let stone = "\n\n[Withheld by the rule r: Why. What.]\n\n";
+        for (text, places, expected) in [
+            ("ab", vec![], "ab".to_owned()),
+            ("ab", vec![1], format!("a{stone}b")),
+            ("ab", vec![0, 2], format!("{stone}ab{stone}")),
+            ("ü", vec![1, 9], format!("{stone}ü{stone}")),
+        ] {
+            let withheld: Vec<_> = places.into_iter().map(tombstone).collect();
+            assert_eq!(with_tombstones(text, &withheld), expected);
+        }
+    }
 }

@@ -286,6 +286,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_is_bounded_and_what_ended_makes_room_for_it() {
+        let jobs = Jobs::default();
+        let visitor = || new(Owner::Visitor(Visitor::random()), "192.0.2.1");
+        let over = begin(&jobs, visitor()).unwrap();
+        over.say(Voice::Text, "over").unwrap();
+        let held = jobs.sizes().1;
+        jobs.held.fetch_add(HELD_BYTES_MAX - held, Ordering::Relaxed);
+        assert!(jobs.has_room());
+        jobs.held.fetch_add(1, Ordering::Relaxed);
+        assert!(!jobs.has_room());
+        assert_eq!(begin(&jobs, visitor()).err(), Some("overloaded"));
+        fail(&over);
+        drop(over);
+        assert!(jobs.has_room() && jobs.sizes().0 == 0, "what ended is forgotten for it");
+    }
+
+    #[test]
     fn what_ended_makes_room() {
         let jobs = Jobs::default();
         let visitor = |nth: usize| {

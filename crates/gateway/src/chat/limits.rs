@@ -28,7 +28,7 @@ pub const KEPT_AFTER_END: Duration = Duration::from_secs(300);
 pub const CHECKPOINT_BYTES_MAX: usize = 8 << 20;
 /// What of a conversation goes to the model, in bytes: what is older is left out.
 pub const CONTEXT_BYTES_MAX: usize = 4 << 20;
-/// Searches and exports at once: each opens sealed content.
+/// Searches, pieces of exports and shared pages that are opened at once.
 pub const HEAVY_AT_ONCE_MAX: usize = 4;
 /// Characters of a title that the door makes.
 pub const TITLE_CHARS_MAX: usize = 80;

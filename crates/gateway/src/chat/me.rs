@@ -11,6 +11,7 @@ use surgewall_store::people::{People as _, Pick, StoreError};
 
 use super::call::{Answered, Asked};
 use super::reply;
+use crate::gate;
 use crate::pipeline::reserve::may_use;
 use crate::sync::lock;
 
@@ -22,7 +23,7 @@ pub(super) async fn show(asked: &Asked<'_>) -> Answered {
     let me = json!({
         "account": account(asked).await?,
         "models": models(asked),
-        "gate": Value::Null,
+        "gate": gate::view(asked.door),
         "incident": incident(asked),
         "notices": [],
         "job_detached_s_max": policy.config.accounts.job_detached_s_max,

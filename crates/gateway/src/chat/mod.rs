@@ -39,6 +39,7 @@ use tokio::sync::Semaphore;
 use crate::door::Door;
 use crate::listen::Purpose;
 use crate::pages::forms::same_origin;
+use crate::pipeline::identify;
 use crate::routes::api;
 use crate::routes::table::{Access, Handler, Route};
 
@@ -67,13 +68,12 @@ pub(crate) static ANSWER: Route = Route {
 pub struct Chat {
     pub(crate) jobs: Jobs,
     /// Searches and exports at once.
-    heavy: Arc<Semaphore>,
+    heavy: Semaphore,
 }
 
 impl Default for Chat {
     fn default() -> Self {
-        let heavy = Arc::new(Semaphore::new(limits::HEAVY_AT_ONCE_MAX));
-        Self { jobs: Jobs::default(), heavy }
+        Self { jobs: Jobs::default(), heavy: Semaphore::new(limits::HEAVY_AT_ONCE_MAX) }
     }
 }
 
@@ -106,6 +106,10 @@ pub(crate) async fn handle(
         if route.access == Access::Session {
             // Nothing is read of a body that nobody may send.
             asker.account()?;
+        }
+        if let Some(account) = &asker.account {
+            // The connection is no stranger's any more.
+            let _ = identify::of_session(&door, &arrival, Some(account.clone()));
         }
         let asked = Asked::new(&door, &arrival, asker, head).await?;
         Box::pin(answer(&asked, call, body)).await

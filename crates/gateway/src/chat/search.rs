@@ -5,10 +5,11 @@ use serde_json::json;
 use surgewall_core::id::PublicId;
 use surgewall_core::refusal::Refusal;
 use surgewall_store::conversations::{Hit, SearchFrom};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::SemaphorePermit;
 
 use super::call::{Answered, Asked, invalid};
 use super::reply::{self, OrRefusal as _};
+use crate::door::Door;
 
 /// Where a text stands. `from` goes on where `next` of an answer before says.
 pub(super) async fn search(asked: &Asked<'_>) -> Answered {
@@ -16,7 +17,7 @@ pub(super) async fn search(asked: &Asked<'_>) -> Answered {
     let text = asked.query("q").unwrap_or_default();
     let from = asked.query("from").filter(|from| !from.is_empty());
     let from = from.map(|from| place(&from)).transpose()?;
-    let _turn = turn(asked).await?;
+    let _turn = turn(asked.door).await?;
     let found = own.search(text.trim(), from.as_ref()).await.or_refusal()?;
     let hit = |hit: &Hit| {
         json!({
@@ -38,7 +39,6 @@ fn place(text: &str) -> Result<SearchFrom, Refusal> {
 }
 
 /// A turn among the few who may open many messages at once.
-pub(super) async fn turn(asked: &Asked<'_>) -> Result<OwnedSemaphorePermit, Refusal> {
-    let turn = asked.door.chat.heavy.clone().acquire_owned().await;
-    turn.map_err(|_| Refusal::Draining)
+pub(super) async fn turn(door: &Door) -> Result<SemaphorePermit<'_>, Refusal> {
+    door.chat.heavy.acquire().await.map_err(|_| Refusal::Draining)
 }

@@ -14,8 +14,8 @@ use surgewall_core::limits::MODEL_NAME_BYTES_MAX;
 use surgewall_core::principal::AccountRecord;
 use surgewall_core::refusal::Refusal;
 use surgewall_store::conversations::{
-    Attachment, Body as Content, Conversation, ConversationError, Message, MessageId, NewMessage,
-    Own, Role, SYSTEM_PROMPT_BYTES_MAX, State,
+    Attachment, Body as Content, Conversation, ConversationError, MessageId, NewMessage, Own, Role,
+    SYSTEM_PROMPT_BYTES_MAX, State,
 };
 use surgewall_store::sqlite::Sqlite;
 
@@ -70,7 +70,8 @@ pub(super) async fn message(asked: &Asked<'_>, body: Body) -> Answered {
     let answer = answer_to(id);
     let order = Wanted { id: answer, parent: number, model, said: Said::default(), go_on: None };
     begin(asked, &own, &conversation, order).await?;
-    let begun = json!({"message": {"number": number}, "answer": {"id": shown(answer)}});
+    let placed = own.placed(conversation.id, number).await.or_refusal()?;
+    let begun = json!({"message": placed, "answer": {"id": shown(answer)}});
     reply::json(StatusCode::ACCEPTED, &begun)
 }
 
@@ -99,13 +100,13 @@ pub(super) async fn answer(asked: &Asked<'_>, body: Body) -> Answered {
     let (own, conversation) = asked.conversation().await?;
     let Again { id, parent, model: named, continue_from } = asked.json(body).await?;
     let (id, model) = (new_id(&id)?, model(named)?);
-    let question = one(&own, &conversation, parent).await?;
+    let question = own.placed(conversation.id, parent).await.or_refusal()?.message;
     if question.role != Role::User {
         return Err(invalid("only a message of yours can be answered", Some("parent")));
     }
     let (mut said, mut go_on) = (Said::default(), None);
     if let Some(number) = continue_from {
-        let broken = one(&own, &conversation, number).await?;
+        let broken = own.placed(conversation.id, number).await.or_refusal()?.message;
         let may = broken.parent == parent && broken.role == Role::Assistant;
         if !may || broken.state == State::Complete {
             let reason = "it is no answer to this message that broke off";
@@ -118,18 +119,6 @@ pub(super) async fn answer(asked: &Asked<'_>, body: Body) -> Answered {
     }
     begin(asked, &own, &conversation, Wanted { id, parent, model, said, go_on }).await?;
     reply::json(StatusCode::ACCEPTED, &json!({"answer": {"id": shown(id)}}))
-}
-
-/// The message `number`.
-async fn one(
-    own: &Own<'_, Sqlite>,
-    conversation: &Conversation,
-    number: u32,
-) -> Result<Message, Refusal> {
-    let missing = Refusal::NotFound { what: "message" };
-    let Some(before) = number.checked_sub(1) else { return Err(missing) };
-    let messages = own.messages(conversation.id, before).await.or_refusal()?;
-    messages.into_iter().next().filter(|message| message.number == number).ok_or(missing)
 }
 
 /// An answer that is wanted in a conversation.

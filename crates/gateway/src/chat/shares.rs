@@ -14,6 +14,8 @@ use super::call::{Answered, Asked, invalid};
 use super::export::with_tombstones;
 use super::limits::SHARE_DAYS;
 use super::reply::{self, OrRefusal as _};
+use super::search::turn;
+use crate::pages::{assets, headers};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -56,12 +58,14 @@ pub(super) async fn unshare(asked: &Asked<'_>) -> Answered {
 #[template(path = "shared.html")]
 struct Shown {
     title: String,
+    css: &'static str,
     until: String,
     older: Option<u32>,
     messages: Vec<Line>,
 }
 
 struct Line {
+    class: &'static str,
     who: String,
     text: String,
     note: &'static str,
@@ -79,7 +83,7 @@ impl Line {
             State::Partial => "This answer broke off.",
         };
         let text = with_tombstones(&message.text, &message.withheld);
-        Self { who, text, note }
+        Self { class: message.role.as_str(), who, text, note }
     }
 }
 
@@ -87,6 +91,8 @@ impl Line {
 pub(super) async fn shared(asked: &Asked<'_>) -> Answered {
     let from = asked.query("from").and_then(|from| from.parse().ok());
     let (door, token) = (asked.door, asked.param("token"));
+    // Anybody may ask for this page: few at once are opened.
+    let _turn = turn(asked.door).await?;
     let found = read(door.people.as_ref(), &door.vault, token, from, asked.arrival.at).await;
     let Some(page) = found.or_refusal()? else {
         return Err(Refusal::NotFound { what: "shared conversation" });
@@ -96,9 +102,11 @@ pub(super) async fn shared(asked: &Asked<'_>) -> Answered {
     messages.reverse();
     let title = if title.is_empty() { "A conversation".to_owned() } else { title };
     let until = expires_at.to_string().chars().take(10).collect();
-    let html = Shown { title, until, older, messages }.render();
+    let css = assets::path("pages.css");
+    let html = Shown { title, css, until, older, messages }.render();
     let html = html.map_err(|error| Refusal::Internal { why: error.to_string() })?;
     let mut response = reply::private(StatusCode::OK, "text/html; charset=utf-8", Body::from(html));
+    headers::plain(response.headers_mut());
     // The link is the secret: no search engine keeps it, and no other site learns it.
     let robots = HeaderName::from_static("x-robots-tag");
     response.headers_mut().insert(robots, HeaderValue::from_static("noindex, nofollow"));

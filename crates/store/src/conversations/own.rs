@@ -10,7 +10,7 @@ use super::{
     ATTACHMENT_BYTES_MAX, ATTACHMENT_NAME_BYTES_MAX, ATTACHMENTS_PER_MESSAGE_MAX,
     ConversationError, ConversationId, ConversationRow, Conversations, DRAFT_BYTES_MAX, DraftRow,
     Edit, MESSAGE_BYTES_MAX, Message, MessageRow, NewMessageRow, PAGE_CONVERSATIONS_MAX,
-    PAGE_MESSAGES_MAX, Pick, SYSTEM_PROMPT_BYTES_MAX, TITLE_BYTES_MAX,
+    PAGE_MESSAGES_MAX, PathRow, Pick, SYSTEM_PROMPT_BYTES_MAX, TITLE_BYTES_MAX,
 };
 use crate::vault::Vault;
 
@@ -220,8 +220,26 @@ impl<'a, C: Conversations> Own<'a, C> {
     ) -> Result<Page, ConversationError> {
         let rows = self.store.path(self.account, conversation, from, PAGE_MESSAGES_MAX).await?;
         let older = rows.last().map(|row| row.message.parent).filter(|parent| *parent > 0);
+        Ok(Page { messages: self.open_path(rows).await?, older })
+    }
+
+    /// The message `number` and its place among its siblings.
+    ///
+    /// # Errors
+    /// [`ConversationError::NotFound`], or the store or the vault failed.
+    pub async fn placed(
+        &self,
+        conversation: ConversationId,
+        number: u32,
+    ) -> Result<Placed, ConversationError> {
+        let rows = self.store.path(self.account, conversation, Some(number), 1).await?;
+        let opened = self.open_path(rows).await?;
+        opened.into_iter().next().ok_or(ConversationError::NotFound { what: "message" })
+    }
+
+    async fn open_path(&self, rows: Vec<PathRow>) -> Result<Vec<Placed>, ConversationError> {
         let seals = self.seals.clone();
-        let messages = blocking(move || {
+        blocking(move || {
             let placed = rows.into_iter().map(|row| {
                 Ok(Placed {
                     message: seals.open_message(&row.message)?,
@@ -231,9 +249,9 @@ impl<'a, C: Conversations> Own<'a, C> {
                     next: row.next,
                 })
             });
-            placed.collect::<Result<_, ConversationError>>()
-        });
-        Ok(Page { messages: messages.await?, older })
+            placed.collect()
+        })
+        .await
     }
 
     /// The messages of all branches after the number `after`, oldest first, at

@@ -18,6 +18,7 @@ async fn a_conversation_is_asked_answered_and_kept() {
         (&me["account"]["email"], &me["account"]["role"]),
         (&json!("ada@example.org"), &json!("user"))
     );
+    assert_eq!(me["gate"]["step"], "open");
     assert!(me["models"].as_array().unwrap().iter().any(|model| model["id"] == "double"));
 
     let chat = ada.chat().await;
@@ -187,6 +188,12 @@ async fn a_share_shows_one_branch_without_script_and_leads_to_nothing_else() {
     let page = stranger.get(&url).await;
     assert_eq!(page.status, 200);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'self'")
+            && !policy.contains("script-src")
+    );
+    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     let html = page.text();
     assert!(html.contains("tok0 tok1 ") && html.contains("&#60;script&#62;"), "{html}");
     for absent in ["<script", "in secret", "think", &chat, "ada@example.org"] {
