@@ -44,6 +44,13 @@ impl Identity {
         self.hasher.load_full()
     }
 
+    /// Passwords that wait to be hashed.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        let waiting: usize = self.hasher.load().counts().waiting.iter().sum();
+        u32::try_from(waiting).unwrap_or(u32::MAX)
+    }
+
     /// Hashes at `cost` from now on: tests do it at the least.
     pub fn hash_at(&self, cost: Cost) {
         self.hasher.store(Arc::new(Hasher::new(cost, HasherLimits::default())));

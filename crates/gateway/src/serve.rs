@@ -129,6 +129,9 @@ impl Listening {
         send_letters(&door);
         conversations::keep_partial(&door).await;
         session::load(&door).await?;
+        // Weak: the gate is the door's own.
+        let hashing = Arc::downgrade(&door);
+        door.gate.hashing_from(move || hashing.upgrade().map_or(0, |door| door.identity.waiting()));
         door.gate.load().await?;
         gate::configured(&door).await?;
         for (purpose, bound) in [(Purpose::Public, sockets.public), (Purpose::Admin, sockets.admin)]

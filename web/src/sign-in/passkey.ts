@@ -96,7 +96,9 @@ class Place {
 
   private async run(how: { mediation?: CredentialMediationRequirement; signal?: AbortSignal }): Promise<void> {
     const { begin, finish, next, email, label } = this.place.dataset;
-    const about = email ? { email: field(email)?.value ?? '' } : {};
+    const about = email
+      ? { email: field(email)?.value ?? '', invite: field('#invite')?.value, work: field('#work')?.value }
+      : {};
     const challenge = await ask<Challenge>(begin ?? '', about);
     const made = this.wish === 'add' || this.wish === 'sign-up';
     const credential = made ? await create(challenge) : await get(challenge, how);

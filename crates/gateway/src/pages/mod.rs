@@ -7,6 +7,7 @@ pub mod assets;
 pub mod forms;
 mod frame;
 pub mod headers;
+pub mod links;
 mod page;
 mod passkeys;
 mod reports;

@@ -27,12 +27,28 @@ pub enum Page {
     PasskeyBegin,
     /// Signing in by passkey: the answer.
     PasskeyFinish,
+    /// To another provider.
+    Elsewhere,
+    /// Back from it.
+    ElsewhereBack,
+    /// The form for a new password by a letter.
+    Reset,
+    /// Sends it.
+    ResetSend,
     /// Signing out.
     SignOut,
     /// The form to sign up.
     SignUp,
     /// Signing up by password.
     SignUpPassword,
+    /// Signing up by passkey: the challenge.
+    PasskeySignUpBegin,
+    /// Signing up by passkey: the answer.
+    PasskeySignUpFinish,
+    /// Joins the waiting list.
+    WaitingJoin,
+    /// The code of a letter.
+    SignUpCode,
     /// The form for the owner, by the set-up link.
     SetUp,
     /// The owner's account is made.
@@ -108,6 +124,14 @@ async fn page_of(visit: &Visit<'_>, page: Page, body: Body) -> Result<Response, 
         Page::SignInSecond => sign_in::by_second(visit, &visit.form(body).await?).await,
         Page::PasskeyBegin => sign_in::passkey_begin(visit),
         Page::PasskeyFinish => sign_in::passkey_finish(visit, body).await,
+        Page::Elsewhere => sign_in::elsewhere(visit).await,
+        Page::ElsewhereBack => sign_in::back(visit).await,
+        Page::Reset => sign_in::reset(visit),
+        Page::ResetSend => sign_in::reset_send(visit, &visit.form(body).await?),
+        Page::PasskeySignUpBegin => sign_up::passkey_begin(visit, body).await,
+        Page::PasskeySignUpFinish => sign_up::passkey_finish(visit, body).await,
+        Page::WaitingJoin => sign_up::join(visit, &visit.form(body).await?).await,
+        Page::SignUpCode => sign_up::code(visit, &visit.form(body).await?).await,
         Page::SignOut => sign_in::out(visit).await,
         Page::SignUp => sign_up::page(visit).await,
         Page::SignUpPassword => sign_up::by_password(visit, &visit.form(body).await?).await,

@@ -8,6 +8,8 @@ use surgewall_core::clock::Timestamp;
 use surgewall_core::decision::{Changed, Record};
 use surgewall_core::principal::Network;
 use surgewall_core::refusal::Refusal;
+use surgewall_identity::mail::{Changed as LetterOf, Letter};
+use surgewall_store::identity::email_of;
 use surgewall_store::people::AccountRow;
 use surgewall_store::people::{People as _, Pick};
 
@@ -15,7 +17,7 @@ use super::answer::internal;
 use super::forms::{self, Form};
 use crate::door::Door;
 use crate::listen::Purpose;
-use crate::pipeline::Arrival;
+use crate::pipeline::{Arrival, identify};
 use crate::session::{self, SignedIn};
 
 /// A request of a page.
@@ -45,7 +47,9 @@ impl Visit<'_> {
 
     /// Who is signed in here.
     pub(crate) fn signed_in(&self) -> Option<SignedIn> {
-        session::signed_in(self.door, self.purpose(), &self.headers)
+        let who = session::signed_in(self.door, self.purpose(), &self.headers)?;
+        identify::remember(self.door, self.arrival);
+        Some(who)
     }
 
     /// The row of who is signed in.
@@ -60,6 +64,11 @@ impl Visit<'_> {
         let pairs = self.uri.query().unwrap_or_default().split('&');
         let mut own = pairs.filter_map(|pair| pair.split_once('=')).filter(|(key, _)| *key == name);
         own.next().and_then(|(_, value)| forms::decode(value.as_bytes()))
+    }
+
+    /// The last part of the address's path.
+    pub(crate) fn last_segment(&self) -> &str {
+        self.uri.path().rsplit('/').next().unwrap_or_default()
     }
 
     /// Writes a change to the ledger, before it is made.
@@ -77,6 +86,20 @@ impl Visit<'_> {
         };
         let written = self.door.ledger.append(Record::Changed(changed)).await;
         written.map(drop).map_err(|error| Refusal::LedgerUnavailable { why: error.to_string() })
+    }
+
+    /// Tells the owner of `account` by mail what was changed, where letters are sent.
+    pub(crate) fn tell(&self, account: &AccountRow, what: LetterOf) {
+        let Some(mailer) = &self.arrival.policy.outside.mailer else { return };
+        let to = match email_of(&self.door.vault, account) {
+            Ok(Some(to)) => to,
+            Ok(None) => return,
+            Err(error) => return tracing::warn!(%error, "an address does not open"),
+        };
+        let letter = Letter::Changed { what, at: self.now() };
+        if let Err(error) = mailer.send(&to, &letter, self.now()) {
+            tracing::warn!(%error, "a letter about a change is not sent");
+        }
     }
 
     /// The form that was sent.

@@ -140,7 +140,7 @@ fn same(first: &Caller, second: &Caller) -> bool {
 
 /// An accepted credential takes its connection out of the network's count of
 /// unauthenticated ones, and keeps room for the network for a day.
-fn remember(door: &Door, arrival: &Arrival) {
+pub(crate) fn remember(door: &Door, arrival: &Arrival) {
     if !arrival.peer.authenticated.swap(true, Ordering::Relaxed)
         && let Some(place) = lock(&arrival.peer.place).as_mut()
     {

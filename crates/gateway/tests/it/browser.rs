@@ -80,7 +80,8 @@ impl Browser {
     }
 }
 
-fn encoded(text: &str) -> String {
+/// `text` as it stands in a form or an address.
+pub(crate) fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric();
     text.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod accounts_elsewhere;
+#[cfg(test)]
 mod accounts_proofs;
 #[cfg(test)]
 mod admission;
@@ -57,6 +59,11 @@ mod matrix;
 mod metrics;
 #[cfg(test)]
 mod pages;
+/// The provider of the identity crate's own tests.
+#[cfg(test)]
+#[expect(dead_code, reason = "what it does wrong is tried there")]
+#[path = "../../../identity/tests/it/oidc/double.rs"]
+mod provider;
 #[cfg(test)]
 mod receipts;
 #[cfg(test)]
@@ -73,6 +80,11 @@ mod rules;
 mod scenarios;
 #[cfg(test)]
 mod shed;
+/// The mail server of the identity crate's own tests.
+#[cfg(test)]
+#[expect(dead_code, reason = "what it does wrong is tried there")]
+#[path = "../../../identity/src/mail/worker/sink.rs"]
+mod sink;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]

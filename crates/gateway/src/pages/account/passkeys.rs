@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use surgewall_core::refusal::Refusal;
+use surgewall_identity::mail::Changed as LetterOf;
 use surgewall_identity::passkey::{
     PASSKEYS_MAX, PasskeyError, PasskeyUser, Registration, StoredPasskey, UserHandle,
 };
@@ -90,7 +91,10 @@ pub(super) async fn finish(
     visit.record("passkey.add", who.account.public_id.as_str(), None).await?;
     let factors = factors(visit, who).await?;
     match factors.add_passkey(passkey.credential(), &json, &label, visit.now()).await {
-        Ok(true) => answer::json(StatusCode::OK, &json!({ "next": "/account/security?passkey" })),
+        Ok(true) => {
+            visit.tell(&visit.row(who).await?, LetterOf::PasskeyAdded);
+            answer::json(StatusCode::OK, &json!({ "next": "/account/security?passkey" }))
+        }
         Ok(false) => fault(&PasskeyError::TooMany { max: PASSKEYS_MAX }),
         Err(StoreError::Duplicate { .. }) => {
             fault(&PasskeyError::Refused("somebody has it already".to_owned()))
@@ -120,6 +124,7 @@ pub(super) async fn remove(
     visit.record("passkey.remove", who.account.public_id.as_str(), None).await?;
     let removed = visit.door.people.remove_factor(who.account.id, asked).await;
     removed.map_err(|error| internal(&error))?;
+    visit.tell(&visit.row(who).await?, LetterOf::PasskeyRemoved);
     see_other("/account/security?removed")
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use surgewall_core::refusal::Refusal;
 use surgewall_core::secret::SecretString;
 use surgewall_identity::hasher::Purpose as HashFor;
+use surgewall_identity::mail::Changed as LetterOf;
 use surgewall_identity::password::Factors as Beside;
 use surgewall_identity::recovery;
 use surgewall_identity::totp::TotpSecret;
@@ -196,6 +197,7 @@ pub(super) async fn totp_on(
     let set = factors.set_totp(&written(&secret), step, visit.now()).await;
     set.map_err(|error| internal(&error))?;
     end_others(visit, who).await?;
+    visit.tell(&visit.row(who).await?, LetterOf::TotpOn);
     new_codes(visit, who, "The authenticator app is on.").await
 }
 
@@ -206,6 +208,7 @@ pub(super) async fn totp_off(visit: &Visit<'_>, who: &SignedIn) -> Result<Respon
     for kind in [FactorKind::Totp, FactorKind::Recovery] {
         factors.clear(kind).await.map_err(|error| internal(&error))?;
     }
+    visit.tell(&visit.row(who).await?, LetterOf::TotpOff);
     see_other("/account/security?totp-off")
 }
 

@@ -2,8 +2,10 @@
 //! reads, exactly one Argon2 call, and an answer that does not tell whether there
 //! is such an account.
 
+mod elsewhere;
 mod passkey;
 mod proof;
+mod reset;
 mod second;
 
 use askama::Template;
@@ -24,10 +26,12 @@ use super::visit::{Visit, local_path};
 use crate::listen::Purpose;
 use crate::session::{self, Begin, SessionError};
 
+pub(super) use elsewhere::{back, begin as elsewhere, buttons};
 pub(super) use passkey::{
     begin as passkey_begin, fault as passkey_fault, finish as passkey_finish, with_ticket,
 };
 pub(super) use proof::{Proof, is_second_right, prove};
+pub(super) use reset::{mailer, page as reset, send as reset_send};
 pub(super) use second::by_second;
 
 /// A provider that one can sign in with.
@@ -69,8 +73,8 @@ fn form(visit: &Visit<'_>, next: &str) -> Page {
         error: String::new(),
         email: String::new(),
         next: local_path(next).unwrap_or_default().to_owned(),
-        providers: Vec::new(),
-        can_reset: false,
+        providers: buttons(visit),
+        can_reset: mailer(visit).is_some(),
         nobody: visit.door.directory.sizes().accounts == 0,
     }
 }

@@ -68,6 +68,13 @@ pub(in crate::pages) async fn prove<'a>(
     Ok(Proof::Right(Box::new(account), factors))
 }
 
+/// Whether what is asked for an address by anybody may be done once more now;
+/// if not, after how many seconds.
+pub(super) fn may_try(visit: &Visit<'_>, what: &str, email: &str) -> Result<(), u64> {
+    let of = typed(visit.door, &format!("{what}:{email}"));
+    attempt(visit.door, visit.network(), of, visit.now())
+}
+
 /// What was typed as an address, as the delays know it.
 fn typed(door: &Door, email: &str) -> u128 {
     short(door.vault.keyed_hash("sign-in.typed", email.trim().to_lowercase().as_bytes()))

@@ -1,8 +1,11 @@
 //! Making an account. The answer is the same whether the address was free: it is
 //! told in a mail, or by whether one can sign in.
 
-mod gate;
+pub(super) mod gate;
+mod mail;
+mod passkey;
 mod set_up;
+mod waiting;
 
 use askama::Template;
 use axum::response::Response;
@@ -10,6 +13,7 @@ use http::StatusCode;
 use surgewall_core::refusal::Refusal;
 use surgewall_core::secret::SecretString;
 use surgewall_identity::hasher::Purpose as HashFor;
+use surgewall_identity::mail::Changed as LetterOf;
 use surgewall_identity::password::{self, Factors as Beside};
 use surgewall_store::admin::{ErrorKind, Reply, Request, UserCreate};
 use surgewall_store::identity::{Factors, account_by_email, email_address};
@@ -18,11 +22,17 @@ use surgewall_store::people::AccountRow;
 use super::answer::{WithStatus as _, internal, retry_after, scripted, see_other};
 use super::forms::Form;
 use super::frame::Frame;
-use super::sign_in::Provider;
+use super::sign_in::{Provider, buttons, mailer};
 use super::visit::Visit;
+use crate::gate::GatePermit;
 use crate::operate::operate;
 
+pub(super) use mail::code;
+pub(super) use passkey::{begin as passkey_begin, finish as passkey_finish};
 pub(super) use set_up::{make as set_up_owner, page as set_up};
+pub(super) use waiting::join;
+
+use gate::Wanted;
 
 #[derive(Template)]
 #[template(path = "sign_up.html")]
@@ -31,8 +41,12 @@ struct Page {
     gate: String,
     error: String,
     email: String,
+    invite: String,
+    work: String,
     providers: Vec<Provider>,
-    open: bool,
+    form: bool,
+    asks_invite: bool,
+    passkey: bool,
 }
 
 fn form(visit: &Visit<'_>) -> Page {
@@ -42,22 +56,31 @@ fn form(visit: &Visit<'_>) -> Page {
         gate: view.words,
         error: String::new(),
         email: String::new(),
-        providers: Vec::new(),
-        open: view.open,
+        invite: String::new(),
+        work: view.work,
+        providers: buttons(visit),
+        form: view.form,
+        asks_invite: view.invite,
+        passkey: passkey::is_offered(visit),
     }
 }
 
-/// The form.
+/// The form; an invite may come with the address.
 pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
-    scripted(&form(visit))
+    let invite = visit.query("invite").unwrap_or_default();
+    scripted(&Page { invite, ..form(visit) })
 }
 
 /// With an e-mail address and a password.
 pub(super) async fn by_password(visit: &Visit<'_>, sent: &Form) -> Result<Response, Refusal> {
-    let typed = sent.text("email");
+    let (typed, invite, work) = (sent.text("email"), sent.text("invite"), sent.text("work"));
     let again = |error: String, status| {
         let email = typed.chars().take(254).collect();
-        scripted(&Page { error, email, ..form(visit) }).with_status(status)
+        let invite = invite.chars().take(200).collect();
+        let page = Page { error, email, invite, ..form(visit) };
+        // A wait that has begun goes on.
+        let work = if work.is_empty() { page.work.clone() } else { work.to_owned() };
+        scripted(&Page { work, ..page }).with_status(status)
     };
     let wrong = StatusCode::UNPROCESSABLE_ENTITY;
     let Ok(email) = email_address(typed) else {
@@ -70,9 +93,20 @@ pub(super) async fn by_password(visit: &Visit<'_>, sent: &Form) -> Result<Respon
     if let Err(fault) = check_password(visit, &password, Beside::Alone, &email) {
         return again(fault, wrong);
     }
-    let permit = match gate::pass(visit) {
+    let mailer = mailer(visit);
+    // Where letters are sent, a code will prove the address before anything is made.
+    let verified = mailer.is_some();
+    let wanted = Wanted { email: Some(&email), verified, invite: Some(invite), work: Some(work) };
+    let permit = match gate::pass(visit, &wanted).await {
         Ok(permit) => permit,
-        Err(words) => return again(words, StatusCode::FORBIDDEN),
+        Err(held) => {
+            let status = StatusCode::from_u16(held.status()).unwrap_or(StatusCode::FORBIDDEN);
+            let mut response = again(held.public_words(), status)?;
+            if let Some(after) = held.retry_after() {
+                retry_after(&mut response, after.as_secs());
+            }
+            return Ok(response);
+        }
     };
     let Ok(hash) = hash(visit, HashFor::SignUp, password).await else {
         let words = "Many accounts are made now. Try again in a minute.".to_owned();
@@ -80,9 +114,12 @@ pub(super) async fn by_password(visit: &Visit<'_>, sent: &Form) -> Result<Respon
         retry_after(&mut response, 60);
         return Ok(response);
     };
+    if let Some(mailer) = mailer {
+        return mail::begin(visit, &mailer, (&email, invite), hash).await;
+    }
     let account = account_by_email(visit.door.people.as_ref(), &visit.door.vault, &email).await;
     if account.map_err(|error| internal(&error))?.is_none()
-        && let Some(account) = create(visit, &permit, &email).await?
+        && let Some(account) = create(visit, permit, &email).await?
     {
         set_password(visit, &account, &hash).await?;
     }
@@ -115,14 +152,22 @@ pub(super) async fn hash(
 /// else was faster.
 pub(super) async fn create(
     visit: &Visit<'_>,
-    _permit: &gate::Permit,
+    permit: GatePermit,
     email: &str,
 ) -> Result<Option<AccountRow>, Refusal> {
     let asked = UserCreate { email: email.to_owned(), ..UserCreate::default() };
     match operate(visit.door, Request::UserCreate(asked)).await {
         Ok(Reply::UserCreated { .. }) => {
             let (people, vault) = (visit.door.people.as_ref(), &visit.door.vault);
-            account_by_email(people, vault, email).await.map_err(|error| internal(&error))
+            let account = account_by_email(people, vault, email).await;
+            let account = account.map_err(|error| internal(&error))?;
+            if let Some(account) = &account
+                && let Err(held) = permit.made(visit.door, account.id).await
+            {
+                // Two used one invite at the same moment: both accounts are there.
+                tracing::warn!(held = held.as_str(), "an account was made beside its invite");
+            }
+            Ok(account)
         }
         Ok(_) => Err(internal(&"an account was made and is not there")),
         Err(error) if error.kind == ErrorKind::Conflict => Ok(None),
@@ -142,5 +187,10 @@ pub(super) async fn set_password(
     visit.record("password.set", account.public_id.as_str(), None).await?;
     let factors = Factors::of(visit.door.people.as_ref(), &visit.door.vault, account.id).await;
     let factors = factors.map_err(|error| internal(&error))?;
-    factors.set_password(hash, visit.now()).await.map_err(|error| internal(&error))
+    let had_one = factors.password_set_at().is_some();
+    factors.set_password(hash, visit.now()).await.map_err(|error| internal(&error))?;
+    if had_one {
+        visit.tell(account, LetterOf::Password);
+    }
+    Ok(())
 }

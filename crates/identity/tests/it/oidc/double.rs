@@ -46,6 +46,8 @@ type Change = Box<dyn Fn(&mut Value) + Send>;
 /// What it says and does.
 pub(crate) struct Says {
     pub(crate) signs: Signs,
+    /// The client's secret.
+    pub(crate) secret: String,
     /// The kid of the key that signs, and is published.
     pub(crate) kid: String,
     pub(crate) metadata: Change,
@@ -133,6 +135,7 @@ impl Says {
         let unchanged = || -> Change { Box::new(|_| ()) };
         Self {
             signs: Signs::Es256,
+            secret: SECRET.to_owned(),
             kid: "key-1".into(),
             metadata: unchanged(),
             header: unchanged(),
@@ -178,7 +181,7 @@ impl Says {
         let expected = format!(
             "Basic {}",
             base64::engine::general_purpose::STANDARD
-                .encode(format!("{CLIENT}:{}", SECRET.replace(' ', "+")),)
+                .encode(format!("{CLIENT}:{}", self.secret.replace(' ', "+")),)
         );
         let grant = self.codes.remove(&form["code"]).filter(|grant| {
             let proof = URL_SAFE_NO_PAD.encode(sha256(form["code_verifier"].as_bytes()));

@@ -9,8 +9,8 @@ mod show;
 mod status;
 mod vault;
 
-use surgewall_core::config::schema::Listen;
 use surgewall_core::id::PublicId;
+use surgewall_gateway::pages::links::set_up_link;
 use surgewall_store::admin::{
     Assign, EndUser, Foreign, GroupCreate, GroupSet, KeyCreate, KeyList, KeySet, List, Named, Page,
     Reply, Request, UserCreate, UserLimit, UserRecover, UserSet,
@@ -81,20 +81,6 @@ async fn recover(place: &Place, user: Option<String>) -> Result<(), Fault> {
     err("good once, for an hour\n");
     out(&format!("{}\n", set_up_link(&listen, owner, token.0.expose())));
     Ok(())
-}
-
-/// Where a set-up link leads.
-pub(crate) fn set_up_link(listen: &Listen, owner: bool, token: &str) -> String {
-    let origin = match &listen.public_name {
-        // The admin listener is reached on the machine itself, or through a tunnel to it.
-        _ if owner => format!("http://localhost:{}", listen.admin.port()),
-        Some(name) => format!("https://{name}"),
-        None => {
-            let scheme = if listen.tls.is_some() { "https" } else { "http" };
-            format!("{scheme}://localhost:{}", listen.public.port())
-        }
-    };
-    format!("{origin}/set-up?token={token}")
 }
 
 async fn group(place: &Place, asked: typed::Group) -> Result<(), Fault> {

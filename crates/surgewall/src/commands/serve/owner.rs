@@ -4,10 +4,10 @@ use std::io::{IsTerminal as _, stderr};
 
 use surgewall_gateway::door::Door;
 use surgewall_gateway::operate::operate;
+use surgewall_gateway::pages::links::set_up_link;
 use surgewall_store::admin::{Reply, Request, UserRecover};
 use surgewall_store::identity::Identity as _;
 
-use crate::commands::admin::set_up_link;
 use crate::show;
 
 /// Prints the link for whoever sits at the terminal. It is never logged: without

@@ -1,0 +1,278 @@
+//! Signing up where letters are sent, new passwords by letter, signing in with
+//! another provider, and what the gate asks of a sign-up.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use surgewall_core::clock::{Clock, ManualClock, Timestamp};
+use surgewall_core::gate::GateStep;
+use surgewall_core::principal::Class;
+use surgewall_core::role::Role;
+use surgewall_gateway::gate::ask;
+use surgewall_identity::password::Cost;
+use surgewall_store::admin::{Named, Reply, Request};
+use surgewall_store::gate::{GateReply, GateRequest};
+use surgewall_testkit::client::Answer;
+
+use crate::browser::{Browser, between, encoded, hidden, location};
+use crate::harness::TestDoor;
+use crate::provider::{Double, SUBJECT};
+use crate::sink::{Line, Manner, Sink, Taken};
+
+const PASSWORD: &str = "correct gibbon staple 94 turnip";
+const NEW_PASSWORD: &str = "velvet otter parade 61 harbour";
+const ADA: &str = "ada@example.org";
+/// The door's secret at the provider.
+const SECRET: &str = "secret-of-the-door";
+const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+async fn door(text: &str) -> (TestDoor, ManualClock) {
+    let time = ManualClock::new(START);
+    let door = TestDoor::start_at(text, Clock::Manual(time.clone())).await;
+    door.door().identity.hash_at(Cost::LEAST);
+    (door, time)
+}
+
+/// A door that sends its letters to a mail server in this process.
+async fn with_mail() -> (TestDoor, ManualClock, Sink) {
+    let sink = Sink::start(Line::Clear, Manner::Takes).await;
+    let mail = format!(
+        "[mail]\nhost=\"localhost\"\nport={}\nsecurity=\"none\"\nfrom=\"door@example.org\"\n",
+        sink.port
+    );
+    let (door, time) = door(&mail).await;
+    (door, time, sink)
+}
+
+/// The letters, once there are `count` of them.
+async fn letters(sink: &Sink, count: usize) -> Vec<Taken> {
+    for _ in 0..500 {
+        let letters = sink.letters();
+        if letters.len() >= count {
+            return letters;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{} letters of {count}", sink.letters().len());
+}
+
+/// The code in a letter: two times four digits.
+fn code_in(letter: &Taken) -> String {
+    let is_code = |line: &&str| {
+        let digits: Vec<_> = line.trim().chars().filter(|c| !c.is_whitespace()).collect();
+        digits.len() == 8 && digits.iter().all(char::is_ascii_digit)
+    };
+    let found = letter.text.lines().find(is_code);
+    found.unwrap_or_else(|| panic!("no code: {}", letter.text)).trim().to_owned()
+}
+
+async fn sign_in(browser: &mut Browser, password: &str) -> Answer {
+    browser.post("/sign-in", &[("email", ADA), ("password", password)]).await
+}
+
+#[tokio::test]
+async fn a_code_by_mail_proves_the_address_and_known_ones_look_the_same() {
+    let (door, time, sink) = with_mail().await;
+    let fields = [("email", ADA), ("password", PASSWORD)];
+    let mut browser = Browser::new(&door.url);
+    let asked = browser.post("/sign-up", &fields).await;
+    assert_eq!((asked.status, door.door().directory.sizes().accounts), (200, 0));
+    let token = hidden(&asked, "token");
+    let code = code_in(&letters(&sink, 1).await[0]);
+    let wrong = browser.post("/sign-up/code", &[("token", &token), ("code", "00000000")]).await;
+    assert_eq!(wrong.status, 422);
+    let made = browser.post("/sign-up/code", &[("token", &token), ("code", &code)]).await;
+    assert_eq!((made.status, location(&made)), (303, "/"), "{}", made.text());
+    assert!(browser.get("/account").await.text().contains(ADA));
+    let again = browser.post("/sign-up/code", &[("token", &token), ("code", &code)]).await;
+    assert_eq!(again.status, 422, "a code is good once");
+    // The address has an account now: the page is the same, the letter says it, no code is right.
+    let mut other = Browser::new(&door.url);
+    let known = other.post("/sign-up", &fields).await;
+    let second = hidden(&known, "token");
+    let plain = |answer: &Answer, token: &str| answer.text().replace(token, "TOKEN");
+    assert_eq!(plain(&known, &second), plain(&asked, &token));
+    let letter = &letters(&sink, 2).await[1];
+    assert!(letter.text.contains("/sign-in") && letter.to[0].contains(ADA), "{}", letter.text);
+    for _ in 0..6 {
+        let guess = other.post("/sign-up/code", &[("token", &second), ("code", "11112222")]).await;
+        assert_eq!(guess.status, 422);
+    }
+    // A code is good for ten minutes.
+    let late = [("email", "bob@example.org"), ("password", PASSWORD)];
+    let token = hidden(&other.post("/sign-up", &late).await, "token");
+    let code = code_in(&letters(&sink, 3).await[2]);
+    time.advance(Duration::from_secs(600));
+    let answer = other.post("/sign-up/code", &[("token", &token), ("code", &code)]).await;
+    assert_eq!((answer.status, door.door().directory.sizes().accounts), (422, 1));
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_password_by_letter_tells_nobody_who_has_an_account() {
+    let (door, _, sink) = with_mail().await;
+    let mut browser = Browser::new(&door.url);
+    let asked = browser.post("/sign-up", &[("email", ADA), ("password", PASSWORD)]).await;
+    let code = code_in(&letters(&sink, 1).await[0]);
+    let token = hidden(&asked, "token");
+    browser.post("/sign-up/code", &[("token", &token), ("code", &code)]).await;
+    assert!(browser.get("/sign-in").await.text().contains("/sign-in/reset"));
+    let mut answers = Vec::new();
+    for email in [ADA, "nobody@example.org", "no address"] {
+        let answer = Browser::new(&door.url).post("/sign-in/reset", &[("email", email)]).await;
+        answers.push((answer.status, answer.text()));
+    }
+    assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:?}");
+    assert_eq!(answers[0].0, 200);
+    let letters = letters(&sink, 2).await;
+    assert_eq!(letters.len(), 2, "nobody else gets one");
+    let link = letters[1].text.split_whitespace().find(|word| word.contains("/set-up?token="));
+    let token = link.unwrap().split_once("token=").unwrap().1;
+    let fields = [("token", token), ("email", ADA), ("password", NEW_PASSWORD)];
+    let set = Browser::new(&door.url).post("/set-up", &fields).await;
+    assert_eq!(location(&set), "/sign-in?new-password");
+    assert_eq!(browser.get("/account").await.status, 302, "its sessions ended");
+    let mut browser = Browser::new(&door.url);
+    assert_eq!(sign_in(&mut browser, PASSWORD).await.status, 422);
+    assert_eq!(sign_in(&mut browser, NEW_PASSWORD).await.status, 303);
+    door.stop().await;
+}
+
+/// A door with one provider, its secret in a file.
+async fn with_provider(more: &str) -> (TestDoor, Double, tempfile::TempDir) {
+    let double = Double::start(START.seconds()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret");
+    fs::write(&secret, SECRET).unwrap();
+    double.says().secret = SECRET.to_owned();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = format!(
+        "[[accounts.oidc]]\nname=\"double\"\nlabel=\"Double\"\nissuer=\"{}\"\nclient_id=\"surgewall\"\n\
+         client_secret={{file=\"{}\"}}\n{more}",
+        double.issuer,
+        secret.display()
+    );
+    let (door, _) = door(&text).await;
+    (door, double, dir)
+}
+
+/// The way to the provider and back; the address that the browser comes back to.
+async fn away(browser: &mut Browser, double: &Double) -> String {
+    let sent = browser.get("/sign-in/with/double").await;
+    assert_eq!(sent.status, 302, "{}", sent.text());
+    assert!(location(&sent).starts_with(&double.issuer), "{}", location(&sent));
+    let (code, state) = double.consent(location(&sent));
+    format!("/sign-in/back/double?code={code}&state={state}&iss={}", encoded(&double.issuer))
+}
+
+#[tokio::test]
+async fn another_provider_signs_in_and_the_way_back_is_the_browsers_own() {
+    let (door, double, _dir) = with_provider("admin=true\n").await;
+    let page = Browser::new(&door.url).get("/sign-in").await;
+    assert!(page.text().contains("href=\"/sign-in/with/double\">Sign in with Double"));
+    let mut browser = Browser::new(&door.url);
+    let back = away(&mut browser, &double).await;
+    // Somebody else's browser, with the same address, gets nowhere.
+    let stolen = Browser::new(&door.url).get(&back).await;
+    assert_eq!((stolen.status, stolen.header("set-cookie")), (422, None));
+    let home = browser.get(&back).await;
+    assert_eq!(home.status, 200, "{}", home.text());
+    assert_eq!(browser.get("/account").await.status, 200);
+    let again = browser.get(&back).await;
+    assert_eq!(again.status, 422, "once");
+    let id = between(&browser.get("/account").await, "<code>", "<");
+    let Reply::User(user) = door.operate(Request::UserShow(Named { name: id.clone() })).await
+    else {
+        panic!()
+    };
+    let external = user.external.unwrap();
+    assert_eq!((external.issuer, external.subject.as_str()), (double.issuer.clone(), SUBJECT));
+    assert_eq!((user.class, user.role), (Class::Verified, Role::User));
+    // The second time it is the same account.
+    let mut second = Browser::new(&door.url);
+    let back = away(&mut second, &double).await;
+    assert_eq!(second.get(&back).await.status, 200);
+    assert_eq!(door.door().directory.sizes().accounts, 1);
+    // Without a role there is no way in at the admin listener.
+    let mut admin = Browser::new(&door.admin_url);
+    let back = away(&mut admin, &double).await;
+    assert_eq!(admin.get(&back).await.status, 422);
+    assert_eq!(admin.get("/account").await.status, 302);
+    // An unknown provider, or one that said no.
+    assert_eq!(second.get("/sign-in/with/other").await.status, 422);
+    let sent = second.get("/sign-in/with/double").await;
+    let (_, state) = double.consent(location(&sent));
+    let iss = encoded(&double.issuer);
+    let back = format!("/sign-in/back/double?error=access_denied&state={state}&iss={iss}");
+    let no = second.get(&back).await;
+    assert!(no.status == 422 && no.text().contains("cancelled"), "{}", no.text());
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn a_providers_group_gives_a_role_and_it_is_recorded() {
+    let grant = "admin=true\n[[accounts.oidc.grant]]\nof=\"*\"\nrole=\"operator\"\n";
+    let (door, double, _dir) = with_provider(grant).await;
+    let mut admin = Browser::new(&door.admin_url);
+    let back = away(&mut admin, &double).await;
+    assert_eq!(admin.get(&back).await.status, 200);
+    assert!(admin.get("/account").await.text().contains("operator"));
+    let story = door.stop().await;
+    let given = story.changed.iter().any(|changed| {
+        changed.action == "user.set" && changed.detail.as_deref() == Some("role=operator")
+    });
+    assert!(given, "{:?}", story.changed);
+}
+
+async fn move_to(door: &TestDoor, to: GateStep) {
+    let request = GateRequest::Move { to, reason: "Many came at once.".into() };
+    ask(door.door(), request).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_gate_is_asked_and_the_page_says_why() {
+    let (door, time) = door("[gate]\nwait_s=60\n").await;
+    let accounts = || door.door().directory.sizes().accounts;
+    let sign_up = async |email: &str, more: &[(&str, &str)]| {
+        let fields = [&[("email", email), ("password", PASSWORD)], more].concat();
+        Browser::new(&door.url).post("/sign-up", &fields).await
+    };
+    let page = async || Browser::new(&door.url).get("/sign-up").await;
+    assert_eq!(sign_up(ADA, &[]).await.status, 303);
+    move_to(&door, GateStep::Closed).await;
+    let closed = page().await;
+    assert_eq!(closed.status, 200);
+    assert!(
+        closed.text().contains("Many came at once.")
+            && !closed.text().contains("type=\"password\"")
+    );
+    assert_eq!((sign_up("b@example.org", &[]).await.status, accounts()), (403, 1));
+    move_to(&door, GateStep::Invite).await;
+    assert_eq!(sign_up("b@example.org", &[]).await.status, 403);
+    let request = GateRequest::InviteCreate { uses: 1, days: 9, note: None, by: None };
+    let GateReply::Invited(made) = ask(door.door(), request).await.unwrap() else { panic!() };
+    let token = made.token.0.expose().clone();
+    let invited = Browser::new(&door.url).get(&format!("/sign-up?invite={token}")).await;
+    assert!(invited.text().contains(&format!("value=\"{token}\"")));
+    assert_eq!(sign_up("b@example.org", &[("invite", &token)]).await.status, 303);
+    assert_eq!(
+        (sign_up("c@example.org", &[("invite", &token)]).await.status, accounts()),
+        (403, 2)
+    );
+    let waits = Browser::new(&door.url).post("/sign-up/wait", &[("email", "c@example.org")]).await;
+    assert!(waits.text().contains("next on the waiting list"), "{}", waits.text());
+    move_to(&door, GateStep::Work).await;
+    // Without a script: the page's ticket is good after the wait.
+    let ticket = hidden(&page().await, "work");
+    let early = sign_up("d@example.org", &[("work", &ticket)]).await;
+    assert_eq!((early.status, hidden(&early, "work")), (403, ticket.clone()), "the wait goes on");
+    time.advance(Duration::from_secs(60));
+    assert_eq!((sign_up("d@example.org", &[("work", &ticket)]).await.status, accounts()), (303, 3));
+    // Whoever has an account signs in at every step.
+    for step in GateStep::ALL.into_iter().filter(|step| *step != GateStep::Region) {
+        move_to(&door, step).await;
+        assert_eq!(sign_in(&mut Browser::new(&door.url), PASSWORD).await.status, 303, "{step}");
+    }
+    door.stop().await;
+}
