@@ -28,6 +28,7 @@ pub(super) const PAGES: &[Page] = &[
     page!("upstreams.md"),
     page!("dialects.md"),
     page!("keys.md"),
+    page!("accounts.md"),
     page!("chat.md"),
     page!("quotas.md"),
     page!("admission.md"),
