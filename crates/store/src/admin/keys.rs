@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use surgewall_core::principal::Scopes;
 
+use super::brought::{IMPORT_KEYS_MAX, KeyImport};
 use super::error::AdminError;
 use super::new_key::{self, Made, Owner, Pending};
 use super::office::{Office, Plan, Step};
 use super::reply::Reply;
-use super::request::{IMPORT_KEYS_MAX, KeyCreate, KeyImport, KeyList, KeySet, Named};
+use super::request::{KeyCreate, KeyList, KeySet, Named};
 use super::{detail, find, standing, view, words};
 use crate::people::{AccountRow, Change, KeyRow, People, Pick};
 
@@ -72,18 +73,19 @@ pub(super) async fn import<P: People>(
     let mut changes = standing::bring(office, &asked.history).await?;
     let accounts = changes.len();
     for (at, key) in asked.keys.iter().enumerate() {
+        let nth = |error| nth(&asked.lines, at, error);
         if key.foreign.is_none() {
-            return Err(nth(at, AdminError::invalid("it has no `foreign` hash")));
+            return Err(nth(AdminError::invalid("it has no `foreign` hash")));
         }
         let whose = (key.account.clone(), key.group.clone());
         if !owners.contains_key(&whose) {
-            let owner = owner(office, key).await.map_err(|error| nth(at, error))?;
+            let owner = owner(office, key).await.map_err(nth)?;
             owners.insert(whose.clone(), owner);
         }
         let owner = owners.get(&whose).unwrap_or(&Owner::Operator);
-        let made = new_key::make(office, key, owner).map_err(|error| nth(at, error))?;
+        let made = new_key::make(office, key, owner).map_err(nth)?;
         if let Some(parts) = &made.row.bcrypt {
-            pending.add(office, parts).map_err(|error| nth(at, error))?;
+            pending.add(office, parts).map_err(nth)?;
         }
         changes.push(Change::Key(made.row));
     }
@@ -91,12 +93,21 @@ pub(super) async fn import<P: People>(
     let mut words = vec![format!("keys={keys}")];
     words.extend((accounts > 0).then(|| format!("histories={accounts}")));
     let (detail, reply) = (detail::join(&words), Reply::Imported { keys });
+    if asked.dry_run {
+        office.directory.open(&changes)?;
+        return Ok(Step::answer(reply));
+    }
     Ok(Step::Change(Box::new(Plan { subject: None, detail, changes, reply })))
 }
 
-/// Says which key of an import it was.
-fn nth(at: usize, mut error: AdminError) -> AdminError {
-    error.message = format!("key {} of the import: {}", at + 1, error.message);
+/// Says which key of an import it was: by the line that it stands on, or the how
+/// manieth it is.
+fn nth(lines: &[u64], at: usize, mut error: AdminError) -> AdminError {
+    let which = match lines.get(at) {
+        Some(line) => format!("line {line}"),
+        None => format!("key {} of the import", at + 1),
+    };
+    error.message = format!("{which}: {}", error.message);
     error
 }
 

@@ -4,12 +4,14 @@
 //! [`execute`] takes a [`Request`] and answers a [`Reply`] or an [`AdminError`];
 //! all three cross the control socket as JSON.
 
+mod brought;
 mod delegated;
 mod detail;
 mod error;
 mod export;
 mod find;
 mod groups;
+mod import;
 mod keys;
 mod new_key;
 mod office;
@@ -21,6 +23,7 @@ mod vault;
 mod view;
 mod words;
 
+pub use brought::{Brought, BroughtUser, IMPORT_KEYS_MAX, IMPORT_USERS_MAX, KeyImport, UserImport};
 pub use error::{AdminError, ErrorKind};
 pub(crate) use find::named_account;
 pub use office::{Audit, AuditError, Office, execute};
@@ -29,9 +32,9 @@ pub use reply::{
     Reply, RotationView, UserView, VaultView,
 };
 pub use request::{
-    AccountEnsure, Assign, Brought, EndUser, Foreign, GroupCreate, GroupSet, IMPORT_KEYS_MAX,
-    KeyCreate, KeyImport, KeyList, KeySet, LIST_ROWS_MAX, List, Named, Request, UserCreate,
-    UserLimit, UserRecover, UserSet, VaultErase, Whose,
+    AccountEnsure, Assign, EndUser, Foreign, GroupCreate, GroupSet, KeyCreate, KeyList, KeySet,
+    LIST_ROWS_MAX, List, Named, Request, UserCreate, UserLimit, UserRecover, UserSet, VaultErase,
+    Whose,
 };
 pub use standing::{Judged, judge_accounts};
 pub use users::given;

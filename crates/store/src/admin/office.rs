@@ -15,7 +15,7 @@ use surgewall_core::decision::{Changed, Record};
 use super::error::AdminError;
 use super::reply::Reply;
 use super::request::Request;
-use super::{delegated, export, groups, keys, users, vault};
+use super::{delegated, export, groups, import, keys, users, vault};
 use crate::directory::Directory;
 use crate::people::{Change, People};
 use crate::vault::Vault;
@@ -116,6 +116,7 @@ pub async fn execute<P: People, A: Audit>(
 async fn plan<P: People>(office: &Office<'_, P>, request: Request) -> Result<Step, AdminError> {
     match request {
         Request::UserCreate(asked) => users::create(office, asked).await,
+        Request::UserImport(asked) => import::users(office, asked).await,
         Request::UserList(asked) => users::list(office, &asked).await,
         Request::UserShow(asked) => users::show(office, &asked).await,
         Request::UserSet(asked) => users::set(office, asked).await,

@@ -39,6 +39,13 @@ pub enum Reply {
         /// The token.
         token: NewKey,
     },
+    /// Accounts were taken over.
+    UsersImported {
+        /// How many were made.
+        made: usize,
+        /// How many were there already: they have what they brought.
+        known: usize,
+    },
     /// Keys were taken over.
     Imported {
         /// How many.
@@ -74,6 +81,7 @@ impl fmt::Debug for Reply {
             Self::Groups(_) => "Groups",
             Self::KeyCreated { .. } => "KeyCreated",
             Self::Link { .. } => "Link",
+            Self::UsersImported { .. } => "UsersImported",
             Self::Imported { .. } => "Imported",
             Self::Key(_) => "Key",
             Self::Keys(_) => "Keys",

@@ -4,12 +4,11 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use surgewall_core::clock::Timestamp;
 use surgewall_core::principal::{Class, Scopes};
 use surgewall_core::role::Role;
 
-/// Keys in one [`Request::KeyImport`].
-pub const IMPORT_KEYS_MAX: usize = 10_000;
+use super::brought::{KeyImport, UserImport};
+
 /// Rows in one listing: so many keys with the longest scopes and limits still
 /// fit into one message of the control socket.
 pub const LIST_ROWS_MAX: u32 = 250;
@@ -21,6 +20,9 @@ pub const LIST_ROWS_MAX: u32 = 250;
 pub enum Request {
     /// Makes an account. Answers [`super::Reply::UserCreated`].
     UserCreate(UserCreate),
+    /// Takes over many accounts of another system at once, all or none. Answers
+    /// [`super::Reply::UsersImported`].
+    UserImport(UserImport),
     /// Lists accounts. Answers [`super::Reply::Users`].
     UserList(List),
     /// Shows one account. Answers [`super::Reply::User`].
@@ -74,6 +76,7 @@ impl Request {
     pub const fn action(&self) -> &'static str {
         match self {
             Self::UserCreate(_) => "user.create",
+            Self::UserImport(_) => "user.import",
             Self::UserList(_) => "user.list",
             Self::UserShow(_) => "user.show",
             Self::UserSet(_) => "user.set",
@@ -104,6 +107,8 @@ impl Request {
     pub const fn changes(&self) -> bool {
         match self {
             Self::UserLimit(asked) => asked.limits.is_some(),
+            Self::UserImport(asked) => !asked.dry_run,
+            Self::KeyImport(asked) => !asked.dry_run,
             Self::UserList(_)
             | Self::UserShow(_)
             | Self::GroupList(_)
@@ -271,29 +276,6 @@ pub enum Foreign {
         /// which hashes a credential is compared with.
         prefix: String,
     },
-}
-
-/// What [`Request::KeyImport`] asks for.
-#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyImport {
-    /// The keys, each with its `foreign` hash; at most [`IMPORT_KEYS_MAX`].
-    pub keys: Vec<KeyCreate>,
-    /// What is known of the keys' accounts from before; at most [`IMPORT_KEYS_MAX`].
-    #[serde(default)]
-    pub history: Vec<Brought>,
-}
-
-/// What an account did before it came here: it counts for its class.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Brought {
-    /// Which account, by e-mail or public id.
-    pub account: String,
-    /// Since when it is known.
-    pub first_seen: Timestamp,
-    /// Days on which it was used well since then.
-    pub active_days: u32,
 }
 
 /// What [`Request::KeySet`] asks for; what is absent stays.

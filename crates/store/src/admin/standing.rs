@@ -7,11 +7,11 @@ use surgewall_core::clock::{DAY_S, Timestamp};
 use surgewall_core::id::AccountId;
 use surgewall_core::principal::{Class, ClassReason};
 
+use super::brought::{Brought, IMPORT_KEYS_MAX};
 use super::error::AdminError;
 use super::find;
 use super::office::{Audit, Office, Plan, carry_out};
 use super::reply::Reply;
-use super::request::{Brought, IMPORT_KEYS_MAX};
 use super::users::reclass;
 use crate::people::{AccountRow, Change, PAGE_ROWS_MAX, People, Pick};
 
@@ -92,7 +92,11 @@ pub(super) async fn bring<P: People>(
 }
 
 /// The same history brought twice counts once.
-fn add(row: &mut AccountRow, brought: &Brought, now: Timestamp) -> Result<(), AdminError> {
+pub(super) fn add(
+    row: &mut AccountRow,
+    brought: &Brought,
+    now: Timestamp,
+) -> Result<(), AdminError> {
     let wrong = |what: &str| {
         let account = &brought.account;
         Err(AdminError::invalid(format!("the history of `{account}`: {what}")))

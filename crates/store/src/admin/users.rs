@@ -38,7 +38,7 @@ pub(super) async fn create<P: People>(
 }
 
 /// A new account without a name of any kind.
-fn new_row<P>(
+pub(super) fn new_row<P>(
     office: &Office<'_, P>,
     (class, class_why): (Class, ClassReason),
     group: Option<&GroupRow>,
@@ -68,7 +68,7 @@ fn new_row<P>(
     })
 }
 
-const fn granted(class: Class) -> (Class, ClassReason) {
+pub(super) const fn granted(class: Class) -> (Class, ClassReason) {
     (class, ClassReason::Operator)
 }
 

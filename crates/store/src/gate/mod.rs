@@ -10,6 +10,7 @@ mod desk;
 mod invites;
 mod places;
 mod sealed;
+mod views;
 
 use std::future::Future;
 
@@ -19,13 +20,11 @@ use surgewall_core::id::{AccountId, PublicId};
 
 use crate::people::StoreError;
 
-pub use ask::{
-    GateReply, GateRequest, GateShown, InviteMade, InviteState, InviteView, LetIn, PlaceView,
-    Revoked, Waits,
-};
+pub use ask::{GateReply, GateRequest};
 pub use desk::{Desk, Moved};
 pub use invites::{Entry, INVITE_PREFIX};
 pub use places::Join;
+pub use views::{GateShown, InviteMade, InviteState, InviteView, LetIn, PlaceView, Revoked, Waits};
 
 /// Why the gate stands where it does, in characters.
 pub const REASON_CHARS_MAX: usize = 300;

@@ -161,7 +161,8 @@ async fn a_full_door_refuses_one_more_and_says_so() {
         let error = desk.ask(full).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Full, "{error}");
     }
-    let import = Request::KeyImport(KeyImport { keys: vec![key_named("c")], history: Vec::new() });
+    let import =
+        Request::KeyImport(KeyImport { keys: vec![key_named("c")], ..KeyImport::default() });
     assert_eq!(desk.ask(import).await.unwrap_err().kind, ErrorKind::Full);
 }
 

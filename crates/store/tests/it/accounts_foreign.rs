@@ -26,7 +26,7 @@ fn by_bcrypt(name: &str, credential: &str, prefix: &str) -> KeyCreate {
 }
 
 fn import(keys: Vec<KeyCreate>) -> Request {
-    Request::KeyImport(KeyImport { keys, history: Vec::new() })
+    Request::KeyImport(KeyImport { keys, ..KeyImport::default() })
 }
 
 #[tokio::test]

@@ -161,7 +161,7 @@ fn import(n: u32, history: &[(&str, Timestamp, u32)]) -> Request {
         active_days,
     };
     let history = history.iter().map(brought).collect();
-    Request::KeyImport(KeyImport { keys: vec![key], history })
+    Request::KeyImport(KeyImport { keys: vec![key], history, ..KeyImport::default() })
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ mod accounts_faults;
 #[cfg(test)]
 mod accounts_foreign;
 #[cfg(test)]
+mod accounts_import;
+#[cfg(test)]
 mod accounts_refused;
 #[cfg(test)]
 mod accounts_standing;

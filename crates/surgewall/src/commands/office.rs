@@ -45,13 +45,15 @@ pub(crate) async fn operate(place: &Place, request: Request) -> Result<Reply, Fa
 
 /// The data directory; what makes something may make it too.
 fn data_for(place: &Place, request: &Request) -> Result<DataDir, Fault> {
-    let makes = matches!(
-        request,
-        Request::UserCreate(_)
-            | Request::GroupCreate(_)
-            | Request::KeyCreate(_)
-            | Request::KeyImport(_)
-    );
+    let makes = request.changes()
+        && matches!(
+            request,
+            Request::UserCreate(_)
+                | Request::UserImport(_)
+                | Request::GroupCreate(_)
+                | Request::KeyCreate(_)
+                | Request::KeyImport(_)
+        );
     if !makes || place.data_dir.join("store").exists() {
         return place.data();
     }

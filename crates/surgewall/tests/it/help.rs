@@ -22,6 +22,8 @@ fn help_is_the_same_as_it_was() {
         &["admin", "status", "--help"],
         &["admin", "status", "note", "--help"],
         &["admin", "status", "maintenance", "--help"],
+        &["admin", "gate", "--help"],
+        &["admin", "import", "--help"],
         &["admin", "vault", "erase", "--help"],
         &["check", "--help"],
         &["check", "exposure", "--help"],

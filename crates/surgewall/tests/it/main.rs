@@ -4,6 +4,7 @@ mod dataflow;
 mod drill;
 mod exposure;
 mod findings;
+mod gate;
 mod help;
 mod incidents;
 mod init;

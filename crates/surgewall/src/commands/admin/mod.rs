@@ -32,6 +32,7 @@ pub(crate) async fn admin(place: &Place, asked: typed::Admin) -> Result<Verdict,
         typed::Admin::User(asked) => user(place, asked).await?,
         typed::Admin::Group(asked) => group(place, asked).await?,
         typed::Admin::Key(asked) => key(place, asked).await?,
+        typed::Admin::Import(asked) => import::import(place, asked).await?,
         typed::Admin::Gate(asked) => gate::gate(place, asked).await?,
         typed::Admin::Vault(asked) => vault::vault(place, asked).await?,
         typed::Admin::Status(asked) => status::status(place, asked).await?,
@@ -112,7 +113,7 @@ async fn key(place: &Place, asked: typed::Key) -> Result<(), Fault> {
             return list(place, Listing::Keys, asked.account, asked.format).await;
         }
         typed::Key::Create(asked) => return create_key(place, asked).await,
-        typed::Key::Import(asked) => return import::import(place, &asked.file).await,
+        typed::Key::Import(asked) => return import::own_keys(place, asked.file).await,
         typed::Key::Show(asked) => (Request::KeyShow(Named { name: asked.name }), asked.format),
         typed::Key::Revoke(asked) => (Request::KeyRevoke(Named { name: asked.name }), asked.format),
         typed::Key::Set(asked) => {
