@@ -6,6 +6,7 @@
 """
 
 import argparse
+import http.client
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from door import (  # noqa: E402
@@ -156,19 +158,13 @@ class Clients:
                         self.delivered[stream.request_id] += 1
                 finally:
                     stream.close()
-            except (OSError, ValueError, http_error()):
+            except (OSError, ValueError, http.client.HTTPException):
                 return
 
     def join(self):
         for thread in self.threads:
             thread.join(30)
             assert not thread.is_alive(), "a client hangs after the door was killed"
-
-
-def http_error():
-    import http.client
-
-    return http.client.HTTPException
 
 
 def kill_rounds(stand, rounds, seed):
@@ -239,6 +235,83 @@ def crash_second(stand):
         assert one["settled"]["output"] > 0, one
         most = max(most, missing)
     return f"4 kills of a stream of {rate} tokens a second: at most {most} tokens after the last checkpoint"
+
+
+# -- kill -9 in the middle of an answer of the chat
+
+
+class Person:
+    """Somebody with an account, in a browser: a cookie, and the origin of the door's own page."""
+
+    FORM = "application/x-www-form-urlencoded"
+
+    def __init__(self, door, email, password="the tide comes in twice a day"):
+        self.door, self.cookie = door, ""
+        form = urllib.parse.urlencode({"email": email, "password": password})
+        made = self.call("POST", "/sign-up", form, {"content-type": self.FORM})
+        self.cookie = made.headers["set-cookie"].split(";")[0]
+
+    def call(self, method, path, body=None, headers=None):
+        own = {"sec-fetch-site": "same-origin", "cookie": self.cookie, **(headers or {})}
+        answer = request(self.door.port, method, path, body, own)
+        assert answer.status < 400, (method, path, answer.status, answer.body)
+        return answer
+
+    def watch(self, answer, last=None):
+        """The events of an answer, from after `last` on: name, id and data of each."""
+        headers = {"cookie": self.cookie, **({"last-event-id": last} if last else {})}
+        connection = http.client.HTTPConnection("127.0.0.1", self.door.port, timeout=20)
+        try:
+            connection.request("GET", f"/app/answers/{answer}", headers=headers)
+            response = connection.getresponse()
+            assert response.status == 200, response.status
+            fields = {}
+            for line in response:
+                line = line.decode().rstrip("\n")
+                if line:
+                    name, _, value = line.partition(": ")
+                    fields[name] = value
+                elif "event" in fields:
+                    yield fields["event"], fields["id"], json.loads(fields["data"])
+                    fields = {}
+        finally:
+            connection.close()
+
+
+def killed_in_mid_answer(stand):
+    """What was said up to a second before `kill -9` is a message after it, and is gone on from."""
+    person = Person(stand.door, "ada@example.org")
+    chat = person.call("POST", "/app/conversations", {}).json()["id"]
+    path = f"/app/conversations/{chat}"
+    stand.double.behave("endless rate=50")
+    sent = {"id": f"{1:032x}", "parent": 0, "text": "go on and on", "model": "gpt-double"}
+    answer = person.call("POST", f"{path}/messages", sent).json()["answer"]["id"]
+    said, times, began = "", [], time.monotonic()
+    for name, _, data in person.watch(answer):
+        if name == "text":
+            said += data["text"]
+            times.append((time.monotonic(), len(said)))
+        if time.monotonic() > began + 3:
+            break
+    killed_at = time.monotonic()
+    stand.door.kill()
+    stand.door.start()
+    newest, question = person.call("GET", path).json()["page"]["messages"]
+    assert (newest["state"], question["body"]["text"]) == ("partial", "go on and on"), newest
+    kept = newest["body"]["text"]
+    assert said.startswith(kept) or kept.startswith(said), (kept, said)
+    old = max((length for at, length in times if at < killed_at - CHECKPOINT_S - LATE_S), default=0)
+    assert len(kept) >= old, f"{len(kept)} of {len(said)} bytes are kept, {old} were older than a second"
+    stand.double.behave("tokens=2")
+    again = {"id": f"{2:032x}", "parent": 1, "model": "gpt-double", "continue_from": 2}
+    answer = person.call("POST", f"{path}/answers", again).json()["answer"]["id"]
+    texts, state = "", ""
+    for name, _, data in person.watch(answer):
+        texts += data["text"] if name == "text" else ""
+        state = data["state"] if name == "done" else state
+    assert (texts, state) == (kept + toks(2), "whole"), (texts, state)
+    assert stand.door.terminate() == 0
+    return f"{len(kept)} of {len(said)} bytes kept, and gone on from"
 
 
 # -- a full disk
@@ -409,6 +482,7 @@ def main():
             lambda: with_stand(lambda stand: kill_rounds(stand, arguments.kills, arguments.seed)),
         ),
         ("faults.kill-9-second", lambda: with_stand(crash_second)),
+        ("faults.kill-9-chat", lambda: with_stand(killed_in_mid_answer)),
         ("faults.full-disk", full_disk),
         ("faults.drain", lambda: with_stand(drain)),
         ("faults.drain-over", lambda: with_stand(drain_too_long, more="[limits]\ndrain_s = 1\n")),
