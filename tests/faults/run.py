@@ -248,8 +248,9 @@ class Person:
     def __init__(self, door, email, password="the tide comes in twice a day"):
         self.door, self.cookie = door, ""
         form = urllib.parse.urlencode({"email": email, "password": password})
-        made = self.call("POST", "/sign-up", form, {"content-type": self.FORM})
-        self.cookie = made.headers["set-cookie"].split(";")[0]
+        self.call("POST", "/sign-up", form, {"content-type": self.FORM})
+        signed_in = self.call("POST", "/sign-in", form, {"content-type": self.FORM})
+        self.cookie = signed_in.headers["set-cookie"].split(";")[0]
 
     def call(self, method, path, body=None, headers=None):
         own = {"sec-fetch-site": "same-origin", "cookie": self.cookie, **(headers or {})}

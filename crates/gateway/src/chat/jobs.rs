@@ -72,9 +72,14 @@ impl Jobs {
         Ok(Begun::New(job))
     }
 
-    /// It never began after all.
-    pub(super) fn forget(&self, job: &Job) {
-        lock(&self.jobs).remove(&(job.owner, job.id));
+    /// It never began after all, or ended long ago.
+    pub(super) fn forget(&self, job: &Arc<Job>) {
+        let mut jobs = lock(&self.jobs);
+        let key = (job.owner, job.id);
+        // It may have been asked for anew meanwhile.
+        if jobs.get(&key).is_some_and(|there| Arc::ptr_eq(there, job)) {
+            jobs.remove(&key);
+        }
     }
 
     /// The answer `id` of one of `owners`.
