@@ -51,7 +51,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: {
       checks: { pluginTimings: false },
-      input: { chat: 'index.html', 'sign-in': 'src/sign-in/main.ts', pages: 'src/styles/pages.css' },
+      input: { chat: 'index.html', 'sign-in': 'src/sign-in/main.ts', admin: 'src/admin/main.ts', pages: 'src/styles/pages.css' },
       output: {
         hashCharacters: 'hex',
         entryFileNames: '[name]-[hash].js',

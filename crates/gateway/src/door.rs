@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use futures_util::future::BoxFuture;
 use surgewall_core::clock::Clock;
 use surgewall_core::config::limits::Limits;
 use surgewall_core::decision::{Changed, Record, Refused};
@@ -16,6 +17,7 @@ use surgewall_shield::refusals::{Note, RefusalCounter};
 use surgewall_shield::repeats::Repeats;
 use surgewall_store::directory::Directory;
 use surgewall_store::findings::{Inbox, InboxError, Report, Reported};
+use surgewall_store::ledger::read::Story;
 use surgewall_store::ledger::{AppendError, Ledger};
 use surgewall_store::ocsf::Export;
 use surgewall_store::rules::RuleBook;
@@ -62,6 +64,8 @@ pub struct Door {
     pub rules: RuleBook<Sqlite>,
     /// Where decisions and findings go as events, if they go anywhere.
     pub events: OnceLock<Export>,
+    /// What the program around the door does for its pages, once it is there.
+    pub program: OnceLock<Box<dyn Program>>,
     /// The operator's records, if there are any.
     pub recording: Option<Recording>,
     /// Quotas' counters.
@@ -102,6 +106,21 @@ pub struct Door {
     /// Room for request bodies, in KiB.
     pub bodies: Arc<Semaphore>,
     tls: ArcSwapOption<TlsAcceptor>,
+}
+
+/// What the program around a door does for the admin page: what the command
+/// line does too, and where it is written once.
+pub trait Program: Send + Sync {
+    /// The report of an incident, as `surgewall report incident` prints it.
+    fn tell(&self, story: &Story) -> String;
+
+    /// Puts the configuration `text` in force, as if its file said so; `Err` is
+    /// why not, in an operator's words.
+    fn put_in_force<'a>(
+        &'a self,
+        door: &'a Door,
+        text: &'a str,
+    ) -> BoxFuture<'a, Result<(), String>>;
 }
 
 /// What a door is made of.
@@ -146,6 +165,7 @@ impl Door {
             findings: Inbox::new(parts.people.clone(), parts.vault.clone()),
             rules: RuleBook::new(parts.people.clone(), parts.vault.clone()),
             events: OnceLock::new(),
+            program: OnceLock::new(),
             people: parts.people,
             vault: parts.vault,
             ledger: parts.ledger,

@@ -4,6 +4,7 @@
 //! Start at [`pipeline::serve`]: it is the life of a request.
 
 mod accounts;
+pub mod admin;
 pub mod admission;
 pub mod chat;
 pub mod control;

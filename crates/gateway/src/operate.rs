@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use surgewall_core::config::Config;
-use surgewall_core::decision::Record;
-use surgewall_core::id::AccountId;
+use surgewall_core::decision::{Changed, Record};
+use surgewall_core::id::{AccountId, PublicId};
 use surgewall_core::principal::{AccountRecord, Class};
 use surgewall_store::admin::{
     self, AccountEnsure, AdminError, Audit, AuditError, ErrorKind, Judged, Office, Reply, Request,
@@ -31,18 +31,56 @@ impl Audit for LedgerAudit<'_> {
     }
 }
 
+/// The same for what somebody asks for who is signed in: the record says who.
+struct SignedAudit<'a> {
+    audit: LedgerAudit<'a>,
+    by: &'a PublicId,
+}
+
+impl Audit for SignedAudit<'_> {
+    async fn record(&self, record: Record) -> Result<(), AuditError> {
+        let record = match record {
+            Record::Changed(changed) => {
+                let by = format!("by={}", self.by);
+                let detail =
+                    changed.detail.map_or_else(|| by.clone(), |what| format!("{what} {by}"));
+                Record::Changed(Changed { detail: Some(detail), ..changed })
+            }
+            other => other,
+        };
+        self.audit.record(record).await
+    }
+}
+
 /// Carries out `request` on the running door: its effect holds for the next
 /// request, and requests whose credential it withdrew end now.
 ///
 /// # Errors
 /// Why it was not carried out, in an operator's words.
 pub async fn operate(door: &Door, request: Request) -> Result<Reply, AdminError> {
+    operate_by(door, None, request).await
+}
+
+/// As [`operate`], for the account `by`, if somebody is signed in; without one
+/// it was asked for on the machine itself.
+///
+/// # Errors
+/// As [`operate`].
+pub async fn operate_by(
+    door: &Door,
+    by: Option<&PublicId>,
+    request: Request,
+) -> Result<Reply, AdminError> {
     let policy = door.policy();
     let office = office(door, &policy.config);
+    let audit = LedgerAudit(&door.ledger);
     if let Request::UserRecover(asked) = &request {
-        return recover(&office, &LedgerAudit(&door.ledger), asked).await;
+        return recover(&office, &audit, asked).await;
     }
-    let reply = execute(&office, &LedgerAudit(&door.ledger), request).await?;
+    let reply = match by {
+        Some(by) => execute(&office, &SignedAudit { audit, by }, request).await?,
+        None => execute(&office, &audit, request).await?,
+    };
     end_withdrawn(door);
     conversations::after(door, &reply).await;
     Ok(reply)

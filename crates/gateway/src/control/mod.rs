@@ -97,6 +97,11 @@ pub fn open(path: &Path) -> Result<UnixListener, ControlError> {
     Ok(listener)
 }
 
+/// How `door` does now.
+pub(crate) fn now(door: &Door) -> Status {
+    status::of(door)
+}
+
 /// Answers questions until the door closes.
 pub async fn listen(door: Arc<Door>, listener: UnixListener) {
     loop {

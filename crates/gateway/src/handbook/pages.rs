@@ -29,6 +29,7 @@ pub(super) const PAGES: &[Page] = &[
     page!("dialects.md"),
     page!("keys.md"),
     page!("accounts.md"),
+    page!("admin-page.md"),
     page!("chat.md"),
     page!("quotas.md"),
     page!("admission.md"),

@@ -151,7 +151,7 @@ async fn read(door: &Door, body: Body) -> Result<Bytes, Refusal> {
 }
 
 /// `name=value&...` with `+` for a space and `%XX` for bytes (WHATWG URL, 5.1).
-fn parse(body: &[u8]) -> Result<Form, Refusal> {
+pub(crate) fn parse(body: &[u8]) -> Result<Form, Refusal> {
     let mut fields = Vec::new();
     for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
         if fields.len() >= FORM_FIELDS_MAX {

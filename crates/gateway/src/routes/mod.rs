@@ -2,6 +2,7 @@
 //! routers made from it. A route that is not here is 404, never a passthrough.
 
 pub mod accounts;
+mod admin_page;
 pub(crate) mod api;
 pub mod chat;
 mod meta;
@@ -82,6 +83,9 @@ fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {
         Handler::Front => on(filter, page::chat),
         Handler::File => on(filter, page::file),
         Handler::CspReport => on(filter, move |request| page::csp_report(door.clone(), request)),
+        Handler::Admin(page) => {
+            on(filter, move |request| crate::admin::answer(door.clone(), page, request))
+        }
         Handler::Chat(call) => {
             on(filter, move |request| crate::chat::handle(door.clone(), route, call, request))
         }

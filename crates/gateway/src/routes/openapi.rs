@@ -93,14 +93,18 @@ fn summary(route: &Route) -> &'static str {
         Handler::Chat(_) => "A call of the chat's page",
         Handler::Account(_) => "A page of the own account",
         Handler::Status(_) | Handler::StatusMinutes => "The status page",
+        Handler::Admin(_) => "A page of the admin listener",
     }
 }
 
 fn security(route: &Route) -> Value {
     match route.access {
-        Access::Everybody | Access::Operator | Access::Session | Access::Visitor | Access::Link => {
-            json!([{}])
-        }
+        Access::Everybody
+        | Access::Operator
+        | Access::Session
+        | Access::Visitor
+        | Access::Link
+        | Access::Role => json!([{}]),
         Access::Caller => json!([{}, {"bearer": []}, {"apiKey": []}]),
         Access::Credential => json!([{"bearer": []}, {"apiKey": []}]),
     }

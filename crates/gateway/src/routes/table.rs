@@ -3,7 +3,8 @@
 
 use surgewall_wire::{ClientDialect, Endpoint};
 
-use super::{accounts, chat, pages, status_page};
+use super::{accounts, admin_page, chat, pages, status_page};
+use crate::admin::AdminPage;
 use crate::chat::Call;
 use crate::listen::Purpose;
 use crate::pages::Page;
@@ -46,6 +47,8 @@ pub enum Handler {
     Status(Document),
     /// A day's minutes.
     StatusMinutes,
+    /// A page of the admin listener.
+    Admin(AdminPage),
 }
 
 /// Who may use a route.
@@ -65,6 +68,8 @@ pub enum Access {
     Visitor,
     /// Whoever has the link: it can be read, and nothing else.
     Link,
+    /// A session of the admin listener, and a role that allows what is asked.
+    Role,
     /// Only on loopback without a proxy; elsewhere with the metrics token.
     Operator,
 }
@@ -126,9 +131,8 @@ use Purpose::{Admin, Public};
 
 /// Every route of every listener: the API's, then each part's.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [ROUTES, pages::ROUTES, chat::ROUTES, accounts::ROUTES, status_page::ROUTES]
-        .into_iter()
-        .flatten()
+    let parts = [pages::ROUTES, chat::ROUTES, accounts::ROUTES, admin_page::ROUTES];
+    [ROUTES, status_page::ROUTES].into_iter().chain(parts).flatten()
 }
 
 /// The routes of the API, and those that belong to no other part.

@@ -98,7 +98,7 @@ async fn the_permission_matrix() {
 }
 
 #[tokio::test]
-async fn strangers_see_only_the_handbook_and_the_admin_listener_holds_only_metrics() {
+async fn strangers_see_only_the_handbook_and_of_the_admin_listener_only_metrics() {
     let double = Double::start(Behaviour::default());
     let door = TestDoor::start(&upstream("local", &double.url(), "")).await;
     let models = door.stranger().get("/v1/models").await.unwrap().json();
@@ -110,8 +110,11 @@ async fn strangers_see_only_the_handbook_and_the_admin_listener_holds_only_metri
     assert_eq!((known.status, unknown.status), (401, 401));
     let admin = Client::new(&door.admin_url);
     assert_eq!(admin.get("/metrics").await.unwrap().status, 200);
-    for path in ["/", "/v1/models", "/debug"] {
+    for path in ["/v1/models", "/app/me", "/debug"] {
         assert_eq!(admin.get(path).await.unwrap().status, 404, "{path}");
+    }
+    for path in ["/", "/live", "/users", "/ledger"] {
+        assert_eq!(admin.get(path).await.unwrap().status, 303, "{path}");
     }
     let rebound =
         Client::new(&door.url).with_header("host", "evil.example").get("/v1/models").await.unwrap();

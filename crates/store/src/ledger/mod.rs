@@ -27,7 +27,7 @@ pub(crate) mod tree;
 mod writer;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -213,6 +213,7 @@ pub struct Ledger {
 }
 
 struct Shared {
+    directory: PathBuf,
     writer: Arc<Writer>,
     thread: Mutex<Option<Thread>>,
 }
@@ -261,7 +262,8 @@ impl Ledger {
         let now = core.now();
         let (counters, totals) = (core.fold.counters(now), core.fold.totals(now));
         let (writer, thread) = Writer::start(core).map_err(io_error)?;
-        let shared = Shared { writer, thread: Mutex::new(Some(thread)) };
+        let directory = path.to_owned();
+        let shared = Shared { directory, writer, thread: Mutex::new(Some(thread)) };
         Ok((Self { shared: Arc::new(shared) }, Recovered { open, counters, totals }))
     }
 
@@ -309,6 +311,12 @@ impl Ledger {
             record => drop(writer.queue.push(Job::Detached(record))),
         }
         writer.write();
+    }
+
+    /// Where its segments are, for readers.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.shared.directory
     }
 
     /// How the ledger is now.

@@ -14,7 +14,7 @@ use surgewall_identity::oidc::{Callback, Flow, OidcError, Proven};
 use surgewall_store::admin::{AccountEnsure, Request, UserSet};
 use surgewall_store::people::{AccountRow, People as _, Pick};
 
-use super::{Page, Provider, cookie_for, form, home};
+use super::{HOME, Page, Provider, cookie_for, form};
 use crate::listen::Purpose;
 use crate::operate::operate;
 use crate::outside::SignInWith;
@@ -145,7 +145,7 @@ async fn enter(visit: &Visit<'_>, proven: &Proven) -> Result<Response, Refusal> 
         return fault(visit, &OidcError::NotAllowed("no role for this listener".to_owned()));
     };
     // A redirect from elsewhere would not carry the admin listener's strict cookie.
-    let page = SignedIn { frame: Frame::outside(visit, "Signed in"), next: home(visit) };
+    let page = SignedIn { frame: Frame::outside(visit, "Signed in"), next: HOME };
     let response = with_cookie(plain(&page)?, cookie(visit, "", 0));
     Ok(with_cookie(response, Some(session)))
 }

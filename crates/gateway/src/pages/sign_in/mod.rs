@@ -143,7 +143,7 @@ pub(super) async fn let_in(
 ) -> Result<Response, Refusal> {
     match cookie_for(visit, account, strong).await? {
         Some(cookie) => {
-            let next = local_path(next).unwrap_or(home(visit));
+            let next = local_path(next).unwrap_or(HOME);
             Ok(with_cookie(see_other(next)?, Some(cookie)))
         }
         None => {
@@ -153,10 +153,8 @@ pub(super) async fn let_in(
     }
 }
 
-/// Where one is after signing in, unless the request says it.
-pub(super) fn home(visit: &Visit<'_>) -> &'static str {
-    if visit.purpose() == Purpose::Admin { "/account" } else { "/" }
-}
+/// Where one is after signing in, unless the request says it: the chat, or the admin page.
+pub(super) const HOME: &str = "/";
 
 /// A new session's cookie; `None` where the account's role has none on this listener.
 pub(super) async fn cookie_for(

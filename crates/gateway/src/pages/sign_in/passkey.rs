@@ -12,7 +12,7 @@ use surgewall_identity::passkey::{PasskeyError, SignIn};
 use surgewall_store::identity::passkey_owner;
 use surgewall_store::people::{AccountRow, People as _, Pick};
 
-use super::{cookie_for, home};
+use super::{HOME, cookie_for};
 use crate::pages::answer::{self, internal, json_fault, with_cookie};
 use crate::pages::tickets::{self, TicketKind};
 use crate::pages::visit::{Visit, local_path};
@@ -68,7 +68,7 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
     let Some(cookie) = cookie_for(visit, &account, true).await? else {
         return json_fault(StatusCode::FORBIDDEN, "This account may not sign in here.");
     };
-    let next = sent.next.and_then(local_path).unwrap_or(home(visit));
+    let next = sent.next.and_then(local_path).unwrap_or(HOME);
     Ok(with_cookie(answer::json(StatusCode::OK, &json!({ "next": next }))?, Some(cookie)))
 }
 

@@ -26,7 +26,7 @@ pub use prove::{
     CONSISTENCY_FORMAT, Consistency, INCLUSION_FORMAT, Inclusion, PROVEN_RECORDS_MAX, ProofError,
     Proven, Which, consistency, prove,
 };
-pub use shown::{Names, shown};
+pub use shown::{Names, names, shown};
 pub use usage::{USAGE_ROWS_MAX, UsageBy, UsageReport, UsageRow, UsageSubject, usage};
 pub use walk::Reading;
 

@@ -6,11 +6,42 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 use surgewall_core::decision::Record;
 
+use crate::people::{PAGE_ROWS_MAX, People, Pick, StoreError};
+
 /// What an internal id is called where it is no longer known.
 const UNKNOWN: &str = "unknown";
 
 /// Internal ids and the public ids that are shown for them.
 pub type Names = HashMap<String, String>;
+
+/// The public id of everybody in `people`.
+///
+/// # Errors
+/// The store failed.
+pub async fn names(people: &impl People) -> Result<Names, StoreError> {
+    let mut names = Names::new();
+    let after = |id| Pick::After { id, rows_max: PAGE_ROWS_MAX };
+    let (mut groups, mut accounts, mut keys) = (0, 0, 0);
+    loop {
+        let rows = people.groups(&after(groups)).await?;
+        let Some(last) = rows.last() else { break };
+        groups = last.id.as_u128();
+        names.extend(rows.iter().map(|row| (format!("{:?}", row.id), row.public_id.to_string())));
+    }
+    loop {
+        let rows = people.accounts(&after(accounts)).await?;
+        let Some(last) = rows.last() else { break };
+        accounts = last.id.as_u128();
+        names.extend(rows.iter().map(|row| (format!("{:?}", row.id), row.public_id.to_string())));
+    }
+    loop {
+        let rows = people.keys(&after(keys)).await?;
+        let Some(last) = rows.last() else { break };
+        keys = last.id.as_u128();
+        names.extend(rows.iter().map(|row| (format!("{:?}", row.id), row.public_id.to_string())));
+    }
+    Ok(names)
+}
 
 /// `record` as one flat object. Ids that `names` does not know are `unknown`.
 ///

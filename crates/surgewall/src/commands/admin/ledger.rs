@@ -4,8 +4,9 @@ use std::io::{BufWriter, Write as _};
 
 use surgewall_core::decision::Record;
 use surgewall_store::datadir::DataDir;
-use surgewall_store::ledger::read::{Names, Which, consistency, export_watched, prove, shown};
-use surgewall_store::people::{PAGE_ROWS_MAX, People as _, Pick};
+use surgewall_store::ledger::read::{
+    Names, Which, consistency, export_watched, names, prove, shown,
+};
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
 
@@ -36,7 +37,7 @@ pub(crate) async fn ledger(place: &Place, asked: &Ledger) -> Result<Verdict, Fau
 }
 
 async fn export(data: &DataDir, vault: &Vault) -> Result<Verdict, Fault> {
-    let names = names(data).await?;
+    let names = known(data).await?;
     if !data.ledger().exists() {
         return Ok(Verdict::Clean);
     }
@@ -63,32 +64,12 @@ async fn export(data: &DataDir, vault: &Vault) -> Result<Verdict, Fault> {
 }
 
 /// The public id of everybody in the database.
-async fn names(data: &DataDir) -> Result<Names, Fault> {
-    let mut names = Names::new();
+async fn known(data: &DataDir) -> Result<Names, Fault> {
     if !data.database().exists() {
-        return Ok(names);
+        return Ok(Names::new());
     }
     let people = Sqlite::open(&data.database()).await?;
-    let after = |id| Pick::After { id, rows_max: PAGE_ROWS_MAX };
-    let (mut groups, mut accounts, mut keys) = (0, 0, 0);
-    loop {
-        let rows = people.groups(&after(groups)).await?;
-        let Some(last) = rows.last() else { break };
-        groups = last.id.as_u128();
-        names.extend(rows.iter().map(|row| (format!("{:?}", row.id), row.public_id.to_string())));
-    }
-    loop {
-        let rows = people.accounts(&after(accounts)).await?;
-        let Some(last) = rows.last() else { break };
-        accounts = last.id.as_u128();
-        names.extend(rows.iter().map(|row| (format!("{:?}", row.id), row.public_id.to_string())));
-    }
-    loop {
-        let rows = people.keys(&after(keys)).await?;
-        let Some(last) = rows.last() else { break };
-        keys = last.id.as_u128();
-        names.extend(rows.iter().map(|row| (format!("{:?}", row.id), row.public_id.to_string())));
-    }
+    let found = names(&people).await?;
     people.close().await;
-    Ok(names)
+    Ok(found)
 }

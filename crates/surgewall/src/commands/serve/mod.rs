@@ -35,6 +35,9 @@ pub(crate) fn serve(place: &Place) -> Result<Verdict, Fault> {
         let mut signals = Signals::new()?;
         let findings = of_door(place, &loaded);
         let started = start::start(place, loaded).await?;
+        let around = reload::Around { place: place.clone() };
+        // A new door has none yet.
+        let _ = started.listening.door().program.set(Box::new(around));
         inbox::begin(started.listening.door(), findings).await;
         show::out(&ready(&started.listening));
         owner::invite(started.listening.door()).await;

@@ -1,0 +1,146 @@
+//! The admin page over real HTTP: who may see and do what, and that what is
+//! done there is done, with who did it in the ledger.
+
+use std::fmt::Write as _;
+
+use surgewall_core::role::Role;
+use surgewall_gateway::listen::Purpose;
+use surgewall_gateway::routes::table::{Access, all};
+use surgewall_identity::password::Cost;
+use surgewall_store::admin::{GroupCreate, Request, UserSet};
+use surgewall_testkit::client::Answer;
+
+use crate::browser::{Browser, between, location};
+use crate::harness::TestDoor;
+
+const PASSWORD: &str = "correct gibbon staple 94 turnip";
+
+async fn door() -> TestDoor {
+    let door = TestDoor::start("").await;
+    door.door().identity.hash_at(Cost::LEAST);
+    door
+}
+
+/// A browser on the admin listener in which somebody with `role` is signed in.
+async fn signed_in(door: &TestDoor, role: Role) -> Browser {
+    let email = format!("{role}@example.org");
+    let fields = [("email", email.as_str()), ("password", PASSWORD)];
+    Browser::new(&door.url).post("/sign-up", &fields).await;
+    let set = UserSet { user: email.clone(), role: Some(role), ..UserSet::default() };
+    door.operate(Request::UserSet(set)).await;
+    let mut browser = Browser::new(&door.admin_url);
+    let answer = browser.post("/sign-in", &fields).await;
+    assert_eq!((answer.status, location(&answer)), (303, "/"), "{}", answer.text());
+    browser
+}
+
+fn done(answer: &Answer, path: &str) {
+    let to = location(answer);
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    assert!(to.starts_with(path) && to.contains("?done="), "{to}");
+}
+
+#[tokio::test]
+async fn every_page_and_role() {
+    let door = door().await;
+    let mut browsers = vec![("nobody", Browser::new(&door.admin_url))];
+    for role in [Role::Auditor, Role::Operator, Role::Admin, Role::Owner] {
+        browsers.push((role.as_str(), signed_in(&door, role).await));
+    }
+    let mut picture = format!("{:28}", "route");
+    for (name, _) in &browsers {
+        let _ = write!(picture, "{name:>10}");
+    }
+    picture.push('\n');
+    let rows = all().filter(|route| route.listener == Purpose::Admin);
+    for route in rows.filter(|route| route.access == Access::Role) {
+        let _ = write!(picture, "{:28}", format!("{} {}", route.method, route.path));
+        for (_, browser) in &mut browsers {
+            let path = route.path.replace("{id}", "nobody_has_this");
+            let answer = match route.method {
+                "POST" => browser.post(&path, &[("do", "nothing")]).await,
+                _ => browser.get(&path).await,
+            };
+            let _ = write!(picture, "{:>10}", answer.status);
+        }
+        picture.push('\n');
+    }
+    insta::assert_snapshot!(picture);
+    // A user without a role has no session there at all.
+    let fields = [("email", "eve@example.org"), ("password", PASSWORD)];
+    Browser::new(&door.url).post("/sign-up", &fields).await;
+    assert_eq!(Browser::new(&door.admin_url).post("/sign-in", &fields).await.status, 403);
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_done_there_is_done_and_says_by_whom() {
+    let door = door().await;
+    let mut owner = signed_in(&door, Role::Owner).await;
+    let made = owner.post("/users", &[("email", "ann@example.org"), ("class", "verified")]).await;
+    done(&made, "/users/user_");
+    let path = location(&made).split('?').next().unwrap().to_owned();
+    let id = path.trim_start_matches("/users/").to_owned();
+    let page = owner.get(&format!("{path}?done=0")).await;
+    for words in ["ann@example.org", "verified", "The account was made."] {
+        assert!(page.text().contains(words), "{words}");
+    }
+    let fields = [("name", "laptop"), ("account", "ann@example.org"), ("expires_in", "90d")];
+    let made = owner.post("/keys", &fields).await;
+    let key = between(&made, "<pre tabindex=\"0\">", "<").trim().to_owned();
+    let api = door.stranger().with_key(&key);
+    assert_eq!(api.get("/v1/models").await.unwrap().status, 200);
+    let link = between(&made, "<a href=\"/keys/key_", "\"");
+    let revoked = owner.post(&format!("/keys/key_{link}"), &[("do", "revoke")]).await;
+    done(&revoked, "/keys/key_");
+    assert_eq!(api.get("/v1/models").await.unwrap().status, 401);
+    done(&owner.post(&path, &[("role", "auditor"), ("suspended", "on")]).await, &path);
+    let page = owner.get(&path).await;
+    assert!(page.text().contains("suspended") && page.text().contains("auditor"));
+    let refused = owner.post(&path, &[("do", "erase"), ("confirm", "user_other")]).await;
+    assert_eq!(refused.status, 400, "another id was typed");
+    done(&owner.post(&path, &[("do", "erase"), ("confirm", &id)]).await, &path);
+    done(
+        &owner.post("/gate", &[("do", "move"), ("to", "closed"), ("reason", "Too many.")]).await,
+        "/gate",
+    );
+    assert!(owner.get("/gate").await.text().contains("Too many."));
+    let page = owner.get(&format!("/ledger?kind=changed&text={id}")).await;
+    assert!(page.text().contains("user.create") && page.text().contains("key.create"));
+    let story = door.stop().await;
+    let by = |action: &str| {
+        let found = story.changed.iter().find(|changed| changed.action == action);
+        found.and_then(|changed| changed.detail.clone()).unwrap_or_default()
+    };
+    for action in ["key.create", "key.revoke"] {
+        assert!(by(action).contains("by=user_"), "{action}: {}", by(action));
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_and_a_name_with_markup_do_nothing() {
+    let door = door().await;
+    let mut admin = signed_in(&door, Role::Admin).await;
+    let name = "<script>alert(1)</script>";
+    let group = GroupCreate { name: name.into(), ..GroupCreate::default() };
+    door.operate(Request::GroupCreate(group)).await;
+    let page = admin.get("/groups").await;
+    assert!(!page.text().contains(name) && page.text().contains("&#60;script&#62;"));
+    assert!(page.header("content-security-policy").unwrap().contains("trusted-types 'none'"));
+    let mut elsewhere = Browser::new(&door.admin_url).on_site(Some("cross-site"));
+    elsewhere.set("surgewall-admin", admin.cookie("surgewall-admin").unwrap());
+    let answer = elsewhere.post("/groups", &[("name", "theirs")]).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(!admin.get("/groups").await.text().contains("theirs"));
+    // An admin gives no roles: the field is not read.
+    let made = admin.post("/users", &[("email", "bob@example.org")]).await;
+    let path = location(&made).split('?').next().unwrap().to_owned();
+    admin.post(&path, &[("role", "owner")]).await;
+    assert!(!admin.get(&path).await.text().contains("<dd>owner"));
+    for strange in ["/users/../keys", "/incidents/x'y", "/users?after=%00", "/ledger?kind=nothing"]
+    {
+        let status = admin.get(strange).await.status;
+        assert!(matches!(status, 200 | 303 | 400 | 404), "{strange}: {status}");
+    }
+    door.stop().await;
+}
