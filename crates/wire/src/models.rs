@@ -93,7 +93,7 @@ pub fn version(door: &str) -> Bytes {
 /// # Errors
 /// The body is not an object, is deeper than `depth_max`, or names none.
 pub fn asked(body: &[u8], depth_max: u32) -> Result<String, Refusal> {
-    let fields = Fields::read(json::text(body, depth_max)?, &["model", "name"])?;
+    let fields = Fields::read_within(json::text(body)?, depth_max, &["model", "name"])?;
     let named = ["model", "name"].iter().find_map(|name| fields.value(name));
     let named = named.and_then(|value| serde_json::from_str(value).ok());
     named.ok_or_else(|| invalid("it is missing or no string", Some("model")))

@@ -4,11 +4,7 @@
 use surgewall_core::data::ClassSet;
 use surgewall_core::flow::Carried;
 use surgewall_core::principal::Principal;
-use surgewall_core::refusal::Refusal;
-use surgewall_wire::Endpoint;
-use surgewall_wire::request::texts;
 
-use super::Arrival;
 use super::parse::{Asked, Parsed};
 use super::throttle::AnonymousSlot;
 
@@ -29,42 +25,47 @@ pub struct Guarded {
     pub carried: Carried,
 }
 
-/// Judges the input.
-///
-/// # Errors
-/// A guard that withholds the request, or a body that cannot be searched to its end.
-pub fn guard_input(arrival: &Arrival, parsed: Parsed) -> Result<Guarded, Refusal> {
+/// Judges the input: what it carries was found while it was read.
+#[must_use]
+pub fn guard_input(parsed: Parsed) -> Guarded {
     let Parsed { principal, slot, asked } = parsed;
-    let mut carried = Carried { media: asked.facts.images, ..Carried::default() };
-    // Where tokens are only counted nothing leaves the door.
-    if let Some(rules) = &arrival.policy.classifier
-        && asked.endpoint != Endpoint::CountTokens
-    {
-        carried.classes = search(&asked.body, &|text| rules.classes(text))?;
-    }
-    Ok(Guarded { principal, slot, asked, carried })
+    let carried =
+        Carried { media: asked.facts.images, classes: asked.classes, ..Carried::default() };
+    Guarded { principal, slot, asked, carried }
 }
 
-/// The classes that `classes` finds in the texts of `body`.
-///
-/// # Errors
-/// The body cannot be read to its end: what it holds would not be known.
-fn search(body: &[u8], classes: &dyn Fn(&str) -> ClassSet) -> Result<ClassSet, Refusal> {
-    let mut found = ClassSet::EMPTY;
-    let mut gathered = String::new();
-    texts(body, &mut |text| {
+/// A search for the classes of data in texts that come one after another.
+pub struct Search<'r> {
+    classes: &'r dyn Fn(&str) -> ClassSet,
+    found: ClassSet,
+    gathered: String,
+}
+
+impl<'r> Search<'r> {
+    /// By `classes`, which finds those of one text.
+    pub fn new(classes: &'r dyn Fn(&str) -> ClassSet) -> Self {
+        Self { classes, found: ClassSet::EMPTY, gathered: String::new() }
+    }
+
+    /// Searches one more text.
+    pub fn add(&mut self, text: &str) {
         if text.len() > GATHERED_BYTES_MAX {
-            found = found.or(classes(text));
+            self.found = self.found.or((self.classes)(text));
             return;
         }
-        if gathered.len() + text.len() > GATHERED_BYTES_MAX {
-            found = found.or(classes(&gathered));
-            gathered.clear();
+        if self.gathered.len() + text.len() > GATHERED_BYTES_MAX {
+            self.found = self.found.or((self.classes)(&self.gathered));
+            self.gathered.clear();
         }
-        gathered.push_str(text);
-        gathered.push(BETWEEN);
-    })?;
-    Ok(found.or(classes(&gathered)))
+        self.gathered.push_str(text);
+        self.gathered.push(BETWEEN);
+    }
+
+    /// What was found in all of them.
+    #[must_use]
+    pub fn finish(self) -> ClassSet {
+        self.found.or((self.classes)(&self.gathered))
+    }
 }
 
 #[cfg(test)]
@@ -84,12 +85,13 @@ mod tests {
         let most = GATHERED_BYTES_MAX;
         for length in [0, 1, most - 4, most - 3, most - 1, most, most + 1, 3 * most] {
             let before = "x".repeat(length);
-            for (mark, expected) in [("a\\u0040b", "email"), ("-", "")] {
-                let body = format!(r#"{{"m":["{before}","a","b","{mark}","{before}{mark}"]}}"#);
-                let found = search(body.as_bytes(), &marks).unwrap();
-                assert_eq!(found.to_string(), expected, "{length}");
+            for (mark, expected) in [("a@b", "email"), ("-", "")] {
+                let mut search = Search::new(&marks);
+                for text in [&before, "a", "b", mark, &format!("{before}{mark}")] {
+                    search.add(text);
+                }
+                assert_eq!(search.finish().to_string(), expected, "{length}");
             }
         }
-        assert!(search(b"{", &marks).is_err());
     }
 }

@@ -165,7 +165,7 @@ async fn approach(
     // Nothing is decided on bytes that were not bounded and understood.
     let parsed = parse::parse(door, arrival, throttled, headers, body).await?;
     // What must not reach a model is stopped before it costs anything.
-    let guarded = guard_input::guard_input(arrival, parsed)?;
+    let guarded = guard_input::guard_input(parsed);
     // May this principal have this model, may it go where that is, and is the quota enough?
     let reserved = reserve::reserve(door, arrival, guarded)?;
     // Who goes first when not everybody can: at once, after a wait, or not at all.
@@ -204,7 +204,7 @@ pub async fn count_tokens(
     let identified = identify::identify(door, arrival, &head.headers).await?;
     let throttled = throttle::throttle(door, arrival, identified, &head.headers)?;
     let parsed = parse::parse(door, arrival, throttled, &head.headers, body).await?;
-    let guarded = guard_input::guard_input(arrival, parsed)?;
+    let guarded = guard_input::guard_input(parsed);
     let tokens = reserve::count(door, arrival, &guarded)?;
     let body = surgewall_wire::estimate::render_count(tokens);
     let mut response = Response::new(axum::body::Body::from(body));

@@ -8,16 +8,18 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use surgewall_core::config::limits::Limits;
+use surgewall_core::data::ClassSet;
 use surgewall_core::limits::DELEGATED_NAME_BYTES_MAX;
 use surgewall_core::principal::{Class, DelegatedUser, Principal};
 use surgewall_core::refusal::Refusal;
 use surgewall_shield::affinity::Prefix;
 use surgewall_store::people::sealed::delegated_user;
-use surgewall_wire::request::{Facts, RequestLimits};
+use surgewall_wire::request::{Facts, RequestLimits, Texts};
 use surgewall_wire::{Endpoint, request};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Arrival;
+use super::guard_input::Search;
 use super::redaction::TakenOut;
 use super::throttle::{AnonymousSlot, Throttled};
 use crate::door::Door;
@@ -47,6 +49,8 @@ pub struct Asked {
     pub body: Bytes,
     /// What the body says.
     pub facts: Facts,
+    /// The classes of data that were found in its texts.
+    pub classes: ClassSet,
     /// Its beginning, as the servers of its pool may have it in their caches.
     pub prefix: Prefix,
     /// The request's headers that go on to an upstream of the same dialect.
@@ -97,14 +101,42 @@ pub async fn parse(
         messages_max: limits.messages_max,
         tools_max: limits.tools_max,
     };
-    let facts = request::read(arrival.route.dialect, endpoint, &body, &bounds)?;
+    let (facts, classes) = read(arrival, endpoint, &body, &bounds)?;
     let Throttled { mut principal, slot } = throttled;
     principal.delegated = delegated(door, arrival, &principal, &facts, headers)?;
     classify_user(door, arrival, &mut principal);
     let (prefix, headers) = (Prefix::default(), passed_on(headers));
     let taken_out = TakenOut::default();
-    let asked = Asked { endpoint, body, facts, prefix, headers, taken_out, _room: room };
+    let asked = Asked { endpoint, body, facts, classes, prefix, headers, taken_out, _room: room };
     Ok(Parsed { principal, slot, asked })
+}
+
+/// Reads the body, and searches its texts for classes of data on the same way.
+///
+/// # Errors
+/// It is not what the dialect asks for, or cannot be searched to its end.
+fn read(
+    arrival: &Arrival,
+    endpoint: Endpoint,
+    body: &[u8],
+    limits: &RequestLimits,
+) -> Result<(Facts, ClassSet), Refusal> {
+    let dialect = arrival.route.dialect;
+    // Where tokens are only counted nothing leaves the door.
+    let rules = arrival.policy.classifier.as_ref().filter(|_| endpoint != Endpoint::CountTokens);
+    let Some(rules) = rules else {
+        return Ok((request::read(dialect, endpoint, body, limits)?, ClassSet::EMPTY));
+    };
+    let classes = |text: &str| rules.classes(text);
+    let mut search = Search::new(&classes);
+    let mut each = |text: &str| search.add(text);
+    let mut texts = Texts::new(&mut each);
+    let facts = request::read_beside(dialect, endpoint, body, limits, &mut [&mut texts])?;
+    if texts.is_broken() {
+        let reason = "an escape in it stands for no character".into();
+        return Err(Refusal::InvalidRequest { reason, param: None });
+    }
+    Ok((facts, search.finish()))
 }
 
 /// Room in memory for the body, in KiB, before a byte of it is read: by what

@@ -1,13 +1,9 @@
 //! The top-level fields of an object, with the spans of their values.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::{Fault, span};
+use super::{Fault, Holder, Listener, span, walk};
 
 /// Fields of one request's top level: more are refused.
 pub const TOP_LEVEL_FIELDS_MAX: usize = 256;
@@ -37,21 +33,21 @@ impl<'a> Fields<'a> {
     /// Not JSON, not an object, too many fields, one that stands twice or looks
     /// like a known one.
     pub fn read(text: &'a str, known: &[&'static str]) -> Result<Self, Fault> {
-        let raw: RawFields<'a> = serde_json::from_str(text).map_err(|error| fault(text, &error))?;
-        let mut fields: Vec<Field<'a>> = Vec::with_capacity(raw.0.len());
-        for (Key(key), value) in raw.0 {
-            let named = known.iter().copied().find(|name| folds_to(&key, name));
-            if fields.iter().any(|field| field.key == key) {
-                return Err(Fault::Duplicate { name: named });
-            }
-            if let Some(name) = named
-                && name != key
-            {
-                return Err(Fault::LookAlike { name });
-            }
-            fields.push(Field { key, value: value.get() });
-        }
-        Ok(Self { text, fields })
+        Self::read_within(text, u32::MAX, known)
+    }
+
+    /// The same, of a text that is nested no deeper than `depth_max`.
+    ///
+    /// # Errors
+    /// As [`Fields::read`], and where it is deeper.
+    pub fn read_within(
+        text: &'a str,
+        depth_max: u32,
+        known: &[&'static str],
+    ) -> Result<Self, Fault> {
+        let mut top = TopLevel::default();
+        walk(text, depth_max, &mut [&mut top])?;
+        top.fields(text, known)
     }
 
     /// The text of the value of `key`; `None` where it is absent or `null`.
@@ -98,41 +94,87 @@ pub fn folds_to(key: &str, name: &str) -> bool {
         .eq(name.chars())
 }
 
-fn fault(text: &str, error: &serde_json::Error) -> Fault {
-    if !error.is_data() {
-        return Fault::Syntax { line: error.line(), column: error.column() };
-    }
-    if text.trim_start().starts_with('{') { Fault::TooManyFields } else { Fault::NotObject }
+/// Gathers the top-level fields of an object while its text is walked.
+#[derive(Debug, Default)]
+pub struct TopLevel<'a> {
+    depth: usize,
+    name: Cow<'a, str>,
+    fields: Vec<Field<'a>>,
+    is_object: bool,
+    has_more: bool,
 }
 
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-struct RawFields<'a>(Vec<(Key<'a>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for RawFields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = RawFields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+impl<'a> TopLevel<'a> {
+    /// The fields of `text`, once it was walked to its end; `known` as in [`Fields::read`].
+    ///
+    /// # Errors
+    /// As [`Fields::read`], but for the syntax.
+    pub fn fields(self, text: &'a str, known: &[&'static str]) -> Result<Fields<'a>, Fault> {
+        let Self { fields, is_object, has_more, .. } = self;
+        if !is_object {
+            return Err(Fault::NotObject);
+        }
+        if has_more {
+            return Err(Fault::TooManyFields);
+        }
+        for (at, Field { key, .. }) in fields.iter().enumerate() {
+            let named = known.iter().copied().find(|name| folds_to(key, name));
+            if fields[..at].iter().any(|field| field.key == *key) {
+                return Err(Fault::Duplicate { name: named });
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::with_capacity(16);
-                while let Some(entry) = map.next_entry()? {
-                    if fields.len() == TOP_LEVEL_FIELDS_MAX {
-                        return Err(A::Error::custom("too many fields"));
-                    }
-                    fields.push(entry);
-                }
-                Ok(RawFields(fields))
+            if let Some(name) = named
+                && name != key
+            {
+                return Err(Fault::LookAlike { name });
             }
         }
-        deserializer.deserialize_map(Object)
+        Ok(Fields { text, fields })
+    }
+
+    fn value(&mut self, value: &'a str) {
+        if self.depth != 1 || !self.is_object {
+            return;
+        }
+        let key = std::mem::take(&mut self.name);
+        if self.fields.len() == TOP_LEVEL_FIELDS_MAX {
+            self.has_more = true;
+            return;
+        }
+        self.fields.push(Field { key, value });
+    }
+}
+
+impl<'a> Listener<'a> for TopLevel<'a> {
+    fn key(&mut self, name: &str, raw: &'a str) {
+        if self.depth == 1 {
+            // What has no escape is as long as it was.
+            let is_plain = name.len() == raw.len();
+            self.name = if is_plain { Cow::Borrowed(raw) } else { Cow::Owned(name.to_owned()) };
+        }
+    }
+
+    fn string(&mut self, _: &str, raw: &'a str) {
+        self.value(raw);
+    }
+
+    fn broken(&mut self, raw: &'a str) {
+        self.value(raw);
+    }
+
+    fn scalar(&mut self, raw: &'a str) {
+        self.value(raw);
+    }
+
+    fn open(&mut self, holder: Holder) {
+        if self.depth == 0 {
+            self.is_object = holder == Holder::Object;
+        }
+        self.depth += 1;
+    }
+
+    fn close(&mut self, raw: &'a str) {
+        self.depth -= 1;
+        self.value(raw);
     }
 }
 

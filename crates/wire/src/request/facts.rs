@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 
-use serde::de::DeserializeSeed;
 use surgewall_core::limits::{DELEGATED_NAME_BYTES_MAX, MODEL_NAME_BYTES_MAX};
 use surgewall_core::refusal::Refusal;
 
 use super::form::Form;
 use super::spans::{Spans, UsageOption};
-use super::walk::{Items, Media, Messages, Prompt, Text, Walk};
+use super::weigh::{Weigh, Weight};
 use super::{RequestLimits, invalid};
 use crate::estimate::{ByteClasses, Correction, IMAGE_TOKENS, MESSAGE_TOKENS};
-use crate::json::{self, Fields};
+use crate::json::{self, Fields, Listener, TopLevel};
 use crate::{ClientDialect, Endpoint, ollama, responses};
 
 /// The most choices (`n`) of one request.
@@ -123,8 +122,31 @@ pub fn read(
     body: &[u8],
     limits: &RequestLimits,
 ) -> Result<Facts, Refusal> {
-    let text = json::text(body, limits.json_depth_max)?;
-    let fields = Fields::read(text, &KNOWN)?;
+    read_beside(client, endpoint, body, limits, &mut [])
+}
+
+/// The same, while others hear what the body holds: it is walked once for all.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_beside<'a>(
+    client: ClientDialect,
+    endpoint: Endpoint,
+    body: &'a [u8],
+    limits: &RequestLimits,
+    others: &mut [&mut dyn Listener<'a>],
+) -> Result<Facts, Refusal> {
+    let text = json::text(body)?;
+    let mut top = TopLevel::default();
+    let mut weigh = Weigh::new(client, endpoint, limits.messages_max);
+    let input_name = weigh.input();
+    let mut listeners: Vec<&mut dyn Listener<'a>> = vec![&mut top, &mut weigh];
+    for other in others {
+        listeners.push(&mut **other);
+    }
+    json::walk(text, limits.json_depth_max, &mut listeners)?;
+    let fields = top.fields(text, &KNOWN)?;
+    let weight = weigh.finish();
     let (model, model_span) = model(&fields)?;
     let stream = stream(client, endpoint, &fields)?;
     let usage = usage_option(text, &fields)?;
@@ -135,20 +157,10 @@ pub fn read(
     if client == ClientDialect::Anthropic && endpoint == Endpoint::Chat && output_max.is_none() {
         return Err(invalid("it is missing", Some("max_tokens")));
     }
-    let tools = tools(&fields, limits)?;
-    let mut walk = Walk::default();
-    let prompts = input(client, endpoint, &fields, limits, &mut walk)?;
-    for name in ["system", "suffix", "instructions"] {
-        weigh(&fields, name, &mut walk)?;
-    }
-    if let Some(images) = fields.value("images") {
-        let mut from = serde_json::Deserializer::from_str(images);
-        let weighed = Media(&mut walk).deserialize(&mut from);
-        weighed.map_err(|_| invalid("it is not valid JSON", Some("images")))?;
-    }
-    walk.as_json = true;
-    for name in ["tools", "functions", "response_format", "output_config", "format", "text"] {
-        weigh(&fields, name, &mut walk)?;
+    let tools = tools(&weight, limits)?;
+    let prompts = input(&fields, input_name, &weight)?;
+    if let Some(name) = weight.broken {
+        return Err(invalid("it is not valid JSON", Some(name)));
     }
     Ok(Facts {
         model,
@@ -156,10 +168,10 @@ pub fn read(
         include_usage: usage == UsageOption::Asked,
         output_max,
         choices: choices(&fields, prompts)?,
-        messages: walk.elements,
+        messages: weight.elements,
         tools,
-        input: walk.classes,
-        images: walk.images,
+        input: weight.classes,
+        images: weight.images,
         delegated: delegated(&fields)?,
         form: Form {
             embeddings_base64: fields.value("encoding_format") == Some("\"base64\""),
@@ -295,68 +307,30 @@ fn usage_option(text: &str, fields: &Fields<'_>) -> Result<UsageOption, Refusal>
     }
 }
 
-/// Counts `tools` and the older `functions` together.
-fn tools(fields: &Fields<'_>, limits: &RequestLimits) -> Result<u32, Refusal> {
-    let mut all = 0_usize;
-    for name in ["tools", "functions"] {
-        if let Some(value) = fields.value(name) {
-            let list: Vec<serde::de::IgnoredAny> = serde_json::from_str(value)
-                .map_err(|_| invalid("it is not an array", Some(name)))?;
-            all += list.len();
-        }
+/// Tools and the older functions together.
+fn tools(weight: &Weight, limits: &RequestLimits) -> Result<u32, Refusal> {
+    if let Some(name) = weight.no_tools {
+        return Err(invalid("it is not an array", Some(name)));
     }
-    match u32::try_from(all) {
+    match u32::try_from(weight.tools) {
         Ok(count) if count <= limits.tools_max => Ok(count),
         _ => Err(invalid(format!("there are more than {}", limits.tools_max), Some("tools"))),
     }
 }
 
-/// Walks the input; returns the prompts that are answered one by one.
-fn input(
-    client: ClientDialect,
-    endpoint: Endpoint,
-    fields: &Fields<'_>,
-    limits: &RequestLimits,
-    walk: &mut Walk,
-) -> Result<u32, Refusal> {
-    let most = limits.messages_max;
-    let items = client == ClientDialect::Responses;
-    let name = match endpoint {
-        Endpoint::Chat if items => "input",
-        Endpoint::Chat | Endpoint::CountTokens => "messages",
-        Endpoint::Completions => "prompt",
-        Endpoint::Embeddings => "input",
-    };
-    let Some(value) = fields.value(name) else {
+/// How many prompts are answered one by one.
+fn input(fields: &Fields<'_>, name: &str, weight: &Weight) -> Result<u32, Refusal> {
+    if fields.value(name).is_none() {
         // A completion without a prompt starts from nothing.
         return if name == "prompt" { Ok(1) } else { Err(invalid("it is missing", Some(name))) };
-    };
-    let mut from = serde_json::Deserializer::from_str(value);
-    let read = if items {
-        Items { walk, most }.deserialize(&mut from)
-    } else if name == "messages" {
-        Messages { walk, most }.deserialize(&mut from)
-    } else {
-        Prompt { walk, most, inner: false }.deserialize(&mut from)
-    };
-    if read.is_err() {
-        let form = "it does not have the form that this endpoint asks for";
-        return Err(invalid(walk.fault.unwrap_or(form), Some(name)));
     }
-    if walk.elements == 0 {
+    if let Some(fault) = weight.fault {
+        return Err(invalid(fault, Some(name)));
+    }
+    if weight.elements == 0 {
         return Err(invalid("it is empty", Some(name)));
     }
-    Ok(if name == "prompt" { walk.elements } else { 1 })
-}
-
-/// Adds the text of a field that is input too.
-fn weigh(fields: &Fields<'_>, name: &str, walk: &mut Walk) -> Result<(), Refusal> {
-    let Some(value) = fields.value(name) else {
-        return Ok(());
-    };
-    Text(walk)
-        .deserialize(&mut serde_json::Deserializer::from_str(value))
-        .map_err(|_| invalid("it is not valid JSON", Some(name)))
+    Ok(if name == "prompt" { weight.elements } else { 1 })
 }
 
 /// The end user: the first of the fields that name one.

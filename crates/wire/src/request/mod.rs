@@ -7,17 +7,17 @@ mod rewrite;
 mod spans;
 mod splice;
 mod texts;
-mod walk;
+mod weigh;
 
 use bytes::Bytes;
 use surgewall_core::config::schema::Dialect;
 use surgewall_core::refusal::Refusal;
 
-pub use facts::{CHOICES_MAX, Facts, read};
+pub use facts::{CHOICES_MAX, Facts, read, read_beside};
 pub use form::Form;
 pub(crate) use media::MEDIA;
 pub use rewrite::rewrite;
-pub use texts::texts;
+pub use texts::Texts;
 
 use crate::{ClientDialect, Endpoint, anthropic, json, ollama, openai, responses};
 

@@ -118,7 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::request::texts;
+    use crate::request::Texts;
 
     fn rewritten(body: &str) -> Option<String> {
         let mut change = |text: &str| text.contains("ada").then(|| text.replace("ada", "[\"x\"]"));
@@ -185,7 +185,8 @@ mod tests {
                 value.to_string()
             };
             let (mut searched, mut shown) = (Vec::new(), Vec::new());
-            texts(body.as_bytes(), &mut |text| searched.push(text.to_owned())).unwrap();
+            let mut each = |text: &str| searched.push(text.to_owned());
+            json::walk(&body, 128, &mut [&mut Texts::new(&mut each)]).unwrap();
             let same = rewrite(body.as_bytes(), &mut |text| {
                 shown.push(text.to_owned());
                 None

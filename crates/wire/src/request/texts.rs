@@ -1,92 +1,66 @@
 //! Every text of a request, with its escapes undone: what a search for secrets
 //! and personal data looks through.
 
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use surgewall_core::refusal::Refusal;
-
-use super::invalid;
 use super::media::{MEDIA, is_medium};
-use super::walk::Key;
+use crate::json::{Holder, Listener};
 
-/// Gives each text of `body` to `each`, names of fields included: whatever an
-/// upstream is given. Images and other media are left out, by value and by address.
-///
-/// # Errors
-/// The body is not JSON, or nested too deep to be read.
-pub fn texts(body: &[u8], each: &mut dyn FnMut(&str)) -> Result<(), Refusal> {
-    let mut from = serde_json::Deserializer::from_slice(body);
-    let read = Texts { each, media: false }.deserialize(&mut from);
-    read.map_err(|_| invalid("it is not JSON, or nested too deep", None))
-}
-
-struct Texts<'e> {
+/// Gives each text of a body to `each` while it is walked, names of fields
+/// included: whatever an upstream is given. Images and other media are left out,
+/// by value and by address.
+pub struct Texts<'e> {
     each: &'e mut dyn FnMut(&str),
-    /// Whether a field above may hold media.
-    media: bool,
+    /// For what is open: whether a field above may hold media.
+    open: Vec<bool>,
+    /// The same for the value that comes next.
+    is_media: bool,
+    is_broken: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Texts<'_> {
-    type Value = ();
+impl<'e> Texts<'e> {
+    /// Of a body that is not walked yet.
+    pub fn new(each: &'e mut dyn FnMut(&str)) -> Self {
+        Self { each, open: Vec::new(), is_media: false, is_broken: false }
+    }
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+    /// Whether one of the texts could not be given, because an escape in it stands
+    /// for no character: what it holds is not known.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
     }
 }
 
-impl<'de> Visitor<'de> for Texts<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
+impl<'a> Listener<'a> for Texts<'_> {
+    fn key(&mut self, name: &str, _: &'a str) {
+        (self.each)(name);
+        let is_above = self.open.last().copied().unwrap_or_default();
+        self.is_media = is_above || MEDIA.contains(&name);
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        if !(self.media && is_medium(text)) {
+    fn string(&mut self, text: &str, _: &'a str) {
+        if !(self.is_media && is_medium(text)) {
             (self.each)(text);
         }
-        Ok(())
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn broken(&mut self, _: &'a str) {
+        self.is_broken = true;
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+    fn scalar(&mut self, raw: &'a str) {
         // A card's number is one, too; most numbers are short.
-        if number >= NUMBER_MIN {
-            (self.each)(&number.to_string());
+        if raw.parse::<u64>().is_ok_and(|number| number >= NUMBER_MIN) {
+            (self.each)(raw);
         }
-        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn open(&mut self, _: Holder) {
+        self.open.push(self.is_media);
     }
 
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Self { each, media } = self;
-        while seq.next_element_seed(Texts { each, media })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { each, media } = self;
-        while let Some(key) = map.next_key::<Key<'_>>()? {
-            each(&key.0);
-            let media = media || MEDIA.contains(&key.0.as_ref());
-            map.next_value_seed(Texts { each, media })?;
-        }
-        Ok(())
+    fn close(&mut self, _: &'a str) {
+        self.open.pop();
+        self.is_media = self.open.last().copied().unwrap_or_default();
     }
 }
 
@@ -96,10 +70,15 @@ pub(super) const NUMBER_MIN: u64 = 1_000_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::walk;
 
+    /// The texts of `body`; `None` where they are not all known.
     fn read(body: &str) -> Option<Vec<String>> {
         let mut found = Vec::new();
-        texts(body.as_bytes(), &mut |text| found.push(text.to_owned())).ok().map(|()| found)
+        let mut each = |text: &str| found.push(text.to_owned());
+        let mut texts = Texts::new(&mut each);
+        walk(body, 128, &mut [&mut texts]).ok().filter(|()| !texts.is_broken())?;
+        Some(found)
     }
 
     #[test]

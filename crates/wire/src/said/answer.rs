@@ -1,7 +1,6 @@
 //! The text of an answer, from the bytes that the client was given.
 
 use serde::Deserialize;
-use serde::de::DeserializeSeed as _;
 
 use super::transcript::{Kind, Transcript};
 use super::walk::{Side, Walk};
@@ -230,8 +229,7 @@ impl Said {
     /// Takes a body of any other dialect.
     fn body(&mut self, json: &[u8]) -> Result<(), Broke> {
         let Some(said) = self.of(0) else { return Ok(()) };
-        let mut from = serde_json::Deserializer::from_slice(json);
-        Walk::new(said, Side::Answer).deserialize(&mut from).map_err(|_| Broke)
+        Walk::body(said, Side::Answer, json).map_err(|_| Broke)
     }
 
     fn of(&mut self, index: usize) -> Option<&mut Transcript> {

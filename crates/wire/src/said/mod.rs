@@ -13,15 +13,13 @@ pub use deltas::{Delta, Deltas, Garbled};
 
 use self::transcript::Transcript;
 use self::walk::{Side, Walk};
-use serde::de::DeserializeSeed as _;
 
 /// The text of a request's body, `bytes_max` bytes of it at most, and whether
 /// there was more.
 #[must_use]
 pub fn request(body: &[u8], bytes_max: usize) -> (String, bool) {
     let mut transcript = Transcript::new(bytes_max);
-    let mut from = serde_json::Deserializer::from_slice(body);
-    if Walk::new(&mut transcript, Side::Request).deserialize(&mut from).is_err() {
+    if Walk::body(&mut transcript, Side::Request, body).is_err() {
         transcript.lost();
     }
     transcript.finish()

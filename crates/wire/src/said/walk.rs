@@ -1,15 +1,12 @@
 //! Walking a body once, by the names of its fields: the same names mean the
 //! same in all dialects, or nearly.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-
 use super::transcript::{Kind, Transcript};
-use crate::chunk::Str;
+use crate::json::{Fault, Holder, Listener, walk};
 use crate::request::MEDIA;
+
+/// Nesting of a body that is walked, at most.
+const DEPTH_MAX: u32 = 128;
 
 /// Whose body is walked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,6 +16,7 @@ pub(super) enum Side {
 }
 
 /// What a field's name says of its value.
+#[derive(Clone, Copy)]
 enum Rule {
     /// Its strings are text.
     Text(Kind),
@@ -34,6 +32,13 @@ enum Rule {
     Nothing,
     /// Its fields say more.
     Within,
+}
+
+/// What becomes of a value that is passed over or kept as it stands.
+#[derive(Clone, Copy)]
+enum Held {
+    Passed,
+    Kept,
 }
 
 impl Side {
@@ -62,111 +67,138 @@ impl Side {
     }
 }
 
-/// One value, and what its strings are.
+/// Writes down what a body says while it is walked.
 pub(super) struct Walk<'t> {
     transcript: &'t mut Transcript,
     side: Side,
-    kind: Option<Kind>,
+    /// For what is open: the rule of what it holds.
+    open: Vec<Rule>,
+    /// The rule of the value that comes next.
+    next: Rule,
+    /// What becomes of the value in which the walk is, and what was open before it.
+    held: Option<(Held, usize)>,
+    depth: usize,
+    is_lost: bool,
+}
+
+/// Something in the body is not understood.
+pub(super) struct Lost;
+
+impl From<Fault> for Lost {
+    fn from(_: Fault) -> Self {
+        Self
+    }
 }
 
 impl<'t> Walk<'t> {
-    /// A whole body.
-    pub(super) const fn new(transcript: &'t mut Transcript, side: Side) -> Self {
-        Self { transcript, side, kind: None }
+    /// Writes down what a whole body says.
+    pub(super) fn body(
+        transcript: &'t mut Transcript,
+        side: Side,
+        body: &[u8],
+    ) -> Result<(), Lost> {
+        let next = Rule::Within;
+        let (open, held, depth, is_lost) = (Vec::new(), None, 0, false);
+        let mut said = Walk { transcript, side, open, next, held, depth, is_lost };
+        walk(crate::json::text(body)?, DEPTH_MAX, &mut [&mut said])?;
+        if said.is_lost { Err(Lost) } else { Ok(()) }
     }
 
-    fn within(&mut self, kind: Option<Kind>) -> Walk<'_> {
-        Walk { transcript: self.transcript, side: self.side, kind }
+    /// A value has ended: the next is of the same kind, unless a name says otherwise.
+    fn ended(&mut self) {
+        self.next = self.open.last().copied().unwrap_or(Rule::Within);
     }
 
-    fn field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match self.side.rule(name) {
-            Rule::Text(kind) => map.next_value_seed(self.within(Some(kind))),
-            Rule::Within => map.next_value_seed(self.within(None)),
-            Rule::Raw => {
-                let raw: &RawValue = map.next_value()?;
-                // Arguments are a text of JSON, or JSON.
-                let text = serde_json::from_str::<Str<'_>>(raw.get());
-                let text = text.map_or(Cow::Borrowed(raw.get()), |text| text.0);
-                self.transcript.piece(Kind::Tool, &text);
-                Ok(())
-            }
-            Rule::Input => {
-                let raw: &RawValue = map.next_value()?;
-                if raw.get().starts_with('{') {
-                    self.transcript.piece(Kind::Tool, raw.get());
-                    return Ok(());
-                }
-                let mut from = serde_json::Deserializer::from_str(raw.get());
-                let walk = self.within(Some(Kind::Text));
-                walk.deserialize(&mut from).map_err(serde::de::Error::custom)
-            }
-            Rule::Medium => {
-                self.transcript.medium(name);
-                map.next_value::<IgnoredAny>().map(drop)
-            }
-            Rule::Role => {
-                let role: Str<'_> = map.next_value()?;
-                self.transcript.role(&role.0);
-                Ok(())
-            }
-            Rule::Nothing => map.next_value::<IgnoredAny>().map(drop),
-        }
+    /// A value that its names do not lead to.
+    fn lost(&mut self) {
+        self.is_lost = true;
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Walk<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        if let Some(kind) = self.kind {
-            self.transcript.piece(kind, text);
+impl<'a> Listener<'a> for Walk<'_> {
+    fn key(&mut self, name: &str, _: &'a str) {
+        if self.held.is_some() {
+            return;
         }
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        let kind = self.kind;
-        while seq.next_element_seed(self.within(kind))?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<Str<'de>>()? {
-            self.field(&name.0, &mut map)?;
+        self.next = self.side.rule(name);
+        if let Rule::Medium = self.next {
+            self.transcript.medium(name);
         }
-        Ok(())
+    }
+
+    fn string(&mut self, text: &str, _: &'a str) {
+        if self.held.is_some() {
+            return;
+        }
+        match self.next {
+            Rule::Text(kind) => self.transcript.piece(kind, text),
+            Rule::Input => self.transcript.piece(Kind::Text, text),
+            // Arguments are a text of JSON, or JSON.
+            Rule::Raw => self.transcript.piece(Kind::Tool, text),
+            Rule::Role => self.transcript.role(text),
+            Rule::Medium | Rule::Nothing | Rule::Within => {}
+        }
+        self.ended();
+    }
+
+    fn broken(&mut self, raw: &'a str) {
+        if self.held.is_some() {
+            return;
+        }
+        match self.next {
+            Rule::Raw => self.transcript.piece(Kind::Tool, raw),
+            Rule::Medium | Rule::Nothing => {}
+            Rule::Text(_) | Rule::Input | Rule::Role | Rule::Within => self.lost(),
+        }
+        self.ended();
+    }
+
+    fn scalar(&mut self, raw: &'a str) {
+        if self.held.is_some() {
+            return;
+        }
+        match self.next {
+            Rule::Raw => self.transcript.piece(Kind::Tool, raw),
+            Rule::Role => self.lost(),
+            _ => {}
+        }
+        self.ended();
+    }
+
+    fn open(&mut self, holder: Holder) {
+        self.depth += 1;
+        if self.held.is_some() {
+            return;
+        }
+        let held = match (self.next, holder) {
+            (Rule::Raw, _) | (Rule::Input, Holder::Object) => Held::Kept,
+            (Rule::Medium | Rule::Nothing, _) => Held::Passed,
+            (Rule::Role, _) => {
+                self.lost();
+                Held::Passed
+            }
+            (rule, _) => {
+                let rule = if let Rule::Input = rule { Rule::Text(Kind::Text) } else { rule };
+                self.open.push(rule);
+                self.next = rule;
+                return;
+            }
+        };
+        self.held = Some((held, self.depth));
+    }
+
+    fn close(&mut self, raw: &'a str) {
+        let depth = self.depth;
+        self.depth -= 1;
+        match self.held {
+            Some((_, at)) if at != depth => return,
+            Some((Held::Kept, _)) => self.transcript.piece(Kind::Tool, raw),
+            Some((Held::Passed, _)) => {}
+            None => {
+                self.open.pop();
+            }
+        }
+        self.held = None;
+        self.ended();
     }
 }
