@@ -85,6 +85,10 @@ impl<'a> Fields<'a> {
 /// (an ASCII name in lower case). Go folds U+017F to `s` and U+212A to `k` too.
 #[must_use]
 pub fn folds_to(key: &str, name: &str) -> bool {
+    if key.len() <= name.len() {
+        // The letters that fold to ASCII from elsewhere are longer.
+        return key.eq_ignore_ascii_case(name);
+    }
     key.chars()
         .map(|c| match c {
             '\u{17f}' => 's',
