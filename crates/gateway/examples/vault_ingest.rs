@@ -21,6 +21,7 @@ use surgewall_core::decision::Outcome;
 use surgewall_core::id::{AccountId, RequestId};
 use surgewall_core::subject::Subject;
 use surgewall_gateway::recording::redaction;
+use surgewall_guard::rules::RuleSet;
 use surgewall_store::datadir::DataDir;
 use surgewall_store::ledger::{Ledger, LedgerOptions};
 use surgewall_store::records::{Cursor, Event, Records, RecordsOptions, RecordsReader, Said};
@@ -74,7 +75,7 @@ fn store(folder: &Path, events: u64, seconds: Option<Duration>) -> Result<(), Fa
             config.record_bytes_max = u64::MAX;
         }
         let options = RecordsOptions::new(&config, Clock::System);
-        let redact = Arc::new(redaction(&vault)?);
+        let redact = Arc::new(redaction(&vault, Arc::new(RuleSet::builtin()?))?);
         let records = Records::open(&directory, &vault, ledger.clone(), redact, options).await?;
         let (cpu, wall) = (cpu_s(), Instant::now());
         let count = ingest(&records, &mut made, events, seconds).await?;

@@ -2,7 +2,7 @@
 //! prices, quota rules, issuers.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use surgewall_core::clock::Timestamp;
@@ -14,7 +14,7 @@ use surgewall_core::money::Money;
 use surgewall_core::principal::{Class, Principal, matches_model};
 use surgewall_core::quota::{LimitError, LimitSpec, Subject};
 use surgewall_core::usage::Usage;
-use surgewall_guard::rules::{RuleSet, RulesError};
+use surgewall_guard::rules::{FILE_BYTES_MAX, RuleSet, RulesError};
 use surgewall_shield::gate::{Regions, RegionsError};
 use surgewall_shield::quota::{Enforcement, Limit};
 
@@ -38,6 +38,8 @@ pub struct Policy {
     pub metrics_token: Option<surgewall_core::secret::SecretString>,
     /// Whether anonymous callers may ask the handbook.
     pub handbook_for_all: bool,
+    /// The rules of what is personal and what is secret.
+    pub rules: Arc<RuleSet>,
     /// What classes of data are found by in the text of requests; `None` where
     /// nothing is looked for.
     pub classifier: Option<Arc<RuleSet>>,
@@ -97,6 +99,9 @@ pub enum PolicyError {
     /// The rules that classes of data are found by.
     #[error("the built-in rules cannot be read: {0}")]
     Rules(#[from] RulesError),
+    /// The operator's file of such rules.
+    #[error("data.rules_file: {0}")]
+    RulesFile(RulesFault),
     /// A file that says in which region addresses are.
     #[error("data.region_files: {}: {why}", path.display())]
     Regions {
@@ -111,6 +116,22 @@ pub enum PolicyError {
     /// Traces, in a build without them.
     #[error(transparent)]
     Traces(#[from] crate::trace::NotBuilt),
+}
+
+/// Why the operator's rules cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesFault {
+    /// The file cannot be read.
+    #[error("{}: {why}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// It is wrong; the text names the file.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
 }
 
 /// Why a file of regions cannot be used.
@@ -144,6 +165,7 @@ impl Policy {
             .collect::<Result<_, PolicyError>>()?;
         crate::trace::supports(&config.telemetry)?;
         let token = config.listen.metrics_token.as_ref();
+        let rules = guard_rules(config.data.rules_file.as_deref())?;
         Ok(Self {
             hash: surgewall_core::digest::config_hash(text),
             pools: Pools::new(&config, before.map(|policy| &policy.pools), now)?,
@@ -154,7 +176,8 @@ impl Policy {
                 .transpose()
                 .map_err(PolicyError::MetricsToken)?,
             handbook_for_all: config.listen.public.ip().is_loopback(),
-            classifier: config.data.classify.then(guard_rules).transpose()?,
+            classifier: config.data.classify.then(|| rules.clone()),
+            rules,
             regions: Arc::new(regions(&config.data.region_files)?),
             quotas,
             prices,
@@ -222,14 +245,28 @@ fn regions(files: &[PathBuf]) -> Result<Regions, PolicyError> {
     read.map_err(|(at, error)| fault(&files[at], error.into()))
 }
 
-/// The built-in rules of what is personal and what is secret, read once.
-pub(crate) fn guard_rules() -> Result<Arc<RuleSet>, RulesError> {
+/// The rules of what is personal and what is secret: the built-in ones, read once,
+/// and those of the operator's file.
+fn guard_rules(file: Option<&Path>) -> Result<Arc<RuleSet>, PolicyError> {
+    if let Some(file) = file {
+        return own_rules(file).map(Arc::new).map_err(PolicyError::RulesFile);
+    }
     static RULES: OnceLock<Arc<RuleSet>> = OnceLock::new();
     if let Some(rules) = RULES.get() {
         return Ok(rules.clone());
     }
     let rules = Arc::new(RuleSet::builtin()?);
     Ok(RULES.get_or_init(|| rules).clone())
+}
+
+fn own_rules(path: &Path) -> Result<RuleSet, RulesFault> {
+    let bytes_max = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
+    let text = read_text(path, bytes_max)
+        .map_err(|why| RulesFault::Read { path: path.to_owned(), why })?;
+    let rules = RuleSet::with_file(&path.display().to_string(), &text)?;
+    // A pattern that cannot be built is told now, and not when a text needs it.
+    rules.prepare()?;
+    Ok(rules)
 }
 
 /// One limit that a request is held against.
@@ -341,5 +378,41 @@ mod tests {
         after.stay_at(&before);
         assert!(!after.handbook_for_all && !after.answers_strangers());
         assert_eq!(after.config.listen.public, before.config.listen.public);
+    }
+
+    #[test]
+    fn an_operators_rules_hold_or_are_refused_with_their_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("own.toml");
+        let load = |rules: &str| {
+            std::fs::write(&path, rules).unwrap();
+            let text = format!("[data]\nrules_file={path:?}\n");
+            let config = surgewall_core::config::parse("test.toml", &text).unwrap();
+            Policy::new(config, &text, None, Timestamp::from_millis(0))
+        };
+        let rule = |value: &str| {
+            format!(
+                "# ours\n[[rule]]\nid = \"acme\"\nclass = \"secret\"\ndescription = \"x\"\n\
+                 keywords = [\"acme_\"]\nvalue = '{value}'\n"
+            )
+        };
+        let policy = load(&rule("acme_[0-9]{6}")).unwrap();
+        let classes = |text: &str| policy.classifier.as_ref().unwrap().classes(text).to_string();
+        assert_eq!(
+            (classes("is acme_123456 it"), classes("ann@example.org").len() > 0),
+            ("secret".into(), true)
+        );
+        for (rules, expected) in [
+            (rule("acme_[0-9]+"), "own.toml:3: rule `acme`: value: "),
+            ("[[rule]]\nid = 7\n".to_owned(), "line 2, column 6"),
+        ] {
+            let error = load(&rules).err().unwrap().to_string();
+            assert!(error.starts_with("data.rules_file: ") && error.contains(expected), "{error}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        let config =
+            surgewall_core::config::parse("t.toml", &format!("[data]\nrules_file={path:?}"))
+                .unwrap();
+        assert!(Policy::new(config, "", None, Timestamp::from_millis(0)).is_err());
     }
 }

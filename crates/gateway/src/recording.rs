@@ -10,13 +10,11 @@ use prometheus_client::registry::Registry;
 use surgewall_core::clock::Clock;
 use surgewall_core::config::schema::{self, RecordTraffic};
 use surgewall_guard::redact::Redactor;
-use surgewall_guard::rules::RulesError;
+use surgewall_guard::rules::{RuleSet, RulesError};
 use surgewall_store::datadir::DataDir;
 use surgewall_store::ledger::Ledger;
 use surgewall_store::records::{Records, RecordsError, RecordsOptions, Redact};
 use surgewall_store::vault::Vault;
-
-use crate::policy::guard_rules;
 
 /// The operator's records, open.
 #[derive(Clone, Debug)]
@@ -28,7 +26,7 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Opens what `config` asks for; `None` where nothing is recorded and nothing
+    /// Opens what `config` asks for, redacted by `rules`; `None` where nothing is recorded and nothing
     /// ever was. Where nothing is recorded any more, what there is still goes when
     /// its time is over.
     ///
@@ -40,13 +38,14 @@ impl Recording {
         ledger: &Ledger,
         config: &schema::Vault,
         clock: Clock,
+        rules: Arc<RuleSet>,
     ) -> Result<Option<Self>, RecordingError> {
         let of = config.record;
         if of == RecordTraffic::Off && !directory.records().exists() {
             return Ok(None);
         }
         let options = RecordsOptions::new(config, clock);
-        let redact = Arc::new(redaction(vault)?);
+        let redact = Arc::new(redaction(vault, rules)?);
         let records = Records::open(directory, vault, ledger.clone(), redact, options).await?;
         Ok(Some(Self { records, of }))
     }
@@ -85,8 +84,7 @@ pub enum RecordingError {
 ///
 /// # Errors
 /// The rules cannot be read.
-pub fn redaction(vault: &Vault) -> Result<Redaction, RulesError> {
-    let rules = guard_rules()?;
+pub fn redaction(vault: &Vault, rules: Arc<RuleSet>) -> Result<Redaction, RulesError> {
     // Before the first event: the writer's time is everybody's.
     rules.prepare()?;
     let token_key = vault.keyed_hash("redaction token", b"");

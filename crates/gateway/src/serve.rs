@@ -16,7 +16,7 @@ use crate::door::Door;
 use crate::listen::tls::{TlsError, acceptor};
 use crate::listen::{BindError, Bound, Purpose, bind, inherited, run};
 use crate::operate::end_withdrawn;
-use crate::policy::{Policy, guard_rules};
+use crate::policy::Policy;
 use crate::routes::router;
 use crate::status::StatusError;
 use crate::sync::lock;
@@ -233,10 +233,8 @@ fn hold_counters(door: &Door) {
 
 /// Builds the guard's patterns before a request has to wait for one.
 async fn ready_rules(door: Arc<Door>) {
-    if door.policy().classifier.is_none() {
-        return;
-    }
-    let built = tokio::task::spawn_blocking(|| guard_rules()?.prepare()).await;
+    let Some(rules) = door.policy().classifier.clone() else { return };
+    let built = tokio::task::spawn_blocking(move || rules.prepare()).await;
     if let Ok(Err(error)) = built {
         tracing::error!(%error, "the rules that requests are searched by");
     }

@@ -14,6 +14,9 @@ pub use super::rule::{Bar, Redact, Residency, Rule};
 pub struct Data {
     /// Whether the text of requests is searched for classes of data.
     pub classify: bool,
+    /// The operator's own rules of what is secret and what is personal, beside the
+    /// built-in ones or in their place.
+    pub rules_file: Option<PathBuf>,
     /// The legal entity that runs the door and answers for it.
     pub controller: Option<String>,
     /// Whom people ask about their data.
@@ -34,6 +37,7 @@ impl Default for Data {
     fn default() -> Self {
         Self {
             classify: true,
+            rules_file: None,
             controller: None,
             contact: None,
             purposes: Vec::new(),

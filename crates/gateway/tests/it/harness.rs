@@ -80,10 +80,13 @@ impl TestDoor {
         let mut quota = QuotaTable::default();
         quota.restore(&recovered.counters);
         let sockets = Sockets::bind(&config.listen).unwrap();
-        let recording = Recording::open(&directory, &vault, &ledger, &config.vault, clock.clone());
+        let policy = Policy::new(config.clone(), &text, None, clock.now()).unwrap();
+        let rules = policy.rules.clone();
+        let recording =
+            Recording::open(&directory, &vault, &ledger, &config.vault, clock.clone(), rules);
         let recording = recording.await.unwrap();
         let door = Door::new(Parts {
-            policy: Policy::new(config, &text, None, clock.now()).unwrap(),
+            policy,
             clock,
             directory: Directory::load(people.as_ref(), vault.clone()).await.unwrap(),
             people,

@@ -22,10 +22,12 @@ pub enum RulesError {
         message: String,
     },
     /// One field of one rule is wrong.
-    #[error("{file}: rule `{id}`: {field}: {message}")]
+    #[error("{file}:{line}: rule `{id}`: {field}: {message}")]
     Field {
         /// The file's name.
         file: String,
+        /// The line of the rule's id.
+        line: usize,
         /// The rule.
         id: String,
         /// The field.

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use surgewall_core::data::DataClass;
+use toml::Spanned;
 
 use super::error::Wrong;
 use super::{
@@ -25,7 +26,7 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    id: String,
+    id: Spanned<String>,
     class: DataClass,
     description: String,
     #[serde(default)]
@@ -78,21 +79,22 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Rule>, RulesError> {
         file: file.to_owned(),
         message: error.to_string().trim_end().to_owned(),
     })?;
-    parsed.rule.into_iter().map(|entry| rule(file, entry)).collect()
+    parsed.rule.into_iter().map(|entry| rule(file, text, entry)).collect()
 }
 
-fn rule(file: &str, entry: Entry) -> Result<Rule, RulesError> {
+fn rule(file: &str, text: &str, entry: Entry) -> Result<Rule, RulesError> {
     let id = entry.id.clone();
     read(entry).map_err(|Wrong { field, message }| RulesError::Field {
         file: file.to_owned(),
-        id,
+        line: text.bytes().take(id.span().start).filter(|byte| *byte == b'\n').count() + 1,
+        id: id.into_inner(),
         field,
         message,
     })
 }
 
 fn read(entry: Entry) -> Result<Rule, Wrong> {
-    check_id(&entry.id)?;
+    check_id(entry.id.get_ref())?;
     for (field, list) in [
         ("keywords", &entry.keywords),
         ("context", &entry.context),
@@ -123,7 +125,7 @@ fn read(entry: Entry) -> Result<Rule, Wrong> {
         None => ByteSet::words(),
     };
     Ok(Rule {
-        id: entry.id.into(),
+        id: entry.id.into_inner().into(),
         class: entry.class,
         description: entry.description,
         start,

@@ -78,7 +78,8 @@ pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Faul
     quota.restore(&recovered.counters);
     keep_config(people.as_ref(), &vault, &policy.hash, &text, Clock::System.now()).await?;
     let clock = Clock::System;
-    let recording = Recording::open(&data, &vault, &ledger, &config.vault, clock.clone()).await?;
+    let (kept, rules) = (&config.vault, policy.rules.clone());
+    let recording = Recording::open(&data, &vault, &ledger, kept, clock.clone(), rules).await?;
     let door = Door::new(Parts {
         clock,
         policy,
