@@ -398,13 +398,11 @@ mod tests {
         };
         let policy = load(&rule("acme_[0-9]{6}")).unwrap();
         let classes = |text: &str| policy.classifier.as_ref().unwrap().classes(text).to_string();
-        assert_eq!(
-            (classes("is acme_123456 it"), classes("ann@example.org").len() > 0),
-            ("secret".into(), true)
-        );
+        assert_eq!(classes("is acme_123456 it"), "secret");
+        assert_eq!(classes("ann@example.org"), "email");
         for (rules, expected) in [
             (rule("acme_[0-9]+"), "own.toml:3: rule `acme`: value: "),
-            ("[[rule]]\nid = 7\n".to_owned(), "line 2, column 6"),
+            ("[[rule]]\nid =\n".to_owned(), "line 2"),
         ] {
             let error = load(&rules).err().unwrap().to_string();
             assert!(error.starts_with("data.rules_file: ") && error.contains(expected), "{error}");
