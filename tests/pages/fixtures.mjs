@@ -55,7 +55,7 @@ export function watch(page) {
 export async function picture(page, name) {
   const folder = process.env.PAGES_OUT ?? 'out';
   mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: `${folder}/${name}.png` });
+  await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
 }
 
 /** Writes a question and sends it. */

@@ -3,7 +3,7 @@ import { defineConfig } from '@playwright/test';
 
 export default defineConfig({
   testDir: '.',
-  testMatch: 'specs/*.spec.mjs',
+  testMatch: process.env.PAGES_FIGURES ? 'figures/*.spec.mjs' : 'specs/*.spec.mjs',
   workers: 2,
   fullyParallel: false,
   forbidOnly: true,

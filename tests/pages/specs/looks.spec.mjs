@@ -1,16 +1,6 @@
 // Every page in light, dark and at 320 px: a picture to look at, and axe finds nothing.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { ask, expect, picture, test } from '../fixtures.mjs';
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-const VIEWS = [
-  { name: 'light', colorScheme: 'light', viewport: { width: 1280, height: 860 } },
-  { name: 'dark', colorScheme: 'dark', viewport: { width: 1280, height: 860 } },
-  { name: 'narrow', colorScheme: 'light', viewport: { width: 320, height: 640 } },
-  { name: 'narrow-dark', colorScheme: 'dark', viewport: { width: 320, height: 640 } },
-];
+import { VIEWS, look } from '../look.mjs';
 
 const RICH = `## How a request goes through
 
@@ -38,19 +28,6 @@ pub async fn enter(door: &Door, ask: Ask) -> Result<Permit, Refusal> {
 
 The predicted wait is $w = \\frac{q + 1}{\\mu}$, where $\\mu$ is the rate of service.
 `;
-
-/** Looks at the page as it is now. */
-async function look(page, name) {
-  await picture(page, name);
-  await page.evaluate(axe);
-  const found = await page.evaluate(async () => {
-    const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] });
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`);
-  });
-  expect(found, `axe on ${name}`).toEqual([]);
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  expect(overflow, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
-}
 
 function rich(stage) {
   stage.play = async (played) => {

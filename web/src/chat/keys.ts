@@ -1,5 +1,5 @@
 // What the keys do. None of them takes a key that a browser or a screen reader needs.
-import { app } from './state/app.svelte';
+import { app, NARROW } from './state/app.svelte';
 import { copyText } from './ui/copy';
 
 const apple = /Mac|iPhone|iPad/.test(navigator.userAgent);
@@ -37,7 +37,9 @@ const acts: Record<Name, () => void> = {
     if (last) void copyText(last);
   },
   stop: () => {
-    if (app.sidebar) app.sidebar = false;
+    // A menu that is open closes by itself.
+    if (document.querySelector(':popover-open')) return;
+    if (app.sidebar && matchMedia(NARROW).matches) app.sidebar = false;
     else if (app.thread.live && !app.thread.live.over) void app.thread.live.stop();
   },
   help: () => (app.dialog = 'help'),

@@ -12,6 +12,9 @@ import { list } from './state/list.svelte';
 import { session } from './state/session.svelte';
 import { settings } from './state/settings.svelte';
 
+/** How often the page asks what goes on, while somebody looks at it. */
+const NEWS_MS = 60_000;
+
 settings.apply();
 app.sidebar = !matchMedia(NARROW).matches;
 const root = document.getElementById('app');
@@ -22,3 +25,4 @@ void session.load().then(async () => {
   // Where there is a keyboard already: on a phone it would cover half of the page.
   if (matchMedia('(hover: hover)').matches) document.getElementById('message')?.focus();
 });
+setInterval(() => document.visibilityState === 'visible' && void session.load(), NEWS_MS);

@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use http::{HeaderName, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 use surgewall_core::id::RequestId;
@@ -24,8 +24,7 @@ pub(super) fn private(status: StatusCode, kind: &'static str, body: Body) -> Res
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let plain = HeaderName::from_static("x-content-type-options");
-    headers.insert(plain, HeaderValue::from_static("nosniff"));
+    crate::pages::headers::file(headers);
     response
 }
 

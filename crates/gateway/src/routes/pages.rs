@@ -3,7 +3,7 @@
 use surgewall_wire::ClientDialect::OpenAi;
 
 use super::table::{Access, Handler, Route};
-use crate::listen::Purpose::{self, Admin, Public, Status};
+use crate::listen::Purpose::{self, Admin, Public};
 
 const fn page(
     listener: Purpose,
@@ -22,5 +22,4 @@ pub const ROUTES: &[Route] = &[
     page(Public, "POST", "/app/csp-report", Handler::CspReport),
     page(Admin, "GET", "/app/static/{*id}", Handler::File),
     page(Admin, "POST", "/app/csp-report", Handler::CspReport),
-    page(Status, "GET", "/app/static/{*id}", Handler::File),
 ];

@@ -4,6 +4,9 @@ import { follow } from '../net/sse';
 import type { AnswerEvent, Failure, Ticket, Usage } from '../net/types';
 import type { Gap } from './turn';
 
+/** Pieces of an answer that come within this time are shown together. */
+const SAID_TOGETHER_MS = 40;
+
 export type Phase = 'waiting' | 'queued' | 'running' | 'done' | 'failed' | 'gone';
 
 export class LiveAnswer {
@@ -21,6 +24,9 @@ export class LiveAnswer {
   requestId = '';
   usage: Usage | null = null;
   readonly #away = new AbortController();
+  /** What has come and is not shown yet. */
+  #come = { text: '', thinking: '' };
+  #flushing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly id: string,
@@ -36,7 +42,24 @@ export class LiveAnswer {
     if (outcome === 'gone' && this.phase !== 'done') this.phase = 'gone';
   }
 
+  /** Pieces come faster than anybody reads: the page hears of them together. */
+  #say(voice: 'text' | 'thinking', text: string): void {
+    this.#come[voice] += text;
+    this.#flushing ??= setTimeout(() => this.#flush(), SAID_TOGETHER_MS);
+  }
+
+  #flush(): void {
+    clearTimeout(this.#flushing);
+    this.#flushing = undefined;
+    const { text, thinking } = this.#come;
+    this.#come = { text: '', thinking: '' };
+    if (thinking) this.thinking += thinking;
+    if (text) this.text += text;
+    if (text || thinking) this.phase = 'running';
+  }
+
   #take(event: AnswerEvent): void {
+    if (event.kind !== 'text' && event.kind !== 'thinking') this.#flush();
     switch (event.kind) {
       case 'queued':
         this.ticket = event;
@@ -47,12 +70,8 @@ export class LiveAnswer {
         this.phase = 'running';
         break;
       case 'thinking':
-        this.thinking += event.text;
-        this.phase = 'running';
-        break;
       case 'text':
-        this.text += event.text;
-        this.phase = 'running';
+        this.#say(event.kind, event.text);
         break;
       case 'withheld':
         this.withheld = [...this.withheld, { ...event, after: this.text.length }];

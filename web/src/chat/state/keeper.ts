@@ -1,6 +1,6 @@
 // Who keeps a conversation: the door, for an account, or this page alone.
 import { call, randomId } from '../net/api';
-import type { Conversation, Message, Opened, Page } from '../net/types';
+import type { Attachment, Conversation, Message, Opened, Page } from '../net/types';
 import type { LiveAnswer } from './answer.svelte';
 import { type Question, type Turn, onlyTurn, titleOf, turnOf } from './turn';
 
@@ -19,6 +19,8 @@ export interface Keeper {
   settle(turns: Turn[], live: LiveAnswer): Promise<Turn[]>;
   /** The branch of the message `number`. */
   choose(number: number): Promise<Turn[]>;
+  /** The files that hang on `turn`. */
+  files(turn: Turn): Promise<Attachment[]>;
 }
 
 const ENDINGS = { whole: 'complete', partial: 'partial', stopped: 'stopped' } as const;
@@ -87,21 +89,28 @@ export class DoorKeeper implements Keeper {
   older(from: number): Promise<Page> {
     return call<Page>('GET', `${this.#path}/messages?from=${from}`);
   }
+
+  async files(turn: Turn): Promise<Attachment[]> {
+    const said = await call<{ attachments: Attachment[] }>('GET', `${this.#path}/messages/${turn.number}/attachments`);
+    return said.attachments;
+  }
 }
 
 /** This page keeps it, and nothing else does. */
 export class MemoryKeeper implements Keeper {
   readonly isMemory = true;
   readonly #turns: Turn[] = [];
+  readonly #files = new Map<number, Attachment[]>();
 
   constructor(readonly systemPrompt: () => string) {}
 
   async ask(parent: number, question: Question, model: string): Promise<Asked> {
-    const files = question.files.map((file) => `\n\n${file.name}:\n\n\`\`\`\n${file.text}\n\`\`\``);
-    const turn = { ...onlyTurn(question.id, this.#turns.length + 1, parent, 'user', question.text + files.join('')), model };
+    const number = this.#turns.length + 1;
+    const turn = { ...onlyTurn(question.id, number, parent, 'user', question.text), files: question.files.length };
     this.#turns.push(turn);
+    this.#files.set(number, question.files);
     try {
-      return { answer: await this.answer(turn.number, model), turn: this.#placed(turn) };
+      return { answer: await this.answer(number, model), turn: this.#placed(turn) };
     } catch (error) {
       this.#turns.pop();
       throw error;
@@ -109,9 +118,19 @@ export class MemoryKeeper implements Keeper {
   }
 
   async answer(parent: number, model: string): Promise<string> {
-    const messages = this.#path(parent).map(({ role, text }) => ({ role, text }));
+    const messages = this.#path(parent).map((turn) => ({ role: turn.role, text: this.#whole(turn) }));
     const body = { id: randomId(), model, system_prompt: this.systemPrompt() || undefined, messages };
     return (await call<{ answer: { id: string } }>('POST', '/app/answers', body)).answer.id;
+  }
+
+  /** What is sent: nothing is kept at the door, so files go along in the text. */
+  #whole(turn: Turn): string {
+    const files = (this.#files.get(turn.number) ?? []).map((file) => `\n\n${file.name}:\n\n\`\`\`\n${file.text}\n\`\`\``);
+    return (turn.text ?? '') + files.join('');
+  }
+
+  async files(turn: Turn): Promise<Attachment[]> {
+    return this.#files.get(turn.number) ?? [];
   }
 
   async settle(_turns: Turn[], live: LiveAnswer): Promise<Turn[]> {

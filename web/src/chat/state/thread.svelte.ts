@@ -117,9 +117,11 @@ export class Thread {
   }
 
   /** Asks `turn` anew with another text: a sibling, and the first one stays. */
-  edit(turn: Turn, text: string, model: string): Promise<boolean> {
+  async edit(turn: Turn, text: string, model: string): Promise<boolean> {
     const before = this.turns.slice(0, this.turns.indexOf(turn));
-    return this.#ask(turn.parent, text, [], model, before, true);
+    let files: Attachment[] = [];
+    const found = turn.files === 0 || (await this.#try(async () => void (files = await this.#keeper.files(turn))));
+    return found && this.#ask(turn.parent, text, files, model, before, true);
   }
 
   async #ask(parent: number, text: string, files: Attachment[], model: string, before: Turn[], another = false): Promise<boolean> {
