@@ -34,6 +34,7 @@ use crate::estimates::Estimates;
 use crate::gate::Gate;
 use crate::identity::Identity;
 use crate::metrics::Metrics;
+use crate::notify::Notify;
 use crate::open::OpenRequests;
 use crate::policy::Policy;
 use crate::recording::Recording;
@@ -100,6 +101,8 @@ pub struct Door {
     pub sessions: Sessions,
     /// What the status page is made from.
     pub status: Board,
+    /// Whom the door tells, if anybody.
+    pub notify: OnceLock<Notify>,
     /// Connections and housekeeping.
     pub tasks: Tasks,
     connections_max: u32,
@@ -187,6 +190,7 @@ impl Door {
             identity: Identity::default(),
             sessions: Sessions::default(),
             status,
+            notify: OnceLock::new(),
             tasks: Tasks::default(),
             connections_max: parts.connections_max,
             bodies: Arc::new(Semaphore::new(body_room_kib(bodies_bytes_max))),
@@ -274,6 +278,9 @@ impl Door {
             let Finding { rule, severity, state, .. } = &view.finding;
             let (severity, state) = (severity.as_str(), state.as_str());
             tracing::info!(producer, id = %view.id, rule, severity, state, "a finding changed");
+            if let Some(notify) = self.notify.get() {
+                notify.finding(self, view);
+            }
         }
         if reported.left_out > 0 {
             tracing::warn!(producer, left_out = reported.left_out, "the inbox of findings is full");

@@ -21,7 +21,7 @@ use crate::routes::router;
 use crate::status::StatusError;
 use crate::sync::lock;
 use crate::ticks::every;
-use crate::{gate, session, status, trace, upstream};
+use crate::{gate, notify, session, status, trace, upstream};
 
 /// Between two looks at the open requests: how far they are, whether they may go on.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
@@ -140,6 +140,7 @@ impl Listening {
             door.tasks.background(run(door.clone(), purpose, bound, router));
         }
         status::start(&door, sockets.status)?;
+        notify::start(&door);
         door.tasks.background(status::probe(door.clone()));
         door.tasks.background(upstream::watch(door.clone()));
         door.tasks.background(checkpoints(door.clone()));

@@ -13,6 +13,7 @@ pub mod exposure;
 pub mod gate;
 pub mod limits;
 pub mod mail;
+pub mod notify;
 pub mod oidc;
 pub mod rule;
 pub mod schema;

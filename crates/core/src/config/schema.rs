@@ -14,6 +14,7 @@ use super::exposure::Exposure;
 use super::gate::Gate;
 use super::limits::Limits;
 use super::mail::Mail;
+use super::notify::Notify;
 use super::status::Status;
 pub use super::telemetry::{LogFormat, Telemetry};
 pub use super::upstream::{Dialect, Gauges, Server, Upstream};
@@ -56,6 +57,8 @@ pub struct Config {
     pub exposure: Exposure,
     /// The status page.
     pub status: Status,
+    /// Whom the door tells.
+    pub notify: Notify,
     /// Logs and metrics.
     pub telemetry: Telemetry,
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod availability;
 mod data;
 mod gate;
+mod notify;
 mod oidc;
 mod status;
 mod upstream;
@@ -83,6 +84,7 @@ pub fn validate(config: &Config) -> Result<(), Fault> {
     telemetry(&config.telemetry)?;
     vault(&config.vault)?;
     status::status(config)?;
+    notify::notify(config)?;
     Ok(())
 }
 

@@ -58,6 +58,9 @@ fn tick(door: &Door, judge: &mut Judge, elapsed: Duration, lag: Duration) {
     if let Some(event) = event {
         tell(&event);
         door.status.incident(&event);
+        if let Some(notify) = door.notify.get() {
+            notify.incident(door, &event);
+        }
         door.ledger.append_detached(Record::Incident(Box::new(event)));
     }
 }

@@ -189,6 +189,7 @@ mod pages_are_true {
     const EXPOSURE: &str = include_str!("../../../core/src/config/exposure.rs");
     const GATE: &str = include_str!("../../../core/src/config/gate.rs");
     const AVAILABILITY: &str = include_str!("../../../core/src/config/availability.rs");
+    const NOTIFY: &str = include_str!("../../../core/src/config/notify.rs");
     const STATUS: &str = include_str!("../../../core/src/config/status.rs");
     const TELEMETRY: &str = include_str!("../../../core/src/config/telemetry.rs");
     const ENV: &str = include_str!("../../../core/src/config/env.rs");
@@ -248,6 +249,7 @@ mod pages_are_true {
             ADMISSION,
             EXPOSURE,
             STATUS,
+            NOTIFY,
             TELEMETRY,
             ACCOUNTS,
             MAIL,
@@ -261,7 +263,7 @@ mod pages_are_true {
             let section = ["upstream", "accounts", "limits", "prices", "ledger", "vault"]
                 .contains(&name)
                 || ["listen", "telemetry", "admission", "classes", "queue"].contains(&name)
-                || ["data", "passport", "rule", "exposure", "gate", "mail", "status"]
+                || ["data", "passport", "rule", "exposure", "gate", "mail", "status", "notify"]
                     .contains(&name);
             let documented = configuration.contains(&format!("`{name}`"))
                 || configuration.contains(&format!("{name} = "));

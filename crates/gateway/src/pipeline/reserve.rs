@@ -18,6 +18,7 @@ use super::redaction;
 use super::residency;
 use super::throttle::AnonymousSlot;
 use crate::door::Door;
+use crate::notify::Names;
 use crate::policy::{Held, Policy};
 use crate::ratelimit::RateLimits;
 use crate::sync::lock;
@@ -89,6 +90,9 @@ pub fn reserve(door: &Arc<Door>, arrival: &Arrival, guarded: Guarded) -> Result<
     let amounts = bound(&arrival.policy, &targets, &asked, input);
     let held = arrival.policy.limits(&principal);
     priced(arrival, &held, &targets)?;
+    if let Some(notify) = door.notify.get() {
+        notify.budgets(door, &held, &Names(&principal), arrival.at);
+    }
     let (charges, rate_limits) = charge(door, arrival, &held, &targets, amounts)?;
     let charges = Charges { door: door.clone(), charges };
     Ok(Reserved { principal, slot, asked, carried, targets, rate_limits, input, amounts, charges })

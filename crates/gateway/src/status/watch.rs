@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use surgewall_core::clock::Timestamp;
+use surgewall_core::gate::GateStep;
 use surgewall_core::incident::Verdict;
 use surgewall_store::status::Probe;
 
-use super::board::{Board, first_kept};
+use super::board::{Board, first_kept, pages};
 use super::bundle::Writer;
 use super::component::{Component, ComponentId, Measured, State};
 use super::document::{Minutes, Snapshot};
@@ -158,6 +159,7 @@ impl Watcher {
                 days,
             });
         }
+        view.notices.extend(sign_up(door));
         if door.tasks.is_draining() {
             view.notices.push("The service is being restarted.".to_owned());
         }
@@ -238,6 +240,20 @@ impl Known {
             first_p95_ms: number(came.first_ms(95).unwrap_or(0)),
         })
     }
+}
+
+/// What strangers should know who want an account, where not anybody can make one.
+fn sign_up(door: &Door) -> Option<String> {
+    let gate = crate::gate::view(door);
+    if gate.step == GateStep::Open || !pages().sign_in {
+        return None;
+    }
+    let since = gate.since.to_string();
+    let since = since.get(..10).unwrap_or("");
+    let reason = gate.reason.trim();
+    let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+    let words = gate.step.public_words();
+    Some(format!("{words} So it is since {since}{why}. Existing accounts are not touched by it."))
 }
 
 fn sums(board: &Board, component: &Component) -> Sums {

@@ -51,6 +51,13 @@ pub enum Letter<'a> {
         /// When.
         at: Timestamp,
     },
+    /// Something that an operator wants to hear of, in the door's own words.
+    Notice {
+        /// What, in a line.
+        subject: &'a str,
+        /// What, in a few lines.
+        text: &'a str,
+    },
 }
 
 /// What was changed.
@@ -85,7 +92,10 @@ impl Letter<'_> {
             | Self::AddressInUse { .. }
             | Self::SignInCode { .. }
             | Self::ResetLink { .. } => true,
-            Self::ChangeEmailCode { .. } | Self::NewSignIn { .. } | Self::Changed { .. } => false,
+            Self::ChangeEmailCode { .. }
+            | Self::NewSignIn { .. }
+            | Self::Changed { .. }
+            | Self::Notice { .. } => false,
         }
     }
 
@@ -164,6 +174,11 @@ impl Letter<'_> {
                 };
                 (format!("{subject} at {service}"), format!("{words}\n\n    {}", when(*at)), end)
             }
+            Self::Notice { subject, text } => (
+                format!("{service}: {subject}"),
+                (*text).to_owned(),
+                "You get this because the door's configuration names you under [notify].",
+            ),
         }
     }
 }

@@ -60,7 +60,11 @@ struct Counts {
 enum Sink {
     File(Lines),
     Syslog(Server),
+    Taker(Taker),
 }
+
+/// Takes lines of events, a batch at a time; it may wait, on the thread of its own.
+pub type Taker = Box<dyn FnMut(&[Vec<u8>]) -> std::io::Result<()> + Send>;
 
 impl Sink {
     /// Takes `lines`, and says how many also where it fails.
@@ -68,6 +72,10 @@ impl Sink {
         match self {
             Self::File(file) => file.append(lines),
             Self::Syslog(server) => server.append(lines),
+            Self::Taker(taker) => {
+                let taken = taker(lines);
+                (if taken.is_ok() { lines.len() } else { 0 }, taken)
+            }
         }
     }
 }
@@ -103,6 +111,19 @@ impl Export {
         self.begin(Sink::Syslog(Server::new(server)), EVENTS_WAITING_MAX, names, clock)
     }
 
+    /// Also to `taker`.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn to_taker(
+        self,
+        taker: Taker,
+        names: Box<dyn Names>,
+        clock: Clock,
+    ) -> std::io::Result<Self> {
+        self.begin(Sink::Taker(taker), EVENTS_WAITING_MAX, names, clock)
+    }
+
     fn begin(
         mut self,
         sink: Sink,
@@ -113,6 +134,7 @@ impl Export {
         let name = match sink {
             Sink::File(_) => "file",
             Sink::Syslog(_) => "syslog",
+            Sink::Taker(_) => "webhook",
         };
         let (sender, queue) = sync_channel(waiting_max);
         let counts = Arc::new(Counts::default());

@@ -19,7 +19,7 @@ use surgewall_core::decision::{Admitted, Record};
 use crate::findings::FindingView;
 
 pub use event::OCSF_VERSION;
-pub use export::{EVENTS_WAITING_MAX, Export, Fates};
+pub use export::{EVENTS_WAITING_MAX, Export, Fates, Taker};
 pub use file::{FILE_BYTES_MAX, FILES_MAX, FileError};
 pub use names::{NAMES_MAX, Names, StoredNames};
 pub use syslog::DATAGRAM_BYTES_MAX;

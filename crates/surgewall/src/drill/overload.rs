@@ -2,13 +2,16 @@
 //! and whether the incident report tells it from too many users.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
+use surgewall_core::clock::Clock;
 use surgewall_core::files::read_text;
 use surgewall_core::incident::Verdict;
 use surgewall_testkit::engine::Settings;
 use surgewall_testkit::load::{Outcome, Row};
 use surgewall_testkit::traffic::{Arrival, Class, Patience, Scatter, Sizes, Traffic};
+use tokio::time::{sleep, timeout};
 
 use super::Size;
 use super::acts::Played;
@@ -41,6 +44,12 @@ const ACCOUNTS_MAX: u32 = 20;
 const SERVED_MIN: usize = 990;
 /// Bytes of the queue that the act's door may have.
 const QUEUE: &str = "[queue]\nbytes_max = 16777216\n";
+/// From the onset to the first public word.
+const NOTE_MAX: Duration = Duration::from_secs(60);
+/// Between two looks at the status page.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// After the last request the page is given so long to say what it saw.
+const NOTE_GRACE: Duration = Duration::from_secs(5);
 /// By how much the door may grow under the flood, in KiB.
 const GROWTH_KIB_MAX: u64 = 128 << 10;
 /// Bytes of `/proc/PID/status`.
@@ -53,6 +62,8 @@ pub(super) struct Overload {
     books: Books,
     /// By how much the door's largest size grew, where the system tells.
     growth_kib: Option<u64>,
+    /// When the status page first told of it, after the onset.
+    noted: Option<Duration>,
 }
 
 /// Strangers at ten times the capacity, beside known callers who would fit.
@@ -95,11 +106,37 @@ async fn play(plan: Plan) -> Result<Overload, Fault> {
     let mut stage = Stage::before(plan.engine, QUEUE).await?;
     let keys = people::keys(&stage, &plan.populations, ACCOUNTS_MAX).await?;
     let before = largest_kib(&stage);
-    let run = run(&stage, &plan, &keys, |_| {}).await?;
+    let onset = plan.times.flooded().start;
+    let (run, noted) = {
+        let run = run(&stage, &plan, &keys, |_| {});
+        let (mut run, mut noted) = (pin!(run), pin!(noted(&stage, onset)));
+        let mut seen = None;
+        let done = loop {
+            tokio::select! {
+                done = &mut run => break done?,
+                at = &mut noted, if seen.is_none() => seen = Some(at?),
+            }
+        };
+        if seen.is_none() {
+            seen = timeout(NOTE_GRACE, noted).await.ok().transpose()?;
+        }
+        (done, seen)
+    };
     let growth_kib = before.zip(largest_kib(&stage)).map(|(from, to)| to.saturating_sub(from));
     stage.stop().await?;
     let books = super::load::books(&stage)?;
-    Ok(Overload { plan, run, books, growth_kib })
+    Ok(Overload { plan, run, books, growth_kib, noted })
+}
+
+/// How long after the onset, which comes `onset` after now, the status page tells of it.
+async fn noted(stage: &Stage, onset: Duration) -> Result<Duration, Fault> {
+    let begin = Clock::System.monotonic();
+    loop {
+        if stage.told().await?.as_array().is_some_and(|told| !told.is_empty()) {
+            return Ok(begin.elapsed().saturating_sub(onset));
+        }
+        sleep(LOOK_INTERVAL).await;
+    }
 }
 
 /// The door's largest size so far, in KiB; `None` where the system has no `/proc`.
@@ -161,7 +198,20 @@ pub(super) fn named(crowd: &Overload, flood: &Overload) -> Played {
         cause(crowd, Verdict::KnownDemand).map_err(|fault| fault.during("too many users"))?;
     let strangers =
         cause(flood, Verdict::UnknownDemand).map_err(|fault| fault.during("a flood"))?;
-    Ok(format!("too many users: {users}; a flood of strangers: {strangers}"))
+    let mut latest = Duration::ZERO;
+    for (overload, what) in [(crowd, "too many users"), (flood, "a flood")] {
+        let fault = |why: &str| Fault::new(why).during(what);
+        let noted = overload.noted.ok_or_else(|| fault("the status page told nothing of it"))?;
+        if noted > NOTE_MAX {
+            return Err(fault("the status page told of it later than after a minute"));
+        }
+        latest = latest.max(noted);
+    }
+    Ok(format!(
+        "too many users: {users}; a flood of strangers: {strangers}; the status page told of both \
+         within {} s of their beginning, by itself",
+        latest.as_millis().div_ceil(1_000)
+    ))
 }
 
 fn cause(overload: &Overload, right: Verdict) -> Played {

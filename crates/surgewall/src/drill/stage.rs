@@ -41,6 +41,7 @@ pub(crate) struct Stage {
     door: Option<Child>,
     url: String,
     admin: String,
+    status: String,
     metrics_token: String,
 }
 
@@ -102,8 +103,8 @@ impl Stage {
             dir.path().join("master.key").display(),
         );
         std::fs::write(dir.path().join("surgewall.toml"), config)?;
-        let (url, admin) = (String::new(), String::new());
-        let mut stage = Self { dir, double, door: None, url, admin, metrics_token: token };
+        let (url, admin, status) = (String::new(), String::new(), String::new());
+        let mut stage = Self { dir, double, door: None, url, admin, status, metrics_token: token };
         stage.start().await?;
         Ok(stage)
     }
@@ -151,6 +152,7 @@ impl Stage {
         };
         self.url = listener(&line, "public=")?;
         self.admin = listener(&line, "admin=")?;
+        self.status = listener(&line, "status=")?;
         self.door = Some(child);
         Ok(())
     }
@@ -212,6 +214,14 @@ impl Stage {
         let answer = client.get("/metrics").await?;
         let told = answer.text();
         if answer.status == 200 { Ok(told) } else { Err(Fault::new(format!("/metrics: {told}"))) }
+    }
+
+    /// What the status page tells of incidents that are not over.
+    pub(crate) async fn told(&self) -> Result<serde_json::Value, Fault> {
+        let page = Client::new(&self.status);
+        let answer = page.get("/api/v2/incidents/unresolved.json").await?;
+        let told: serde_json::Value = serde_json::from_str(&answer.text())?;
+        Ok(told["incidents"].clone())
     }
 
     /// The address of the admin listener.

@@ -11,6 +11,7 @@ use surgewall_gateway::control;
 use surgewall_gateway::door::{Door, Parts};
 use surgewall_gateway::listen::raise_descriptor_limit;
 use surgewall_gateway::listen::tls::acceptor;
+use surgewall_gateway::notify::Notify;
 use surgewall_gateway::policy::Policy;
 use surgewall_gateway::recording::Recording;
 use surgewall_gateway::serve::{ListenError, Listening, Sockets};
@@ -69,7 +70,8 @@ pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Faul
     let people = Arc::new(Sqlite::open(&data.database()).await?);
     let directory = Directory::load(people.as_ref(), vault.clone()).await?;
     refuse_unpriced(&people, &directory, &vault, &config).await?;
-    let events = events(&config, &data, &people)?;
+    let notify = Notify::new(&config.notify)?;
+    let events = events(&config, &data, &people, &notify)?;
     let mut options = LedgerOptions::new(&config.ledger, Clock::System);
     options.tap = events.clone().map(|events| Arc::new(events) as Arc<dyn Tap>);
     let (ledger, recovered) = Ledger::open(&data, &vault, options)?;
@@ -98,6 +100,8 @@ pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Faul
         // A new door has none yet.
         let _ = door.events.set(events);
     }
+    // A new door has nobody to tell yet.
+    let _ = door.notify.set(notify);
     begin_with_kept(&door, KeptFile::new(&data, vault));
     door.status.begin(&data, config.status.retention_days, Clock::System.now());
     door.record_change("door.start", None).await?;
@@ -127,7 +131,12 @@ fn connections(config: &Config) -> u32 {
 }
 
 /// Where decisions and findings are written as events, if they are.
-fn events(config: &Config, data: &DataDir, people: &Arc<Sqlite>) -> Result<Option<Export>, Fault> {
+fn events(
+    config: &Config,
+    data: &DataDir,
+    people: &Arc<Sqlite>,
+    notify: &Notify,
+) -> Result<Option<Export>, Fault> {
     let names = || Box::new(StoredNames::new(people.clone(), Handle::current()));
     let mut export = Export::default();
     if let Some(path) = &config.telemetry.ocsf_file {
@@ -136,6 +145,9 @@ fn events(config: &Config, data: &DataDir, people: &Arc<Sqlite>) -> Result<Optio
     }
     if let Some(server) = &config.telemetry.syslog {
         export = export.to_syslog(server.clone(), names(), Clock::System)?;
+    }
+    if let Some(taker) = notify.ocsf_taker(|| Clock::System.now()) {
+        export = export.to_taker(taker, names(), Clock::System)?;
     }
     Ok((!export.is_empty()).then_some(export))
 }

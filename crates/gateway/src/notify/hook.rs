@@ -1,0 +1,270 @@
+//! One address: its queue, and the worker that sends, signs and tries again.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::Full;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+use surgewall_core::clock::Clock;
+use surgewall_core::config::notify::{NotifyEvent, Webhook};
+use surgewall_core::secret::SecretString;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::{sleep, timeout};
+
+use super::{MESSAGES_WAITING_MAX, Message, NotifyError, signature};
+
+/// Before each attempt; after the last one a message is lost.
+const PAUSES: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+];
+/// For a connection, and the head of an answer.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Idle connections are closed after so long.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The side of those who have something to tell.
+#[derive(Clone)]
+pub(super) struct Hook {
+    events: Vec<NotifyEvent>,
+    url: Arc<str>,
+    queue: Sender<Message>,
+}
+
+impl Hook {
+    pub(super) fn wants(&self, event: NotifyEvent) -> bool {
+        self.events.contains(&event)
+    }
+
+    /// Takes `message`, or loses it where the queue is full.
+    pub(super) fn push(&self, message: &Message) {
+        if self.queue.try_send(message.clone()).is_err() {
+            tracing::warn!(url = %self.url, "too much waits to be told: a message is lost");
+        }
+    }
+
+    /// Takes `message` once there is room.
+    pub(super) fn push_and_wait(&self, message: &Message) -> io::Result<()> {
+        let sent = self.queue.blocking_send(message.clone());
+        sent.map_err(|_| io::Error::other("nobody sends any more"))
+    }
+}
+
+/// The side that sends.
+pub(super) struct Worker {
+    uri: Uri,
+    url: Arc<str>,
+    secret: SecretString,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    queue: Receiver<Message>,
+    pauses: &'static [Duration],
+}
+
+/// The two sides of `webhook`.
+pub(super) fn open(webhook: &Webhook, secret: SecretString) -> Result<(Hook, Worker), NotifyError> {
+    let fault = |why: String| NotifyError::Address { url: webhook.url.clone(), why };
+    let uri: Uri = webhook.url.parse().map_err(|_| fault("it is no address".to_owned()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| fault(error.to_string()))?
+        .with_webpki_roots()
+        .with_no_client_auth();
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_connect_timeout(Some(ATTEMPT_TIMEOUT));
+    let https = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http);
+    let client = Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(1)
+        .pool_timer(TokioTimer::new())
+        .build(https);
+    let (sender, queue) = channel(MESSAGES_WAITING_MAX);
+    let url: Arc<str> = webhook.url.as_str().into();
+    let hook = Hook { events: webhook.events.clone(), url: url.clone(), queue: sender };
+    Ok((hook, Worker { uri, url, secret, client, queue, pauses: &PAUSES }))
+}
+
+/// How an attempt ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Attempt {
+    Taken,
+    /// Worth another attempt.
+    Failed(String),
+    /// Never will be taken.
+    Refused(StatusCode),
+}
+
+impl Worker {
+    /// Sends what comes, one after the other, until nobody can tell anything more.
+    pub(super) async fn run(mut self, clock: Clock) {
+        while let Some(message) = self.queue.recv().await {
+            self.deliver(&message, &clock).await;
+        }
+    }
+
+    async fn deliver(&self, message: &Message, clock: &Clock) {
+        let mut why = String::new();
+        for pause in self.pauses {
+            sleep(*pause).await;
+            match self.attempt(message, clock).await {
+                Attempt::Taken => return,
+                Attempt::Failed(failed) => why = failed,
+                Attempt::Refused(status) => {
+                    why = status.to_string();
+                    break;
+                }
+            }
+        }
+        tracing::warn!(url = %self.url, id = message.id, why, "an operator could not be told: the message is lost");
+    }
+
+    /// One attempt. A redirect is a failure: nobody else is told what is for this address.
+    async fn attempt(&self, message: &Message, clock: &Clock) -> Attempt {
+        let seconds = clock.now().seconds();
+        let signed = signature(&self.secret, &message.id, seconds, &message.body);
+        let mut request = Request::new(Full::new(message.body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, HeaderValue::from_static("surgewall"));
+        headers.insert("webhook-timestamp", HeaderValue::from(seconds));
+        for (name, value) in [("webhook-id", &message.id), ("webhook-signature", &signed)] {
+            let Ok(value) = HeaderValue::from_str(value) else { continue };
+            headers.insert(name, value);
+        }
+        match timeout(ATTEMPT_TIMEOUT, self.client.request(request)).await {
+            Err(_) => Attempt::Failed("no answer in time".to_owned()),
+            Ok(Err(error)) => Attempt::Failed(error.to_string()),
+            Ok(Ok(answer)) => judged(answer.status()),
+        }
+    }
+}
+
+fn judged(status: StatusCode) -> Attempt {
+    let worth = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+    if status.is_success() {
+        Attempt::Taken
+    } else if status.is_client_error() && !worth {
+        Attempt::Refused(status)
+    } else {
+        Attempt::Failed(status.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use surgewall_core::clock::Timestamp;
+    use surgewall_core::config::schema::Credential;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const AT_ONCE: [Duration; 3] = [Duration::ZERO; 3];
+
+    fn secret() -> SecretString {
+        SecretString::new("a secret of some length".to_owned())
+    }
+
+    /// Sends one message to an address that answers with `statuses`, one after the
+    /// other; the requests that it got.
+    async fn told(statuses: &[&str]) -> Vec<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let webhook = Webhook {
+            url,
+            secret: Credential::Env("unused".to_owned()),
+            events: vec![NotifyEvent::Incident],
+        };
+        let (hook, worker) = open(&webhook, secret()).unwrap();
+        let worker = Worker { pauses: &AT_ONCE, ..worker };
+        let data = serde_json::json!({"a": 1});
+        hook.push(&Message::new("incident.opened", Timestamp::from_millis(0), &data));
+        drop(hook);
+        let clock = Clock::Manual(surgewall_core::clock::ManualClock::new(Timestamp::from_millis(
+            1_614_265_330_000,
+        )));
+        let serve = async {
+            let mut seen = Vec::new();
+            for status in statuses {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 8 << 10];
+                let mut filled = 0;
+                while !String::from_utf8_lossy(&request[..filled]).contains("\"data\":{\"a\":1}}") {
+                    filled += stream.read(&mut request[filled..]).await.unwrap();
+                }
+                seen.push(String::from_utf8_lossy(&request[..filled]).into_owned());
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nlocation: http://127.0.0.1:1/\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+                );
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            seen
+        };
+        let (seen, ()) = tokio::join!(serve, worker.run(clock));
+        seen
+    }
+
+    #[tokio::test]
+    async fn a_message_is_signed_and_sent_again_until_it_is_taken() {
+        let seen = told(&["503 Busy", "302 Found", "204 Done"]).await;
+        let field = |request: &str, name: &str| {
+            let lines = request.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+            lines.unwrap().to_owned()
+        };
+        let ids: Vec<_> = seen.iter().map(|request| field(request, "webhook-id")).collect();
+        assert!(ids[0] == ids[1] && ids[1] == ids[2], "who gets it twice can tell: {ids:?}");
+        let (_, body) = seen[0].split_once("\r\n\r\n").unwrap();
+        assert_eq!(
+            body,
+            "{\"type\":\"incident.opened\",\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"data\":{\"a\":1}}"
+        );
+        let expected = signature(&secret(), &ids[0], 1_614_265_330, body.as_bytes());
+        assert_eq!(field(&seen[0], "webhook-signature"), expected);
+        assert_eq!(field(&seen[0], "webhook-timestamp"), "1614265330");
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_not_sent_again_and_attempts_are_bounded() {
+        assert_eq!(told(&["404 Not Found"]).await.len(), 1);
+        assert_eq!(told(&["500 A", "429 B", "302 C"]).await.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_loses_what_comes_and_nobody_waits() {
+        let webhook = Webhook {
+            url: "http://127.0.0.1:1/".to_owned(),
+            secret: Credential::Env("unused".to_owned()),
+            events: vec![NotifyEvent::Finding],
+        };
+        let (hook, mut worker) = open(&webhook, secret()).unwrap();
+        let message = Message::new("a", Timestamp::from_millis(0), &serde_json::Value::Null);
+        for _ in 0..MESSAGES_WAITING_MAX + 1 {
+            hook.push(&message);
+        }
+        let mut waiting = 0;
+        while worker.queue.try_recv().is_ok() {
+            waiting += 1;
+        }
+        assert_eq!(waiting, MESSAGES_WAITING_MAX);
+    }
+}
