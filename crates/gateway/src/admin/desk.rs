@@ -289,6 +289,7 @@ impl Desk {
             here: here.unwrap_or(""),
             who: format!("{}, {}", self.who.account.public_id, self.who.role),
             style: crate::pages::assets::path("pages.css"),
+            charts: crate::pages::assets::path("admin.css"),
             script: live.then(|| crate::pages::assets::path("admin.js")),
         };
         let Ok(html) = page.render() else {
@@ -387,6 +388,7 @@ struct Page<'a> {
     here: &'a str,
     who: String,
     style: &'static str,
+    charts: &'static str,
     script: Option<&'static str>,
 }
 
