@@ -1,14 +1,13 @@
-//! Who sits before the admin page, what was asked, and how it is answered.
+//! Who sits before the admin page, what was asked, and the door's answer to it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use askama::Template;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::header::{HeaderValue, LOCATION};
 use surgewall_core::role::{Action, allows};
 use surgewall_store::admin::{AdminError, ErrorKind, Reply, Request as Operation};
 use surgewall_store::findings::{InboxReply, InboxRequest};
@@ -19,14 +18,12 @@ use surgewall_store::rules::{RuleReply, RuleRequest};
 use surgewall_store::vault::Vault;
 use tokio::sync::Semaphore;
 
-use super::AdminPage;
-use super::view::{Cell, Kind, Section, View};
+use super::view::View;
 use crate::control::{self, Status};
 use crate::door::Door;
 use crate::listen::Purpose;
 use crate::operate::operate_by;
 use crate::pages::forms::{self, Form, same_origin};
-use crate::pages::headers;
 use crate::session::{self, SignedIn};
 
 /// Readers of the whole ledger at once: each reads every segment.
@@ -41,8 +38,10 @@ pub(super) struct Desk {
 }
 
 /// What was asked for.
+#[derive(Default)]
 pub(super) struct Asked {
-    path: String,
+    /// The path.
+    pub(super) path: String,
     query: Form,
     form: Form,
 }
@@ -96,8 +95,10 @@ impl Done {
 /// Why it was not done, in an operator's words.
 #[derive(Debug)]
 pub(super) struct Trouble {
-    status: StatusCode,
-    words: String,
+    /// The status of the answer.
+    pub(super) status: StatusCode,
+    /// What the page says.
+    pub(super) words: String,
 }
 
 impl Trouble {
@@ -257,163 +258,5 @@ impl Desk {
     /// The public id of everybody that the ledger may name.
     pub(super) async fn names(&self) -> Result<Names, Trouble> {
         Ok(names(self.door.people.as_ref()).await?)
-    }
-
-    /// Answers with what became of it.
-    pub(super) fn answer(
-        &self,
-        page: AdminPage,
-        asked: &Asked,
-        answered: Result<Done, Trouble>,
-    ) -> Response {
-        match answered {
-            Ok(Done::Page(view)) => self.page(StatusCode::OK, &view, asked, live(page)),
-            Ok(Done::Moved { path, words }) => moved(&path, words),
-            Err(trouble) => self.trouble(&trouble),
-        }
-    }
-
-    fn trouble(&self, trouble: &Trouble) -> Response {
-        let view = View::new("That did not work", trouble.words.clone());
-        let nothing = Asked { path: String::new(), query: Form::default(), form: Form::default() };
-        self.page(trouble.status, &view, &nothing, false)
-    }
-
-    fn page(&self, status: StatusCode, view: &View, asked: &Asked, live: bool) -> Response {
-        let here =
-            NAVIGATION.iter().map(|item| item.0).find(|path| stands_below(&asked.path, path));
-        let page = Page {
-            view,
-            notice: asked.query("done").and_then(notice),
-            navigation: &NAVIGATION,
-            here: here.unwrap_or(""),
-            who: format!("{}, {}", self.who.account.public_id, self.who.role),
-            style: crate::pages::assets::path("pages.css"),
-            charts: crate::pages::assets::path("admin.css"),
-            script: live.then(|| crate::pages::assets::path("admin.js")),
-        };
-        let Ok(html) = page.render() else {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            return response;
-        };
-        let mut response = Response::new(Body::from(html));
-        *response.status_mut() = status;
-        let head = response.headers_mut();
-        head.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        if live {
-            headers::scripted(head)
-        } else {
-            headers::plain(head)
-        }
-        response
-    }
-}
-
-const fn live(page: AdminPage) -> bool {
-    matches!(page, AdminPage::Overview)
-}
-
-/// The pages, in the order in which they are listed.
-const NAVIGATION: [(&str, &str); 12] = [
-    ("/", "Overview"),
-    ("/gate", "Gate"),
-    ("/users", "Accounts"),
-    ("/groups", "Groups"),
-    ("/keys", "Keys"),
-    ("/rules", "Rules"),
-    ("/upstreams", "Upstreams"),
-    ("/findings", "Findings"),
-    ("/incidents", "Incidents"),
-    ("/ledger", "Ledger"),
-    ("/configuration", "Configuration"),
-    ("/metrics", "Metrics"),
-];
-
-fn stands_below(path: &str, page: &str) -> bool {
-    path == page
-        || (page != "/" && path.strip_prefix(page).is_some_and(|rest| rest.starts_with('/')))
-}
-
-/// What was done, as the page says it. The address carries only its number, so
-/// that nobody can put words on the page by a link.
-const NOTICES: [&str; 13] = [
-    "The account was made.",
-    "The account was changed.",
-    "The keys of its content are destroyed; the receipt is in the ledger.",
-    "The group was made.",
-    "The group was changed.",
-    "The key is revoked; requests that ran on it have ended.",
-    "The finding was set.",
-    "It is in force until the configuration file is read again: change the file too.",
-    "The gate was moved.",
-    "Its sessions have ended.",
-    "The rule was set.",
-    "They were let in.",
-    "The invite is revoked.",
-];
-
-fn notice(number: &str) -> Option<&'static str> {
-    NOTICES.get(number.parse::<usize>().ok()?).copied()
-}
-
-fn moved(path: &str, words: &'static str) -> Response {
-    let number = NOTICES.iter().position(|notice| *notice == words);
-    let to = number.map_or_else(|| path.to_owned(), |number| format!("{path}?done={number}"));
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    if let Ok(to) = HeaderValue::from_str(&to) {
-        response.headers_mut().insert(LOCATION, to);
-    }
-    response
-}
-
-/// `value` as JSON that nobody keeps.
-pub(super) fn json(value: &impl serde::Serialize) -> Response {
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    let mut response = Response::new(Body::from(body));
-    let head: &mut HeaderMap = response.headers_mut();
-    head.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    head.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers::file(head);
-    response
-}
-
-#[derive(Template)]
-#[template(path = "admin/page.html")]
-struct Page<'a> {
-    view: &'a View,
-    notice: Option<&'static str>,
-    navigation: &'a [(&'static str, &'static str)],
-    here: &'a str,
-    who: String,
-    style: &'static str,
-    charts: &'static str,
-    script: Option<&'static str>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_knows_where_it_stands() {
-        for (path, page, stands) in [
-            ("/users", "/users", true),
-            ("/users/user_a", "/users", true),
-            ("/users2", "/users", false),
-            ("/", "/", true),
-            ("/users", "/", false),
-        ] {
-            assert_eq!(stands_below(path, page), stands, "{path} {page}");
-        }
-    }
-
-    #[test]
-    fn words_on_a_page_come_from_this_file_only() {
-        assert_eq!(notice("0"), Some("The account was made."));
-        for strange in ["", "x", "-1", "13", "99999999999999999999"] {
-            assert_eq!(notice(strange), None, "{strange}");
-        }
     }
 }

@@ -94,7 +94,8 @@ fn row(record: Value) -> Vec<Cell> {
         Some(value) => value.to_string(),
         None => String::new(),
     };
-    let (sequence, kind) = (take(fields.shift_remove("sequence")), take(fields.shift_remove("record")));
+    let (sequence, kind) =
+        (take(fields.shift_remove("sequence")), take(fields.shift_remove("record")));
     let rest = fields.into_iter().map(|(name, value)| format!("{name}={}", take(Some(value))));
     let rest = rest.collect::<Vec<_>>().join(" ");
     vec![Cell::Code(sequence), Cell::Code(kind), Cell::Code(rest)]

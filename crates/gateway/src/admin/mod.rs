@@ -15,6 +15,7 @@ mod incidents;
 mod keys;
 mod ledger;
 mod overview;
+mod paper;
 mod rules;
 mod show;
 mod upstreams;

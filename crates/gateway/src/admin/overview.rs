@@ -3,7 +3,8 @@
 use axum::response::Response;
 use surgewall_core::incident::Verdict;
 
-use super::desk::{Desk, json};
+use super::desk::Desk;
+use super::paper::json;
 use super::show::{bytes, count, minute, per_s};
 use super::view::{Cell, Facts, Section, Tone, View};
 use crate::control::Status;

@@ -79,7 +79,10 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("how fast is it", "docs/quickstart.md#how-fast"),
     ("how to run the tests", "docs/quickstart.md#how-do-i-run-the-tests"),
     ("what if I lose the master key", "docs/vault.md#what-if-i-lose-the-master-key"),
-    ("sso login", "docs/index.md#what-is-not-built-yet"),
+    (
+        "sso login",
+        "docs/accounts.md#how-can-people-sign-in-with-google-or-another-provider-oidc-sso",
+    ),
     ("where is the data stored", "docs/operations.md"),
     ("what license is it", "docs/index.md"),
     ("is it safe to expose to the internet", "docs/listeners.md"),

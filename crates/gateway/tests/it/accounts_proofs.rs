@@ -205,7 +205,7 @@ async fn the_set_up_link_enrols_the_owner_once_and_on_the_admin_listener_only() 
     assert_eq!(location(&admin.post("/set-up", &fields).await), "/sign-in?new-password");
     assert_eq!(admin.post("/set-up", &fields).await.status, 422);
     let signed_in = sign_in(&mut admin).await;
-    assert_eq!(location(&signed_in), "/account");
+    assert_eq!(location(&signed_in), "/");
     assert!(admin.get("/account").await.text().contains(Role::Owner.as_str()));
     // The link is nowhere: not in the ledger.
     let story = door.stop().await;
