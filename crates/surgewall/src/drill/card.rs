@@ -25,6 +25,8 @@ pub(super) enum Act {
     Flood,
     /// What the incident report makes of it.
     Cause,
+    /// A flood of sign-ups.
+    Gate,
 }
 
 impl Act {
@@ -39,13 +41,14 @@ impl Act {
             Self::DataFlow => "regulators and one person ask where the data goes",
             Self::Flood => "a flood of strangers while established callers go on",
             Self::Cause => "too many users or a flood: the incident report",
+            Self::Gate => "a flood of sign-ups while existing users go on",
         }
     }
 
     /// How far its row goes, where there is more to the row than the act.
     const fn extent(self) -> &'static str {
         match self {
-            Self::Burst | Self::Kill | Self::Leak | Self::Exposure => "",
+            Self::Burst | Self::Kill | Self::Leak | Self::Exposure | Self::Gate => "",
             Self::Credentials => "keys; sessions are not built",
             Self::DataFlow => "by API; the web chat is not built",
             Self::Flood => "applications; packet floods are not built",
@@ -58,6 +61,7 @@ impl Act {
         match self {
             Self::Burst | Self::Kill => None,
             Self::Flood => Some(1),
+            Self::Gate => Some(2),
             Self::Cause => Some(3),
             Self::Leak | Self::Exposure => Some(4),
             Self::DataFlow => Some(11),

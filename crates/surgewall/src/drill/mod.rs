@@ -6,6 +6,7 @@ mod acts;
 mod card;
 mod dataflow;
 mod exposure;
+mod gate;
 mod leak;
 mod load;
 mod overload;
@@ -57,6 +58,8 @@ async fn play(size: Size) -> Result<Card, Fault> {
     let mut note = |act: Act, played| {
         show::err(&format!("{}: {}\n", act.title(), card.note(act, played)));
     };
+    // Its gate comes back while the others play.
+    let flooded = gate::flood(size).await;
     note(Act::Burst, acts::burst(&mut stage, size).await);
     note(Act::Kill, acts::kill(&mut stage, size).await);
     note(Act::Credentials, acts::credentials(&mut stage).await);
@@ -67,5 +70,12 @@ async fn play(size: Size) -> Result<Card, Fault> {
     note(Act::Flood, overload::held(&flood));
     let crowd = overload::crowd(size).await?;
     note(Act::Cause, overload::named(&crowd, &flood));
+    note(
+        Act::Gate,
+        match flooded {
+            Ok(flooded) => flooded.back().await,
+            Err(fault) => Err(fault),
+        },
+    );
     Ok(card)
 }

@@ -59,6 +59,12 @@ impl Stage {
         Self::with(double, BEHIND_PROXY, &format!("[accounts]\nanonymous = true\n{more}")).await
     }
 
+    /// The same with a door at which people make accounts and sign in; networks are
+    /// told in `x-forwarded-for`.
+    pub(crate) async fn signing_up(more: &str) -> Result<Self, Fault> {
+        Self::with(Double::start(Behaviour::default()), BEHIND_PROXY, more).await
+    }
+
     /// The same with a door that keeps records of all traffic and has these further
     /// upstreams; networks are told in `x-forwarded-for`.
     pub(crate) async fn recording(upstreams: &[String]) -> Result<Self, Fault> {

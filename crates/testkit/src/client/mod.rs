@@ -190,6 +190,14 @@ impl Client {
         self.whole(Method::POST, path, Bytes::from(body.to_string())).await
     }
 
+    /// POST with a form; the client names its content type by a header.
+    ///
+    /// # Errors
+    /// If no whole answer came.
+    pub async fn form(&self, path: &str, form: &str) -> io::Result<Answer> {
+        self.whole(Method::POST, path, Bytes::from(form.to_owned())).await
+    }
+
     /// Any method with any body.
     ///
     /// # Errors
