@@ -62,7 +62,7 @@ class Chart {
 
   constructor(
     place: HTMLElement,
-    private readonly title: string,
+    title: string,
     private readonly lines: Line[],
   ) {
     this.points = [[], ...lines.map(() => [])];

@@ -48,11 +48,10 @@ impl Act {
     /// How far its row goes, where there is more to the row than the act.
     const fn extent(self) -> &'static str {
         match self {
-            Self::Burst | Self::Kill | Self::Leak | Self::Exposure | Self::Gate => "",
-            Self::Credentials => "keys; sessions are not built",
-            Self::DataFlow => "by API; the web chat is not built",
+            Self::Burst | Self::Kill | Self::Leak | Self::Exposure | Self::Gate | Self::Cause => "",
+            Self::Credentials => "by keys; sessions are held by the tests",
+            Self::DataFlow => "by the API; the chat is held by the tests",
             Self::Flood => "applications; packet floods are not built",
-            Self::Cause => "the report; the status page is not built",
         }
     }
 
@@ -247,8 +246,7 @@ mod tests {
         );
         assert!(card.has_failed());
         let text = card.text(false);
-        let line =
-            "14  weak API authentication                 held       keys; sessions are not built\n";
+        let line = "14  weak API authentication                 held       by keys; sessions are held by the tests\n";
         assert!(text.contains(line), "{text}");
         assert!(text.contains(" 8  jailbreaks                              not built\n"), "{text}");
     }
