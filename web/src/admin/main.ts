@@ -54,6 +54,21 @@ const CHARTS: { title: string; lines: Line[] }[] = [
   },
 ];
 
+/** A moment on the time axis: hours and minutes here, seconds where they are not whole. */
+function minute(at_s: number): string {
+  return new Date(at_s * 1000).toTimeString().slice(0, at_s % 60 === 0 ? 5 : 8);
+}
+
+/** What a variable of the stylesheet is in the present theme: a canvas knows no light-dark(). */
+function colour(variable: string): string {
+  const probe = document.createElement('span');
+  probe.style.color = `var(${variable})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
 /** One chart: its points, and the figure in words for whoever does not see it. */
 class Chart {
   private readonly points: number[][];
@@ -76,10 +91,8 @@ class Chart {
     drawing.setAttribute('aria-hidden', 'true');
     figure.append(caption, drawing);
     place.append(figure);
-    const style = getComputedStyle(document.documentElement);
-    const ink = style.getPropertyValue('--muted');
-    const axis = { stroke: ink, grid: { stroke: style.getPropertyValue('--line') }, ticks: { show: false } };
-    const series = lines.map((line) => ({ label: line.label, stroke: style.getPropertyValue(line.colour), width: 2 }));
+    const axis = { stroke: colour('--muted'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
+    const series = lines.map((line) => ({ label: line.label, stroke: colour(line.colour), width: 2 }));
     const width = () => Math.max(240, figure.clientWidth);
     const options: uPlot.Options = {
       width: width(),
@@ -87,8 +100,8 @@ class Chart {
       cursor: { show: false },
       legend: { show: true, live: false },
       series: [{}, ...series],
-      axes: [axis, { ...axis, size: 44 }],
-      scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
+      axes: [{ ...axis, values: (_, moments) => moments.map(minute) }, { ...axis, size: 44 }],
+      scales: { x: { range: (_, __, max) => [max - WINDOW_S, max] }, y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
     };
     this.plot = new uPlot(options, this.points as uPlot.AlignedData, drawing);
     new ResizeObserver(() => this.plot.setSize({ width: width(), height: 200 })).observe(figure);

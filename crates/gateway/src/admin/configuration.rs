@@ -19,7 +19,7 @@ pub(super) async fn view(desk: &Desk, asked: &Asked) -> Result<View, Trouble> {
     let may = desk.may(Action::ChangeConfiguration);
     let table = Table {
         heading: "Kept configurations",
-        columns: &["Hash", "Kept", "State", ""],
+        columns: &["Hash", "Kept", "State", "Change"],
         rows: kept.iter().map(|row| line(row, &now, may)).collect(),
         empty: "None is kept.",
         next: None,

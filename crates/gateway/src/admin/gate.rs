@@ -79,7 +79,7 @@ fn invite_table(invites: &[InviteView], may: bool) -> Table {
     };
     Table {
         heading: "Invites",
-        columns: &["Invite", "State", "Used", "Given by", "Note", "Good until", ""],
+        columns: &["Invite", "State", "Used", "Given by", "Note", "Good until", "Change"],
         rows: invites.iter().map(row).collect(),
         empty: "Nobody was invited.",
         next: None,

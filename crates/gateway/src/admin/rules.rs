@@ -16,7 +16,7 @@ pub(super) async fn list(desk: &Desk) -> Result<View, Trouble> {
     let may = desk.may(Action::ChangeRules);
     let table = Table {
         heading: "",
-        columns: &["Rule", "Kind", "It says", "State", "Held", "From", "Since", ""],
+        columns: &["Rule", "Kind", "It says", "State", "Held", "From", "Since", "Change"],
         rows: rules.iter().map(|rule| row(rule, may)).collect(),
         empty: "There is no rule.",
         next: None,

@@ -201,10 +201,10 @@ impl Tone {
     /// The class of the stylesheet.
     pub(super) const fn class(self) -> &'static str {
         match self {
-            Self::Plain => "tag",
-            Self::Good => "tag tag-good",
-            Self::Watch => "tag tag-watch",
-            Self::Bad => "tag tag-bad",
+            Self::Plain => "badge",
+            Self::Good => "badge good",
+            Self::Watch => "badge warn",
+            Self::Bad => "badge bad",
         }
     }
 }
