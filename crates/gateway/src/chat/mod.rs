@@ -1,8 +1,8 @@
 //! The chat: what its page calls under `/app/`, and the answers behind it.
 //!
-//! An answer is a job of the door ([`job`]). Its task ([`run`]) asks the model
+//! An answer is a job of the door (`job`). Its task (`run`) asks the model
 //! through the very pipeline that serves the API, and pages watch it
-//! ([`watch`]) from any place in it on. What is said goes to the store about
+//! (`watch`) from any place in it on. What is said goes to the store about
 //! once a second and becomes a message at its end; a visitor's is kept by nobody.
 //!
 //! Whose a thing is stands in the key under which it is found: what is somebody
