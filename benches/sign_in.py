@@ -127,7 +127,7 @@ def mann_whitney(first, second):
     total = n + m
     deviation = math.sqrt(n * m / 12 * (total + 1 - ties / (total * (total - 1))))
     z = (abs(u - n * m / 2) - 0.5) / deviation if deviation else 0.0
-    return math.erfc(z / math.sqrt(2)), u / (n * m)
+    return math.erfc(max(0.0, z) / math.sqrt(2)), u / (n * m)
 
 
 def compared(name, first, second):
@@ -222,9 +222,11 @@ def flood(setup, clients, seconds):
 
 
 def table(result):
+    of_machine = result["machine"]
+    on = f"{of_machine['processor']}, {of_machine['cores']} cores, Linux {of_machine['kernel']}"
     lines = [
         "# Signing in", "",
-        f"Written by `benches/sign_in.sh`. {result['date']}, commit {result['commit']}; {result['machine']};"
+        f"Written by `benches/sign_in.sh`. {result['date']}, commit {result['commit']}; {on};"
         f" load average {result['load_average'][0]} before and {result['load_average'][1]} after.", "",
         "## Does the time tell whether there is an account?", "",
         "One at a time, in turn, each from another network. The p is that of the Mann-Whitney U test: below"
