@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use surgewall_core::clock::Clock;
+use surgewall_core::config::Config;
 use surgewall_core::decision::{Changed, Record};
 use surgewall_gateway::control::{self, Answer, Question};
 use surgewall_gateway::gate::meant;
@@ -11,7 +12,7 @@ use surgewall_gateway::operate::LedgerAudit;
 use surgewall_gateway::status::{Asked, Told, ask_offline};
 use surgewall_store::admin::{self, Office, Reply, Request};
 use surgewall_store::conversations::purge_erased;
-use surgewall_store::datadir::DataDir;
+use surgewall_store::datadir::{DataDir, DirLock};
 use surgewall_store::directory::Directory;
 use surgewall_store::findings::{Inbox, InboxReply, InboxRequest};
 use surgewall_store::gate::{Desk, GateReply, GateRequest};
@@ -32,12 +33,10 @@ use crate::show;
 pub(crate) async fn operate(place: &Place, request: Request) -> Result<Reply, Fault> {
     let data = data_for(place, &request)?;
     let question = Question::Admin(Box::new(request));
-    if let Some(answer) = control::ask(&data.control_socket(), &question).await.map_err(broken)? {
-        return match answer {
-            Answer::Admin(reply) => Ok(*reply),
-            Answer::Error { message } => Err(Fault::new(message)),
-            _ => Err(unexpected()),
-        };
+    match of_door(&data, &question).await? {
+        Some(Answer::Admin(reply)) => return Ok(*reply),
+        Some(_) => return Err(unexpected()),
+        None => {}
     }
     let Question::Admin(request) = question else { return Err(unexpected()) };
     operate_offline(place, &data, *request).await
@@ -108,35 +107,20 @@ async fn operate_offline(place: &Place, data: &DataDir, request: Request) -> Res
 pub(crate) async fn inbox(place: &Place, request: InboxRequest) -> Result<InboxReply, Fault> {
     let data = place.data()?;
     let question = Question::Finding(request);
-    if let Some(answer) = control::ask(&data.control_socket(), &question).await.map_err(broken)? {
-        return match answer {
-            Answer::Finding(reply) => Ok(reply),
-            Answer::Error { message } => Err(Fault::new(message)),
-            _ => Err(unexpected()),
-        };
+    match of_door(&data, &question).await? {
+        Some(Answer::Finding(reply)) => return Ok(reply),
+        Some(_) => return Err(unexpected()),
+        None => {}
     }
     let Question::Finding(request) = question else { return Err(unexpected()) };
-    let config = place.load()?.config;
-    let _lock = lock(&data, "admin finding")?;
-    let vault = Vault::open_or_create(&data, key_file(&config))?;
-    let store = Arc::new(Sqlite::open(&data.database()).await?);
-    let inbox = Inbox::new(store.clone(), vault.clone());
-    let rules = RuleBook::new(store.clone(), vault.clone());
-    rules.load().await?;
-    let now = Clock::System.now();
-    let reply = if request.changes() {
-        let options = LedgerOptions::new(&config.ledger, Clock::System);
-        let (ledger, _) = Ledger::open(&data, &vault, options)?;
-        let reply = inbox.ask(Some(&ledger), &rules, request, now).await;
-        let closed = ledger.shutdown().await;
-        let reply = reply?;
-        closed?;
-        reply
-    } else {
-        inbox.ask(None, &rules, request, now).await?
+    let offline = Offline::open(&data, place.load()?.config, "admin finding").await?;
+    let work = async |stores: &Offline<'_>, ledger: Option<&Ledger>| {
+        let inbox = Inbox::new(stores.store.clone(), stores.vault.clone());
+        let rules = RuleBook::new(stores.store.clone(), stores.vault.clone());
+        rules.load().await?;
+        Ok(inbox.ask(ledger, &rules, request.clone(), Clock::System.now()).await?)
     };
-    store.close().await;
-    Ok(reply)
+    offline.run(request.changes(), work).await
 }
 
 /// Carries out `request` on the rules, by the running door if there is one.
@@ -146,34 +130,19 @@ pub(crate) async fn inbox(place: &Place, request: InboxRequest) -> Result<InboxR
 pub(crate) async fn rules(place: &Place, request: RuleRequest) -> Result<RuleReply, Fault> {
     let data = place.data()?;
     let question = Question::Rule(request);
-    if let Some(answer) = control::ask(&data.control_socket(), &question).await.map_err(broken)? {
-        return match answer {
-            Answer::Rule(reply) => Ok(reply),
-            Answer::Error { message } => Err(Fault::new(message)),
-            _ => Err(unexpected()),
-        };
+    match of_door(&data, &question).await? {
+        Some(Answer::Rule(reply)) => return Ok(reply),
+        Some(_) => return Err(unexpected()),
+        None => {}
     }
     let Question::Rule(request) = question else { return Err(unexpected()) };
-    let config = place.load()?.config;
-    let _lock = lock(&data, "admin rule")?;
-    let vault = Vault::open_or_create(&data, key_file(&config))?;
-    let store = Arc::new(Sqlite::open(&data.database()).await?);
-    let rules = RuleBook::new(store.clone(), vault.clone());
-    rules.load().await?;
-    let now = Clock::System.now();
-    let reply = if request.changes() {
-        let options = LedgerOptions::new(&config.ledger, Clock::System);
-        let (ledger, _) = Ledger::open(&data, &vault, options)?;
-        let reply = rules.ask(Some(&ledger), &config, request, now).await;
-        let closed = ledger.shutdown().await;
-        let reply = reply?;
-        closed?;
-        reply
-    } else {
-        rules.ask(None, &config, request, now).await?
+    let offline = Offline::open(&data, place.load()?.config, "admin rule").await?;
+    let work = async |stores: &Offline<'_>, ledger: Option<&Ledger>| {
+        let rules = RuleBook::new(stores.store.clone(), stores.vault.clone());
+        rules.load().await?;
+        Ok(rules.ask(ledger, &stores.config, request.clone(), Clock::System.now()).await?)
     };
-    store.close().await;
-    Ok(reply)
+    offline.run(request.changes(), work).await
 }
 
 /// Carries out `request` on the gate, by the running door if there is one.
@@ -183,36 +152,24 @@ pub(crate) async fn rules(place: &Place, request: RuleRequest) -> Result<RuleRep
 pub(crate) async fn gate(place: &Place, request: GateRequest) -> Result<GateReply, Fault> {
     let data = place.data()?;
     let question = Question::Gate(request);
-    if let Some(answer) = control::ask(&data.control_socket(), &question).await.map_err(broken)? {
-        return match answer {
-            Answer::Gate(reply) => Ok(reply),
-            Answer::Error { message } => Err(Fault::new(message)),
-            _ => Err(unexpected()),
-        };
+    match of_door(&data, &question).await? {
+        Some(Answer::Gate(reply)) => return Ok(reply),
+        Some(_) => return Err(unexpected()),
+        None => {}
     }
     let Question::Gate(request) = question else { return Err(unexpected()) };
     let config = place.load()?.config;
     meant(&config.gate, &request)?;
-    let _lock = lock(&data, "admin gate")?;
-    let vault = Vault::open_or_create(&data, key_file(&config))?;
-    let store = Arc::new(Sqlite::open(&data.database()).await?);
-    let now = Clock::System.now();
-    let start = (config.gate.start_on(&config.listen), config.gate.start_reason());
-    let desk = Desk::new(store.clone(), vault.clone(), start, now);
-    desk.load().await?;
-    let reply = if request.changes() {
-        let options = LedgerOptions::new(&config.ledger, Clock::System);
-        let (ledger, _) = Ledger::open(&data, &vault, options)?;
-        let reply = desk.ask(Some(&ledger), request, now).await;
-        let closed = ledger.shutdown().await;
-        let reply = reply?;
-        closed?;
-        reply
-    } else {
-        desk.ask(None, request, now).await?
+    let offline = Offline::open(&data, config, "admin gate").await?;
+    let work = async |stores: &Offline<'_>, ledger: Option<&Ledger>| {
+        let now = Clock::System.now();
+        let (gate, listen) = (&stores.config.gate, &stores.config.listen);
+        let start = (gate.start_on(listen), gate.start_reason());
+        let desk = Desk::new(stores.store.clone(), stores.vault.clone(), start, now);
+        desk.load().await?;
+        Ok(desk.ask(ledger, request.clone(), now).await?)
     };
-    store.close().await;
-    Ok(reply)
+    offline.run(request.changes(), work).await
 }
 
 /// Carries out `asked` on what the status page tells, by the running door if there
@@ -223,12 +180,10 @@ pub(crate) async fn gate(place: &Place, request: GateRequest) -> Result<GateRepl
 pub(crate) async fn tell(place: &Place, asked: Asked) -> Result<(Told, bool), Fault> {
     let data = place.data()?;
     let question = Question::Page(asked);
-    if let Some(answer) = control::ask(&data.control_socket(), &question).await.map_err(broken)? {
-        return match answer {
-            Answer::Page { told, kept } => Ok((told, kept)),
-            Answer::Error { message } => Err(Fault::new(message)),
-            _ => Err(unexpected()),
-        };
+    match of_door(&data, &question).await? {
+        Some(Answer::Page { told, kept }) => return Ok((told, kept)),
+        Some(_) => return Err(unexpected()),
+        None => {}
     }
     let Question::Page(asked) = question else { return Err(unexpected()) };
     let config = place.load()?.config;
@@ -245,6 +200,54 @@ pub(crate) async fn tell(place: &Place, asked: Asked) -> Result<(Told, bool), Fa
         closed?;
     }
     Ok((ask_offline(&data, &config, asked, at)?, true))
+}
+
+/// What the running door answers; `None` where none runs.
+async fn of_door(data: &DataDir, question: &Question) -> Result<Option<Answer>, Fault> {
+    match control::ask(&data.control_socket(), question).await.map_err(broken)? {
+        Some(Answer::Error { message }) => Err(Fault::new(message)),
+        answer => Ok(answer),
+    }
+}
+
+/// The stores of a data directory on which no door runs, locked.
+struct Offline<'d> {
+    data: &'d DataDir,
+    config: Config,
+    vault: Vault,
+    store: Arc<Sqlite>,
+    _lock: DirLock,
+}
+
+impl<'d> Offline<'d> {
+    async fn open(data: &'d DataDir, config: Config, holder: &str) -> Result<Self, Fault> {
+        let lock = lock(data, holder)?;
+        let vault = Vault::open_or_create(data, key_file(&config))?;
+        let store = Arc::new(Sqlite::open(&data.database()).await?);
+        Ok(Self { data, config, vault, store, _lock: lock })
+    }
+
+    /// Does `work`, with the ledger where it `changes` something, and closes what
+    /// was opened.
+    async fn run<T>(
+        self,
+        changes: bool,
+        work: impl AsyncFnOnce(&Self, Option<&Ledger>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let reply = if changes {
+            let options = LedgerOptions::new(&self.config.ledger, Clock::System);
+            let (ledger, _) = Ledger::open(self.data, &self.vault, options)?;
+            let reply = work(&self, Some(&ledger)).await;
+            let closed = ledger.shutdown().await;
+            let reply = reply?;
+            closed?;
+            reply
+        } else {
+            work(&self, None).await?
+        };
+        self.store.close().await;
+        Ok(reply)
+    }
 }
 
 /// For requests that change nothing, and so record nothing.
