@@ -22,6 +22,7 @@ mod terms;
 mod tests;
 mod ticket;
 mod view;
+mod weigh;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -42,6 +43,7 @@ use claims::Claims;
 use punctual::Punctual;
 use shed::Shedding;
 use ticket::{Phase, Promise, Ticket};
+use weigh::Mix;
 
 /// Output tokens by which the cost of a stream that goes past its expectation is topped up.
 pub const TOP_UP_TOKENS: u64 = 256;
@@ -56,6 +58,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 pub struct Gate<T, R = ()> {
     terms: Terms,
     weights: Weights,
+    mix: Mix,
     capacity: Capacity,
     queue: FairQueue<TicketId>,
     expected: Expected,
@@ -83,6 +86,7 @@ impl<T, R> Gate<T, R> {
         let config = CapacityConfig { max: terms.sequences_most(), ..CapacityConfig::default() };
         Self {
             weights: Weights::default(),
+            mix: Mix::default(),
             capacity: Capacity::new(now, config),
             queue: FairQueue::new(terms.shares),
             expected: Expected::default(),
@@ -335,8 +339,7 @@ impl<T, R> Gate<T, R> {
                     self.load.sequences = self.load.sequences.saturating_sub(1);
                     self.load.tokens = self.load.tokens.saturating_sub(ticket.tokens);
                 }
-                let (input, output) = used.unwrap_or_default();
-                let cost = Work::of(self.weights, input, output);
+                let (cost, output) = (self.cost_of(used), used.map_or(0, |(_, output)| output));
                 let took = now.saturating_duration_since(since);
                 self.account(&ticket, cost.max(self.held(&ticket, end, took)));
                 if end == End::Completed {
@@ -386,6 +389,7 @@ impl<T, R> Gate<T, R> {
         if lag > LAG_MAX {
             return self.capacity.tick_late(now, held_back);
         }
+        self.weigh(held_back);
         let change = self.capacity.tick(now, held_back);
         self.end_was_found |= !self.capacity.is_seeking();
         change
