@@ -27,7 +27,7 @@ async fn a_limit_refuses_the_one_past_it_and_says_whose_it_is() {
         );
         assert_eq!(answer.header("x-ratelimit-limit-requests"), Some("2"));
     }
-    let before = double.requests().len();
+    let before = double.calls();
     for path in ["/v1/chat/completions", "/v1/messages"] {
         let refused = client.post(path, &chat("double", "say 1", false)).await.unwrap();
         assert_eq!(refused.status, 429);
@@ -37,7 +37,7 @@ async fn a_limit_refuses_the_one_past_it_and_says_whose_it_is() {
         let text = String::from_utf8_lossy(&refused.body).into_owned();
         assert!(text.contains("This key has 2 requests per 1h"), "{text}");
     }
-    assert_eq!(double.requests().len(), before, "a refused request never reaches an upstream");
+    assert_eq!(double.calls(), before, "a refused request never reaches an upstream");
     let story = door.stop().await;
     story.check_conservation();
     assert_eq!(story.refused, 2);

@@ -134,7 +134,7 @@ pub(super) async fn credentials(stage: &mut Stage) -> Played {
     let revoked = stage.key("gone", &[]).await?;
     stage.surgewall(&["admin", "key", "revoke", "gone"]).await?;
     let unknown = apikey::generate();
-    let (stranger, seen_before) = (stage.stranger(), stage.double.requests().len());
+    let (stranger, seen_before) = (stage.stranger(), stage.double.calls());
     let cases = [
         ("no key", stranger.clone(), 401, "credential_missing"),
         ("an unknown key", stranger.clone().with_key(unknown.expose()), 401, "invalid_api_key"),
@@ -161,7 +161,7 @@ pub(super) async fn credentials(stage: &mut Stage) -> Played {
             format!("{what}: {} {told}", answer.status)
         })?;
     }
-    let reached = stage.double.requests().len() - seen_before;
+    let reached = stage.double.calls() - seen_before;
     held(reached == 0, || format!("{reached} refused requests reached the model server"))?;
     let answer = stranger.with_key(&good).post("/v1/chat/completions", &ask("say 1")).await?;
     held(answer.status == 200, || format!("a good key got {}", answer.status))?;

@@ -66,13 +66,11 @@ impl Person {
 /// and the model server never sees it.
 async fn kept_in_its_region(stage: &Stage, person: &Person) -> Result<(), Fault> {
     let text = format!("pay with {CARD}");
-    let seen = stage.double.requests().len();
+    let seen = stage.double.calls();
     let refused = person.says(&text, UNDECLARED, 403).await?;
     let code = refused["error"]["code"].as_str().unwrap_or_default();
     held(code == "residency", || format!("a card number was refused as `{code}`"))?;
-    held(stage.double.requests().len() == seen, || {
-        "a refused request reached a model server".to_owned()
-    })?;
+    held(stage.double.calls() == seen, || "a refused request reached a model server".to_owned())?;
     person.says(&text, "double", 200).await?;
     Ok(())
 }

@@ -146,6 +146,13 @@ impl Double {
         self.state.records.seen()
     }
 
+    /// How many of them were somebody's call: a door's own look at its server's
+    /// health carries no `x-request-id`.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.requests().iter().filter(|seen| seen.request_id.is_some()).count()
+    }
+
     /// The requests seen under one `x-request-id` (retries share it).
     #[must_use]
     pub fn requests_of(&self, request_id: &str) -> Vec<Seen> {
