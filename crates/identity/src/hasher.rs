@@ -18,7 +18,7 @@ use std::time::Duration;
 use surgewall_core::principal::Network;
 use surgewall_core::secret::SecretString;
 
-use crate::password::{self, Cost, StoredHash};
+use crate::password::{self, Cost, Factors, PasswordFault, StoredHash};
 use queue::{Permit, Turns};
 
 pub use queue::PURPOSES;
@@ -71,6 +71,28 @@ pub enum Busy {
     /// The machine could not do it.
     #[error("This did not work because of a fault of ours. Please try again.")]
     Failed,
+}
+
+/// A password that somebody chose.
+#[derive(Debug)]
+pub struct NewPassword {
+    /// As typed.
+    pub password: SecretString,
+    /// What it stands beside.
+    pub factors: Factors,
+    /// What others know of the account: see [`password::check`].
+    pub context: Vec<String>,
+}
+
+/// Why a new password was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// It is not good enough.
+    #[error(transparent)]
+    Fault(#[from] PasswordFault),
+    /// Nothing was judged.
+    #[error(transparent)]
+    Busy(#[from] Busy),
 }
 
 /// What became of a password that was typed.
@@ -145,7 +167,7 @@ impl Hasher {
         .await
     }
 
-    /// The PHC string of `password`, for [`Hasher::verify`].
+    /// The PHC string of `password`, for [`Hasher::verify`]: one that was taken before.
     ///
     /// # Errors
     /// Nothing was hashed.
@@ -156,6 +178,28 @@ impl Hasher {
         password: SecretString,
     ) -> Result<String, Busy> {
         self.run(purpose, network, move |cost, calls| password::hash(&password, cost, calls)).await
+    }
+
+    /// The PHC string of a password that may be set. Judging it costs a part of what
+    /// hashing does, so it waits for the same turn.
+    ///
+    /// # Errors
+    /// It may not be set, or nothing was judged.
+    pub async fn take(
+        &self,
+        purpose: Purpose,
+        network: Network,
+        new: NewPassword,
+    ) -> Result<String, NotTaken> {
+        let taken = self.run(purpose, network, move |cost, calls| {
+            let NewPassword { password, factors, context } = new;
+            let context: Vec<&str> = context.iter().map(String::as_str).collect();
+            match password::check(&password, factors, &context) {
+                Ok(()) => password::hash(&password, cost, calls).map(Ok),
+                Err(fault) => Some(Err(fault)),
+            }
+        });
+        Ok(taken.await??)
     }
 
     /// How it goes.
@@ -191,7 +235,8 @@ impl Hasher {
     async fn enter(&self, purpose: Purpose, network: Network) -> Result<Permit, Busy> {
         let turn = self.0.turns.enter(purpose, network)?;
         let waited = tokio::time::timeout(self.0.limits.wait_max, turn).await;
-        waited.map_err(|_| Busy::Waited)?.map_err(|_| Busy::Failed)
+        // Who lost its turn gave way to somebody of a shorter line.
+        waited.map_err(|_| Busy::Waited)?.map_err(|_| Busy::Full)
     }
 }
 

@@ -127,16 +127,11 @@ impl PasswordFault {
     }
 }
 
-/// Whether `password` may be set. `context` is what others know of the account:
-/// its e-mail, its name, the service's name.
+/// Whether `password` is neither too short nor too long: what can be told for nothing.
 ///
 /// # Errors
-/// Why not.
-pub fn check(
-    password: &SecretString,
-    factors: Factors,
-    context: &[&str],
-) -> Result<(), PasswordFault> {
+/// Which of both.
+pub fn fits(password: &SecretString, factors: Factors) -> Result<(), PasswordFault> {
     let text = password.expose();
     if text.len() > PASSWORD_BYTES_MAX {
         return Err(PasswordFault::TooLong { bytes_max: PASSWORD_BYTES_MAX });
@@ -145,8 +140,24 @@ pub fn check(
     if text.chars().count() < chars_min {
         return Err(PasswordFault::TooShort { chars_min });
     }
+    Ok(())
+}
+
+/// Whether `password` may be set. `context` is what others know of the account:
+/// its e-mail, its name, the service's name. This takes milliseconds: strangers
+/// have it done by [`crate::hasher::Hasher::take`], in their turn.
+///
+/// # Errors
+/// Why not.
+pub fn check(
+    password: &SecretString,
+    factors: Factors,
+    context: &[&str],
+) -> Result<(), PasswordFault> {
+    fits(password, factors)?;
+    let text = password.expose();
     let words = context_words(context);
-    if chars_beside(text, &words) < chars_min / 2 {
+    if chars_beside(text, &words) < factors.chars_min() / 2 {
         return Err(PasswordFault::Context);
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -72,18 +72,29 @@ impl Queue {
         sender: oneshot::Sender<Permit>,
         limits: &HasherLimits,
     ) -> Result<(), Busy> {
-        if self.waiting >= limits.waiting_max {
+        let own = self.lanes.iter().position(|lane| lane.network == network);
+        let length = own.map_or(0, |at| self.lanes[at].waiters.len());
+        if length >= limits.waiting_per_network_max
+            || (self.waiting >= limits.waiting_max && !self.gives_way(length + 1))
+        {
             return Err(Busy::Full);
         }
-        match self.lanes.iter_mut().find(|lane| lane.network == network) {
-            Some(lane) if lane.waiters.len() >= limits.waiting_per_network_max => {
-                return Err(Busy::Full);
-            }
-            Some(lane) => lane.waiters.push_back(sender),
+        match own {
+            Some(at) => self.lanes[at].waiters.push_back(sender),
             None => self.lanes.push_back(Lane { network, waiters: VecDeque::from([sender]) }),
         }
         self.waiting += 1;
         Ok(())
+    }
+
+    /// The newest of the longest lane leaves for a lane that gets `length` long,
+    /// where that is shorter: a few networks never fill the queue for all others.
+    fn gives_way(&mut self, length: usize) -> bool {
+        let longest = self.lanes.iter_mut().max_by_key(|lane| lane.waiters.len());
+        let Some(lane) = longest.filter(|lane| lane.waiters.len() > length) else { return false };
+        let left = lane.waiters.pop_back();
+        self.waiting -= usize::from(left.is_some());
+        left.is_some()
     }
 
     /// The next one; its network goes to the end of the line.

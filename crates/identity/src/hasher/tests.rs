@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
 
+use tokio::sync::oneshot;
+
 use super::*;
 
 fn network(number: u32) -> Network {
@@ -45,6 +47,36 @@ async fn every_sign_in_attempt_is_exactly_one_call() {
         assert_eq!(verdict, Ok(expected), "{password} {stored:?}");
         assert_eq!(hasher.counts().calls, before + 1, "{password} {stored:?}");
     }
+}
+
+fn new(password: &str) -> NewPassword {
+    let context = vec!["ann@example.org".to_owned()];
+    NewPassword { password: secret(password), factors: Factors::Alone, context }
+}
+
+#[tokio::test]
+async fn a_new_password_is_judged_before_it_is_hashed_and_in_the_same_turn() {
+    let hasher = hasher();
+    for (password, fault) in [
+        ("too short", PasswordFault::TooShort { chars_min: 15 }),
+        ("passwordpassword1", PasswordFault::Common),
+        ("ann@example.org ann", PasswordFault::Context),
+    ] {
+        let taken = hasher.take(Purpose::SignUp, network(1), new(password)).await;
+        assert_eq!(taken, Err(NotTaken::Fault(fault)), "{password}");
+    }
+    assert_eq!(hasher.counts().calls, 0, "nothing was hashed");
+    let good = "stones under seven rivers";
+    let stored = hasher.take(Purpose::SignUp, network(1), new(good)).await.unwrap();
+    let verdict = hasher.verify(network(1), secret(good), Some(stored)).await;
+    assert_eq!(verdict, Ok(Verdict::Right { outdated: false }));
+    // Where no more can wait nobody is judged either: that is what bounds a flood.
+    let full = Hasher::new(Cost::LEAST, HasherLimits { waiting_max: 1, ..limits(1) });
+    let running = full.enter(Purpose::SignUp, network(2)).await.unwrap();
+    let waiting = full.0.turns.enter(Purpose::SignUp, network(3)).unwrap();
+    let refused = full.take(Purpose::SignUp, network(3), new("too short")).await;
+    assert_eq!(refused, Err(NotTaken::Busy(Busy::Full)));
+    drop((running, waiting));
 }
 
 #[tokio::test]
@@ -123,7 +155,17 @@ async fn the_queue_is_bounded_in_all_and_for_each_network() {
     for number in 2..6 {
         waiting.push(turns.enter(Purpose::SignUp, network(number)).unwrap());
     }
-    assert_eq!(turns.enter(Purpose::SignUp, network(6)).err(), Some(Busy::Full));
+    // The queue is full: the newest of the longest line gives way to who has none.
+    for number in 6..9 {
+        waiting.push(turns.enter(Purpose::SignUp, network(number)).unwrap());
+    }
+    let gave_way = |turn: &mut oneshot::Receiver<Permit>| turn.try_recv().is_err();
+    assert!(waiting[1..4].iter_mut().all(gave_way), "three of the first network's four");
+    // One waits of each: there is no longer line than one's own would be.
+    for number in [2, 9] {
+        let entered = turns.enter(Purpose::SignUp, network(number));
+        assert_eq!(entered.err(), Some(Busy::Full), "{number}");
+    }
     // A full queue of sign-ups takes no place from a sign-in.
     waiting.push(turns.enter(Purpose::SignIn, network(1)).unwrap());
     assert_eq!(turns.counts(), (1, [1, 0, 8]));

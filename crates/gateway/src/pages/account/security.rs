@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use surgewall_core::refusal::Refusal;
 use surgewall_core::secret::SecretString;
-use surgewall_identity::hasher::Purpose as HashFor;
+use surgewall_identity::hasher::{NotTaken, Purpose as HashFor};
 use surgewall_identity::mail::Changed as LetterOf;
 use surgewall_identity::password::Factors as Beside;
 use surgewall_identity::recovery;
@@ -127,12 +127,11 @@ pub(super) async fn set_password(
 ) -> Result<Response, Refusal> {
     let shown = form(visit, who).await?;
     let password = sent.secret("password");
-    let beside = beside(shown.totp);
-    if let Err(fault) = sign_up::check_password(visit, &password, beside, &shown.email) {
-        return again(visit, who, fault).await;
-    }
-    let Ok(hash) = sign_up::hash(visit, HashFor::Reset, password).await else {
-        return again(visit, who, "The machine is busy. Try again in a few seconds.".into()).await;
+    let new = (password, beside(shown.totp));
+    let hash = match sign_up::take(visit, HashFor::Reset, new, &shown.email).await {
+        Ok(hash) => hash,
+        Err(NotTaken::Fault(fault)) => return again(visit, who, fault.to_string()).await,
+        Err(NotTaken::Busy(busy)) => return again(visit, who, busy.to_string()).await,
     };
     sign_up::set_password(visit, &visit.row(who).await?, &hash).await?;
     end_others(visit, who).await?;

@@ -7,17 +7,20 @@ mod passkey;
 mod set_up;
 mod waiting;
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 use surgewall_core::refusal::Refusal;
 use surgewall_core::secret::SecretString;
-use surgewall_identity::hasher::Purpose as HashFor;
+use surgewall_identity::hasher::{NewPassword, NotTaken, Purpose as HashFor};
 use surgewall_identity::mail::Changed as LetterOf;
 use surgewall_identity::password::{self, Factors as Beside};
 use surgewall_store::admin::{ErrorKind, Reply, Request, UserCreate};
 use surgewall_store::identity::{Factors, account_by_email, email_address};
 use surgewall_store::people::AccountRow;
+use tokio::time::sleep;
 
 use super::answer::{WithStatus as _, internal, retry_after, scripted, see_other};
 use super::forms::Form;
@@ -33,6 +36,10 @@ pub(super) use set_up::{make as set_up_owner, page as set_up};
 pub(super) use waiting::join;
 
 use gate::Wanted;
+
+/// How long it takes at least to make an account, or to find that there is one:
+/// writing takes longer than reading, and the time would tell which it was.
+const MADE_WITHIN: Duration = Duration::from_millis(50);
 
 #[derive(Template)]
 #[template(path = "sign_up.html")]
@@ -90,8 +97,9 @@ pub(super) async fn by_password(visit: &Visit<'_>, sent: &Form) -> Result<Respon
         );
     };
     let password = sent.secret("password");
-    if let Err(fault) = check_password(visit, &password, Beside::Alone, &email) {
-        return again(fault, wrong);
+    // Only what costs nothing is done before the gate is asked.
+    if let Err(fault) = password::fits(&password, Beside::Alone) {
+        return again(fault.to_string(), wrong);
     }
     let mailer = mailer(visit);
     // Where letters are sent, a code will prove the address before anything is made.
@@ -108,44 +116,52 @@ pub(super) async fn by_password(visit: &Visit<'_>, sent: &Form) -> Result<Respon
             return Ok(response);
         }
     };
-    let Ok(hash) = hash(visit, HashFor::SignUp, password).await else {
-        let words = "Many accounts are made now. Try again in a minute.".to_owned();
-        let mut response = again(words, StatusCode::SERVICE_UNAVAILABLE)?;
-        retry_after(&mut response, 60);
-        return Ok(response);
+    let hash = match take(visit, HashFor::SignUp, (password, Beside::Alone), &email).await {
+        Ok(hash) => hash,
+        Err(NotTaken::Fault(fault)) => return again(fault.to_string(), wrong),
+        Err(NotTaken::Busy(_)) => {
+            let words = "Many accounts are made now. Try again in a minute.".to_owned();
+            let mut response = again(words, StatusCode::SERVICE_UNAVAILABLE)?;
+            retry_after(&mut response, 60);
+            return Ok(response);
+        }
     };
     if let Some(mailer) = mailer {
         return mail::begin(visit, &mailer, (&email, invite), hash).await;
     }
-    let account = account_by_email(visit.door.people.as_ref(), &visit.door.vault, &email).await;
-    if account.map_err(|error| internal(&error))?.is_none()
-        && let Some(account) = create(visit, permit, &email).await?
-    {
-        set_password(visit, &account, &hash).await?;
-    }
+    let (made, ()) = tokio::join!(make(visit, permit, &email, &hash), sleep(MADE_WITHIN));
+    made?;
     see_other("/sign-in?made")
 }
 
-/// Whether a password may be set; if not, why, in words for whoever typed it.
-pub(super) fn check_password(
+/// Makes the account, if the address is free.
+async fn make(
     visit: &Visit<'_>,
-    password: &SecretString,
-    beside: Beside,
+    permit: GatePermit,
     email: &str,
-) -> Result<(), String> {
-    let policy = visit.door.policy();
-    let name = policy.config.listen.public_name.clone().unwrap_or_default();
-    let context = [email, "surgewall", name.as_str()];
-    password::check(password, beside, &context).map_err(|fault| fault.to_string())
+    hash: &str,
+) -> Result<(), Refusal> {
+    let account = account_by_email(visit.door.people.as_ref(), &visit.door.vault, email).await;
+    if account.map_err(|error| internal(&error))?.is_none()
+        && let Some(account) = create(visit, permit, email).await?
+    {
+        set_password(visit, &account, hash).await?;
+    }
+    Ok(())
 }
 
-/// The slow hash of a new password; `Err` where too many are hashed now.
-pub(super) async fn hash(
+/// The slow hash of a new password, if it may be set.
+pub(super) async fn take(
     visit: &Visit<'_>,
     purpose: HashFor,
-    password: SecretString,
-) -> Result<String, surgewall_identity::hasher::Busy> {
-    visit.door.identity.hasher().hash(purpose, visit.network(), password).await
+    (password, factors): (SecretString, Beside),
+    email: &str,
+) -> Result<String, NotTaken> {
+    let policy = visit.door.policy();
+    let name = policy.config.listen.public_name.clone().unwrap_or_default();
+    let context = vec![email.to_owned(), "surgewall".to_owned(), name];
+    let new = NewPassword { password, factors, context };
+    visit.door.identity.hasher().take(purpose, visit.network(), new).await
 }
 
 /// Makes an account for which the gate gave its permit; `None` where somebody

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use surgewall_core::refusal::Refusal;
 use surgewall_core::role::Role;
-use surgewall_identity::hasher::Purpose as HashFor;
+use surgewall_identity::hasher::{NotTaken, Purpose as HashFor};
 use surgewall_identity::password::Factors as Beside;
 use surgewall_store::admin::{Request, UserCreate, UserSet};
 use surgewall_store::identity::{
@@ -14,7 +14,7 @@ use surgewall_store::identity::{
 };
 use surgewall_store::people::{AccountRow, People as _, Pick};
 
-use super::{check_password, hash, set_password};
+use super::{set_password, take};
 use crate::listen::Purpose;
 use crate::operate::operate;
 use crate::pages::answer::{WithStatus as _, internal, plain, retry_after, see_other};
@@ -94,15 +94,18 @@ pub(in crate::pages) async fn make(visit: &Visit<'_>, sent: &Form) -> Result<Res
         return plain(&page).with_status(wrong);
     };
     let password = sent.secret("password");
-    if let Err(fault) = check_password(visit, &password, Beside::Alone, &email) {
-        page.error = fault;
-        return plain(&page).with_status(wrong);
-    }
-    let Ok(hash) = hash(visit, HashFor::Reset, password).await else {
-        page.error = "The machine is busy. Try again in a few seconds.".to_owned();
-        let mut response = plain(&page).with_status(StatusCode::SERVICE_UNAVAILABLE)?;
-        retry_after(&mut response, 5);
-        return Ok(response);
+    let hash = match take(visit, HashFor::Reset, (password, Beside::Alone), &email).await {
+        Ok(hash) => hash,
+        Err(NotTaken::Fault(fault)) => {
+            page.error = fault.to_string();
+            return plain(&page).with_status(wrong);
+        }
+        Err(NotTaken::Busy(_)) => {
+            page.error = "The machine is busy. Try again in a few seconds.".to_owned();
+            let mut response = plain(&page).with_status(StatusCode::SERVICE_UNAVAILABLE)?;
+            retry_after(&mut response, 5);
+            return Ok(response);
+        }
     };
     let (store, vault) = (visit.door.people.as_ref(), &visit.door.vault);
     let taken = take_flow(store, vault, (FlowKind::SetUp, token), visit.now()).await;
