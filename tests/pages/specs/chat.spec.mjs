@@ -29,6 +29,41 @@ test('a visitor asks and reads while it is written', async ({ page, stage }) => 
   await expect(page.getByRole('button', { name: 'Copy', exact: true }).last()).toBeVisible();
 });
 
+test('an answer that ends stays as it was made', async ({ page, stage }) => {
+  stage.signIn();
+  let end;
+  const told = new Promise((resolve) => (end = resolve));
+  stage.play = async (played) => {
+    played.push('text', { text: 'One **paragraph**.\n\n```rust\nfn main() {}\n```\n\nThe last' });
+    await told;
+    played.push('text', { text: ' words.' });
+    played.push('done', done);
+  };
+  await page.goto(stage.url);
+  await ask(page, 'go');
+  await expect(answers(page)).toContainText('The last');
+  const made = await answers(page).locator('.md > p').first().elementHandle();
+  end();
+  await expect(page.getByRole('button', { name: 'Another answer' })).toBeVisible();
+  await expect(answers(page).locator('.md')).toContainText('The last words.');
+  await expect(answers(page).locator('pre .hljs-keyword')).toHaveText('fn');
+  expect(await made.evaluate((node) => node.isConnected)).toBe(true);
+});
+
+test('a long answer that comes at once is whole and in order', async ({ page, stage }) => {
+  const blocks = Array.from({ length: 600 }, (_, at) => (at % 9 === 4 ? `\`\`\`js\nlet at = ${at};\n\`\`\`` : `Block **${at}** of \`many\`, with some words in it.`));
+  stage.play = async (played) => {
+    played.push('text', { text: blocks.join('\n\n') });
+    played.push('done', done);
+  };
+  await page.goto(stage.url);
+  await ask(page, 'go');
+  const said = answers(page).locator('.md');
+  await expect(said).toContainText('Block 599 of many');
+  const numbers = (await said.innerText()).match(/(?<=Block |let at = )\d+/g).map(Number);
+  expect(numbers).toEqual(blocks.map((_, at) => at));
+});
+
 test('an example is asked by one click', async ({ page, stage }) => {
   await page.goto(stage.url);
   await page.getByRole('button', { name: 'How do I connect a model server?' }).click();

@@ -26,6 +26,9 @@ async function foreign(page) {
   }, [...SAFE]);
 }
 
+/** The last words of an answer: with them all of it is on the page. */
+const END = 'the-end-of-it';
+
 async function check(page, stage) {
   let dialogs = 0;
   page.on('dialog', (dialog) => {
@@ -35,6 +38,7 @@ async function check(page, stage) {
   await page.goto(stage.url);
   await ask(page, 'go');
   await expect(page.getByRole('log')).toContainText('The answer is complete.', { timeout: 45_000 });
+  await expect(page.locator('article.assistant')).toContainText(END);
   expect(await foreign(page)).toEqual([]);
   expect(dialogs).toBe(0);
   expect(await page.evaluate(() => ['cookie', 'x'].filter((name) => window[name] instanceof Element))).toEqual([]);
@@ -42,7 +46,7 @@ async function check(page, stage) {
 
 test('whole', async ({ page, stage }) => {
   stage.play = async (played) => {
-    played.push('text', { text: HOSTILE.join('\n\n') });
+    played.push('text', { text: [...HOSTILE, END].join('\n\n') });
     played.push('done', { message: null, state: 'whole', usage: {} });
   };
   await check(page, stage);
@@ -51,7 +55,7 @@ test('whole', async ({ page, stage }) => {
 
 test('split at every sign', async ({ page, stage }) => {
   stage.play = async (played) => {
-    for (const text of HOSTILE) {
+    for (const text of [...HOSTILE, END]) {
       // Each sign is an event; the page paints in between.
       for (const sign of `${text}\n\n`) played.push('text', { text: sign });
       await new Promise((next) => setTimeout(next, 60));

@@ -21,7 +21,7 @@ export function decorate(root: DocumentFragment, labels: Labels): void {
 
 /** Colours and formulas of blocks that will not change any more. */
 export function finish(root: ParentNode): void {
-  root.querySelectorAll<HTMLElement>('pre > code').forEach((code) => void colour(code).catch(() => {}));
+  root.querySelectorAll<HTMLElement>('pre > code').forEach(colour);
   void typeset(root).catch(() => {});
 }
 

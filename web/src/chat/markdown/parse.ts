@@ -36,6 +36,7 @@ marked.use({
 });
 
 export type Definitions = Links;
+export type Block = Token;
 
 /** The blocks of `text`; definitions of links are read from `links` and added to it. */
 export function blocks(text: string, links: Definitions): Token[] {

@@ -4,9 +4,6 @@ import { follow } from '../net/sse';
 import type { AnswerEvent, Failure, Ticket, Usage } from '../net/types';
 import type { Gap } from './turn';
 
-/** Pieces of an answer that come within this time are shown together. */
-const SAID_TOGETHER_MS = 40;
-
 export type Phase = 'waiting' | 'queued' | 'running' | 'done' | 'failed' | 'gone';
 
 export class LiveAnswer {
@@ -23,10 +20,11 @@ export class LiveAnswer {
   number: number | null = null;
   requestId = '';
   usage: Usage | null = null;
+  readonly role = 'assistant';
   readonly #away = new AbortController();
   /** What has come and is not shown yet. */
   #come = { text: '', thinking: '' };
-  #flushing: ReturnType<typeof setTimeout> | undefined;
+  #flushing = false;
 
   constructor(
     readonly id: string,
@@ -42,15 +40,15 @@ export class LiveAnswer {
     if (outcome === 'gone' && this.phase !== 'done') this.phase = 'gone';
   }
 
-  /** Pieces come faster than anybody reads: the page hears of them together. */
+  /** The pieces that came in one read are told together. */
   #say(voice: 'text' | 'thinking', text: string): void {
     this.#come[voice] += text;
-    this.#flushing ??= setTimeout(() => this.#flush(), SAID_TOGETHER_MS);
+    if (!this.#flushing) queueMicrotask(() => this.#flush());
+    this.#flushing = true;
   }
 
   #flush(): void {
-    clearTimeout(this.#flushing);
-    this.#flushing = undefined;
+    this.#flushing = false;
     const { text, thinking } = this.#come;
     this.#come = { text: '', thinking: '' };
     if (thinking) this.thinking += thinking;
@@ -88,6 +86,11 @@ export class LiveAnswer {
         this.phase = 'failed';
         break;
     }
+  }
+
+  /** What the answer has as a turn too, so that it keeps its place on the page. */
+  get key(): string {
+    return this.id;
   }
 
   get over(): boolean {

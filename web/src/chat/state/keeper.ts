@@ -26,7 +26,7 @@ export interface Keeper {
 const ENDINGS = { whole: 'complete', partial: 'partial', stopped: 'stopped' } as const;
 
 function answered(live: LiveAnswer, number: number): Turn {
-  const turn = onlyTurn(live.id, number, live.parent, 'assistant', live.text);
+  const turn = onlyTurn(live.key, number, live.parent, 'assistant', live.text);
   const { thinking, model, requestId, withheld } = live;
   return { ...turn, state: ENDINGS[live.ending], thinking, model, requestId, withheld };
 }
@@ -66,7 +66,10 @@ export class DoorKeeper implements Keeper {
 
   async settle(turns: Turn[], live: LiveAnswer): Promise<Turn[]> {
     // Among several, only the door knows the place.
-    if (live.another || live.number === null) return this.#branch();
+    if (live.another || live.number === null) {
+      const branch = await this.#branch();
+      return branch.map((turn) => (turn.number === live.number ? { ...turn, key: live.key } : turn));
+    }
     return [...turns, answered(live, live.number)];
   }
 
