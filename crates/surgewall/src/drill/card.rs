@@ -21,6 +21,8 @@ pub(super) enum Act {
     Exposure,
     /// The questions of regulators and of one person.
     DataFlow,
+    /// Answers that break off.
+    Shown,
     /// A flood of strangers.
     Flood,
     /// What the incident report makes of it.
@@ -39,6 +41,7 @@ impl Act {
             Self::Leak => "a leaked data directory",
             Self::Exposure => "a log database that answers strangers",
             Self::DataFlow => "regulators and one person ask where the data goes",
+            Self::Shown => "answers break off, readers leave and come back",
             Self::Flood => "a flood of strangers while established callers go on",
             Self::Cause => "too many users or a flood: the incident report",
             Self::Gate => "a flood of sign-ups while existing users go on",
@@ -51,6 +54,7 @@ impl Act {
             Self::Burst | Self::Kill | Self::Leak | Self::Exposure | Self::Gate | Self::Cause => "",
             Self::Credentials => "by keys; sessions are held by the tests",
             Self::DataFlow => "by the API; the chat is held by the tests",
+            Self::Shown => "what was shown stays; rules that withhold are not built",
             Self::Flood => "applications; packet floods are not built",
         }
     }
@@ -63,6 +67,7 @@ impl Act {
             Self::Gate => Some(2),
             Self::Cause => Some(3),
             Self::Leak | Self::Exposure => Some(4),
+            Self::Shown => Some(9),
             Self::DataFlow => Some(11),
             Self::Credentials => Some(14),
         }

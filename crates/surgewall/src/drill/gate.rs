@@ -28,7 +28,7 @@ const BACK_TIMEOUT: Duration = Duration::from_secs(180);
 /// In the configuration: quick steps, so that the act is short.
 const GATE: &str = "[gate]\nstart = \"open\"\nsign_ups_per_min = 60\nup_after_s = 2\ndown_after_s = 3\nincidents = false\n";
 /// The existing user's address and password.
-const MEMBER: (&str, &str) = ("ada@example.org", "a long enough sentence");
+pub(super) const MEMBER: (&str, &str) = ("ada@example.org", "a long enough sentence");
 
 /// A door after the flood.
 pub(super) struct Flooded {
@@ -43,8 +43,7 @@ pub(super) struct Flooded {
 pub(super) async fn flood(size: Size) -> Result<Flooded, Fault> {
     let stage = Stage::signing_up(GATE).await?;
     let key = stage.key("existing", &[]).await?;
-    let (status, _) = send(&from(&stage, "192.0.2.1"), "/sign-up", MEMBER).await?;
-    held(status == 303, || format!("before the flood a sign-up got {status}"))?;
+    Browser::signed_in(&stage, "192.0.2.1", MEMBER).await?;
     let over = AtomicBool::new(false);
     let strangers = (0..CLIENTS).map(|nth| stranger(&stage, nth, &over));
     let strangers = futures_util::future::join_all(strangers);
@@ -109,7 +108,9 @@ async fn existing(stage: &Stage, key: &str, over: &AtomicBool) -> Result<(u64, u
         let begun = Clock::System.monotonic();
         let (status, cookie) = send(&browser, "/sign-in", MEMBER).await?;
         slowest = slowest.max(Clock::System.monotonic().saturating_duration_since(begun));
-        held(status == 303 && cookie, || format!("a sign-in got {status} during the flood"))?;
+        held(status == 303 && cookie.is_some(), || {
+            format!("a sign-in got {status} during the flood")
+        })?;
         let answer = caller.post("/v1/chat/completions", &ask("say 2")).await?;
         held(answer.status == 200, || format!("a call got {} during the flood", answer.status))?;
         visits += 2;
@@ -138,6 +139,34 @@ async fn shown(stage: &Stage) -> Result<GateShown, Fault> {
     }
 }
 
+/// A browser of somebody who has signed in.
+pub(super) struct Browser(Client);
+
+impl Browser {
+    /// Makes the account and signs in, from `address`.
+    ///
+    /// # Errors
+    /// The door does not let them.
+    pub(super) async fn signed_in(
+        stage: &Stage,
+        address: &str,
+        who: (&str, &str),
+    ) -> Result<Self, Fault> {
+        let client = from(stage, address);
+        let (status, _) = send(&client, "/sign-up", who).await?;
+        held(status == 303, || format!("a sign-up got {status}"))?;
+        let (status, cookie) = send(&client, "/sign-in", who).await?;
+        let cookie = cookie.filter(|_| status == 303);
+        let cookie = cookie.ok_or_else(|| Fault::new(format!("a sign-in got {status}")))?;
+        Ok(Self(client.with_header("cookie", &cookie)))
+    }
+
+    /// It sends the cookie with each request.
+    pub(super) fn client(self) -> Client {
+        self.0
+    }
+}
+
 /// A browser at `address`, on a page of the door.
 fn from(stage: &Stage, address: &str) -> Client {
     let client = stage.stranger().with_header("x-forwarded-for", address);
@@ -145,14 +174,15 @@ fn from(stage: &Stage, address: &str) -> Client {
     client.with_header("content-type", "application/x-www-form-urlencoded")
 }
 
-/// Sends the form with an address and a password: the status, and whether a cookie came.
+/// Sends the form with an address and a password: the status, and the cookie that came.
 async fn send(
     client: &Client,
     path: &str,
     (email, password): (&str, &str),
-) -> Result<(u16, bool), Fault> {
+) -> Result<(u16, Option<String>), Fault> {
     let (email, password) = (email.replace('@', "%40"), password.replace(' ', "+"));
     let form = format!("email={email}&password={password}");
     let answer = client.form(path, &form).await?;
-    Ok((answer.status, answer.header("set-cookie").is_some()))
+    let cookie = answer.header("set-cookie").and_then(|set| set.split(';').next());
+    Ok((answer.status, cookie.map(str::to_owned)))
 }

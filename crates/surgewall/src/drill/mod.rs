@@ -10,6 +10,7 @@ mod gate;
 mod leak;
 mod load;
 mod overload;
+mod shown;
 mod stage;
 
 use crate::cli::Shape;
@@ -66,6 +67,7 @@ async fn play(size: Size) -> Result<Card, Fault> {
     note(Act::Leak, leak::leak().await);
     note(Act::Exposure, exposure::exposure().await);
     note(Act::DataFlow, dataflow::dataflow().await);
+    note(Act::Shown, shown::shown().await);
     let flood = overload::strangers(size).await?;
     note(Act::Flood, overload::held(&flood));
     let crowd = overload::crowd(size).await?;

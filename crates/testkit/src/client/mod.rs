@@ -219,10 +219,32 @@ impl Client {
         &self,
         path: &str,
         body: &Value,
+        each: impl FnMut(&Event) -> Flow,
+    ) -> io::Result<Streamed> {
+        self.read(Method::POST, path, Bytes::from(body.to_string()), each).await
+    }
+
+    /// GET of a stream, as an `EventSource` does it; else as [`Client::stream`].
+    ///
+    /// # Errors
+    /// If no head came.
+    pub async fn watch(
+        &self,
+        path: &str,
+        each: impl FnMut(&Event) -> Flow,
+    ) -> io::Result<Streamed> {
+        self.read(Method::GET, path, Bytes::new(), each).await
+    }
+
+    async fn read(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
         mut each: impl FnMut(&Event) -> Flow,
     ) -> io::Result<Streamed> {
         let sent_at = Instant::now();
-        let response = self.send(Method::POST, path, Bytes::from(body.to_string())).await?;
+        let response = self.send(method, path, body).await?;
         let (head, mut body) = response.into_parts();
         let is_success = head.status.is_success();
         let mut streamed = Streamed {
