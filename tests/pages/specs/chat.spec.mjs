@@ -29,6 +29,32 @@ test('a visitor asks and reads while it is written', async ({ page, stage }) => 
   await expect(page.getByRole('button', { name: 'Copy', exact: true }).last()).toBeVisible();
 });
 
+test('it follows what is written, and leaves alone who scrolled up', async ({ page, stage }) => {
+  let more;
+  const scrolled = new Promise((resolve) => (more = resolve));
+  const lines = (from) => Array.from({ length: 120 }, (_, at) => `Line ${from + at} of it.\n\n`);
+  stage.play = async (played) => {
+    for (const text of lines(0)) played.push('text', { text });
+    await scrolled;
+    for (const text of lines(120)) played.push('text', { text });
+    played.push('done', done);
+  };
+  await page.goto(stage.url);
+  await ask(page, 'go');
+  await expect(answers(page)).toContainText('Line 119 of it.');
+  await expect(answers(page).getByText('Line 119 of it.')).toBeInViewport();
+  await page.locator('.scroller').hover();
+  await page.mouse.wheel(0, -1_500);
+  await expect(page.getByRole('button', { name: 'To the newest' })).toBeVisible();
+  const top = await page.locator('.scroller').evaluate((scroller) => scroller.scrollTop);
+  more();
+  await expect(answers(page)).toContainText('Line 239 of it.');
+  await expect(page.getByRole('button', { name: 'Another answer' })).toBeAttached();
+  expect(await page.locator('.scroller').evaluate((scroller) => scroller.scrollTop)).toBe(top);
+  await page.getByRole('button', { name: 'To the newest' }).click();
+  await expect(answers(page).getByText('Line 239 of it.')).toBeInViewport();
+});
+
 test('an answer that ends stays as it was made', async ({ page, stage }) => {
   stage.signIn();
   let end;
