@@ -11,6 +11,7 @@ pub mod config;
 pub mod data;
 pub mod decision;
 pub mod digest;
+pub mod figures;
 pub mod files;
 pub mod finding;
 pub mod flow;

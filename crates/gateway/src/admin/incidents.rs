@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use surgewall_core::figures::{count, rate};
 use surgewall_core::id::PublicId;
 use surgewall_core::incident::Verdict;
 use surgewall_store::ledger::read::{Incident, Standing, incident, incidents};
 
 use super::desk::{Desk, Trouble};
-use super::show::{self, count, per_s};
+use super::show;
 use super::view::{Cell, Facts, Table, Text, Tone, View};
 
 /// All of them, the newest first.
@@ -68,8 +69,8 @@ pub(super) async fn one(desk: &Desk, id: &str) -> Result<View, Trouble> {
         .with("Began", show::at(story.incident.began))
         .with("Upstream", Cell::code(&last.pool))
         .with("Verdict", verdict(last.verdict))
-        .with("Known demand, requests/s", per_s(last.numbers.known.requests_milli))
-        .with("Unknown demand, requests/s", per_s(last.numbers.unknown.requests_milli));
+        .with("Known demand, requests/s", rate(last.numbers.known.requests_milli))
+        .with("Unknown demand, requests/s", rate(last.numbers.unknown.requests_milli));
     let refusals = Table {
         heading: "Refusals while it lasted",
         columns: &["Code", "Requests"],

@@ -1,11 +1,11 @@
 //! How the door does: the verdict, its numbers, and what is to be looked at.
 
 use axum::response::Response;
+use surgewall_core::figures::{bytes, count, minute, rate};
 use surgewall_core::incident::Verdict;
 
 use super::desk::Desk;
 use super::paper::json;
-use super::show::{bytes, count, minute, per_s};
 use super::view::{Cell, Facts, Section, Tone, View};
 use crate::control::Status;
 
@@ -43,9 +43,9 @@ fn verdict(status: &Status) -> Facts {
     let numbers = &judged.numbers;
     let facts = Facts::new("Verdict")
         .with("Now", Cell::tag(judged.verdict, tone))
-        .with("Known demand, requests/s", per_s(numbers.known.requests_milli))
-        .with("Unknown demand, requests/s", per_s(numbers.unknown.requests_milli))
-        .with("Repeats, requests/s", per_s(numbers.repeated.requests_milli));
+        .with("Known demand, requests/s", rate(numbers.known.requests_milli))
+        .with("Unknown demand, requests/s", rate(numbers.unknown.requests_milli))
+        .with("Repeats, requests/s", rate(numbers.repeated.requests_milli));
     match (&judged.incident, judged.incident_at) {
         (Some(id), Some(at)) => facts
             .with("Incident", Cell::link(format!("/incidents/{id}"), id))

@@ -1,11 +1,12 @@
 //! Rules: those of the configuration and those made on the door, in one list.
 
 use surgewall_core::config::limits::RuleState;
+use surgewall_core::figures::count;
 use surgewall_core::role::Action;
 use surgewall_store::rules::{RuleReply, RuleRequest, RuleView, Source};
 
 use super::desk::{Asked, Desk, Done, Trouble};
-use super::show::{self, count};
+use super::show;
 use super::view::{Cell, Form, Table, Tone, View};
 
 /// All of them.

@@ -1,9 +1,9 @@
 //! Upstreams: their servers, and the gate before each.
 
+use surgewall_core::figures::{bytes, count, minute, rate};
 use surgewall_core::incident::CapacityChanged;
 
 use super::desk::Desk;
-use super::show::{bytes, count, minute, per_s};
 use super::view::{Cell, Facts, Table, Tone, View};
 use crate::control::{GateStatus, UpstreamStatus};
 
@@ -58,10 +58,10 @@ fn classes(gate: &GateStatus) -> Table {
     let rows = gate.classes.iter().map(|class| {
         vec![
             Cell::Text(class.class.to_string()),
-            Cell::code(per_s(class.offered_per_s_milli)),
-            Cell::code(per_s(class.admitted_per_s_milli)),
-            Cell::code(per_s(class.queued_per_s_milli)),
-            Cell::code(per_s(class.refused_per_s_milli)),
+            Cell::code(rate(class.offered_per_s_milli)),
+            Cell::code(rate(class.admitted_per_s_milli)),
+            Cell::code(rate(class.queued_per_s_milli)),
+            Cell::code(rate(class.refused_per_s_milli)),
             Cell::code(count(class.waiting)),
             Cell::code(format!("{} s", class.longest_wait_ms / 1_000)),
         ]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use surgewall_core::clock::Timestamp;
+use surgewall_core::figures::minute;
 use surgewall_core::principal::AccountRecord;
 use surgewall_core::role::{Action, Role};
 use surgewall_store::admin::{
@@ -79,10 +80,7 @@ pub(super) async fn one(desk: &Desk, id: &str) -> Result<View, Trouble> {
     let facts = Facts::new("Account")
         .with("Id", Cell::code(&user.id))
         .with("Class", show::class(user.class))
-        .with(
-            "Why",
-            format!("{}, since {}", user.class_why.as_str(), show::minute(user.class_since)),
-        )
+        .with("Why", format!("{}, since {}", user.class_why.as_str(), minute(user.class_since)))
         .with("Role", user.role.to_string())
         .with("State", state(&user))
         .with("Known since", show::at(user.known_since))

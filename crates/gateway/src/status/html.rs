@@ -2,6 +2,7 @@
 
 use askama::Template;
 use surgewall_core::clock::Timestamp;
+use surgewall_core::figures::minute;
 
 use super::component::State;
 use super::history::{DAYS, Day};
@@ -51,13 +52,7 @@ struct Clock {
 
 impl Clock {
     fn new(at: Timestamp) -> Self {
-        let machine = at.to_string();
-        let people = format!(
-            "{} {} UTC",
-            machine.get(..10).unwrap_or(""),
-            machine.get(11..16).unwrap_or("")
-        );
-        Self { machine, people }
+        Self { machine: at.to_string(), people: format!("{} UTC", minute(at)) }
     }
 }
 

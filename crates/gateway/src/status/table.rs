@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use surgewall_core::clock::{DAY_S, Timestamp};
+use surgewall_core::figures;
 
 use super::component::{ComponentId, State};
 use super::history::{History, uptime};
@@ -18,8 +19,7 @@ pub(super) const DAYS_HEAD: &str = "day,component,expected_minutes,recorded_minu
 /// `2024-12-24`.
 #[must_use]
 pub(super) fn date(day: u32) -> String {
-    let at = Timestamp::from_millis(u64::from(day) * DAY_S * 1_000);
-    at.to_string().chars().take(10).collect()
+    figures::day(Timestamp::from_millis(u64::from(day) * DAY_S * 1_000))
 }
 
 /// The day that `text` names as [`date`] writes it, if it is one.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use surgewall_core::clock::Timestamp;
+use surgewall_core::figures::day;
 use surgewall_core::gate::GateStep;
 use surgewall_core::incident::Verdict;
 use surgewall_store::status::Probe;
@@ -248,8 +249,7 @@ fn sign_up(door: &Door) -> Option<String> {
     if gate.step == GateStep::Open || !pages().sign_in {
         return None;
     }
-    let since = gate.since.to_string();
-    let since = since.get(..10).unwrap_or("");
+    let since = day(gate.since);
     let reason = gate.reason.trim();
     let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
     let words = gate.step.public_words();

@@ -2,6 +2,7 @@
 //! stranger chose: a letter of ours must not carry somebody else's link.
 
 use surgewall_core::clock::Timestamp;
+use surgewall_core::figures::minute;
 use surgewall_core::principal::Network;
 use surgewall_core::secret::SecretString;
 
@@ -236,9 +237,7 @@ fn minutes(seconds: u64) -> String {
 
 /// To the minute, UTC.
 fn when(at: Timestamp) -> String {
-    let text = at.to_string();
-    let minute = text.get(..16).unwrap_or(&text).replace('T', " ");
-    format!("{minute} UTC")
+    format!("{} UTC", minute(at))
 }
 
 /// Which browser on which system, in words of ours: what a browser says of

@@ -3,7 +3,6 @@
 
 pub(crate) mod csv;
 pub(crate) mod dataflow;
-pub(crate) mod figures;
 pub(crate) mod findings;
 pub(crate) mod html;
 pub(crate) mod incident;

@@ -14,6 +14,7 @@ use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use surgewall_core::config::schema::RecordTraffic;
 use surgewall_core::decision::Changed;
+use surgewall_core::figures::minute;
 use surgewall_core::refusal::Refusal;
 use surgewall_store::admin::{Office, Reply, Request, VaultErase, Whose};
 use surgewall_store::export::{self, ExportError, Head, Item, Json, Sink, Written as _};
@@ -22,7 +23,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 
 use super::keys::words;
-use super::minute;
 use crate::door::Door;
 use crate::operate::operate;
 use crate::pages::answer::{WithStatus as _, internal, plain};

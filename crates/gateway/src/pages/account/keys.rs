@@ -7,13 +7,13 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 use ipnet::IpNet;
+use surgewall_core::figures::{day, minute};
 use surgewall_core::principal::Scopes;
 use surgewall_core::refusal::Refusal;
 use surgewall_store::admin::{
     AdminError, ErrorKind, KeyCreate, KeyList, KeyState, KeyView, Named, ROUTES, Reply, Request,
 };
 
-use super::{day, minute};
 use crate::operate::operate;
 use crate::pages::answer::{WithStatus as _, internal, plain, see_other};
 use crate::pages::forms::Form;

@@ -13,7 +13,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::response::Response;
 use http::{Method, StatusCode};
-use surgewall_core::clock::Timestamp;
+use surgewall_core::figures::day;
 use surgewall_core::refusal::Refusal;
 use surgewall_core::role::Role;
 use surgewall_store::identity::{Factors, email_of};
@@ -98,16 +98,6 @@ async fn factors<'a>(visit: &Visit<'a>, who: &SignedIn) -> Result<Factors<'a, Sq
     let door = visit.door;
     let factors = Factors::of(door.people.as_ref(), &door.vault, who.account.id).await;
     factors.map_err(|error| internal(&error))
-}
-
-/// The day of an instant, as pages write it.
-fn day(at: Timestamp) -> String {
-    at.to_string().chars().take(10).collect()
-}
-
-/// The minute of an instant, UTC.
-fn minute(at: Timestamp) -> String {
-    at.to_string().chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
 #[derive(Template)]

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use surgewall_core::figures::{day, minute};
 use surgewall_core::refusal::Refusal;
 use surgewall_core::secret::SecretString;
 use surgewall_identity::hasher::{NotTaken, Purpose as HashFor};
@@ -15,7 +16,7 @@ use surgewall_identity::recovery;
 use surgewall_identity::totp::TotpSecret;
 use surgewall_store::identity::{FactorKind, email_of};
 
-use super::{day, factors, minute};
+use super::factors;
 use crate::pages::answer::{WithStatus as _, internal, scripted, see_other};
 use crate::pages::forms::Form;
 use crate::pages::frame::Frame;

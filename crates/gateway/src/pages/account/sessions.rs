@@ -2,10 +2,10 @@
 
 use askama::Template;
 use axum::response::Response;
+use surgewall_core::figures::minute;
 use surgewall_core::refusal::Refusal;
 use surgewall_store::identity::SessionListener;
 
-use super::minute;
 use crate::pages::answer::{plain, see_other};
 use crate::pages::forms::Form;
 use crate::pages::frame::Frame;

@@ -1,5 +1,6 @@
 //! What the gate says of a sign-up: the one place where these pages ask it.
 
+use surgewall_core::figures::minute;
 use surgewall_core::gate::GateStep;
 
 use crate::gate::{Attempt, GatePermit, Held};
@@ -31,7 +32,6 @@ pub(super) fn view(visit: &Visit<'_>) -> View {
         GateStep::Verified => proves,
         _ => visit.purpose() == Purpose::Public,
     };
-    let since = view.since.to_string();
     let words = match step {
         GateStep::Open => String::new(),
         _ if view.reason.is_empty() => step.public_words().to_owned(),
@@ -40,8 +40,7 @@ pub(super) fn view(visit: &Visit<'_>) -> View {
     let words = if words.is_empty() {
         words
     } else {
-        let minute = since.get(..16).unwrap_or(&since).replace('T', " ");
-        format!("{words} Since {minute} UTC. Accounts that exist work as always.")
+        format!("{words} Since {} UTC. Accounts that exist work as always.", minute(view.since))
     };
     let work = match step {
         GateStep::Work => crate::gate::work(visit.door, visit.network()).ticket,

@@ -3,6 +3,7 @@
 //! intention is.
 
 use surgewall_core::clock::Timestamp;
+use surgewall_core::figures::duration;
 use surgewall_core::id::PublicId;
 use surgewall_core::incident::{ClassTotals, IncidentEvent, Step, Verdict};
 use surgewall_core::principal::Class;
@@ -181,14 +182,6 @@ fn impact(totals: &[ClassTotals; 4]) -> Impact {
         Impact::Major
     } else {
         Impact::Minor
-    }
-}
-
-fn duration(seconds: u64) -> String {
-    match (seconds / 3_600, seconds / 60 % 60, seconds) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, _) => format!("{minutes} min"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
 }
 

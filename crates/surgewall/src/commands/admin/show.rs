@@ -1,6 +1,7 @@
 //! Accounts, groups and keys for people.
 
 use surgewall_core::clock::Timestamp;
+use surgewall_core::figures;
 use surgewall_core::principal::{Class, ClassReason, Scopes};
 use surgewall_store::admin::{GroupView, KeyState, KeyView, Reply, UserView};
 
@@ -84,7 +85,12 @@ const GROUP: [Column; 4] =
     [Column::Left("id"), Column::Left("name"), Column::Left("limits"), Column::Left("made")];
 
 fn group(group: &GroupView) -> Vec<String> {
-    vec![group.id.to_string(), group.name.clone(), joined(&group.limits), day(group.created_at)]
+    vec![
+        group.id.to_string(),
+        group.name.clone(),
+        joined(&group.limits),
+        figures::day(group.created_at),
+    ]
 }
 
 const KEY: [Column; 9] = [
@@ -115,7 +121,7 @@ fn key(key: &KeyView) -> Vec<String> {
 
 fn state(key: &KeyView) -> String {
     match (key.state, key.expires_at) {
-        (KeyState::Active, Some(end)) => format!("until {}", day(end)),
+        (KeyState::Active, Some(end)) => format!("until {}", figures::day(end)),
         (KeyState::Active, None) => "active".to_owned(),
         (KeyState::Expired, _) => "expired".to_owned(),
         (KeyState::Revoked, _) => "revoked".to_owned(),
@@ -229,13 +235,7 @@ fn joined(limits: &[String]) -> String {
     if limits.is_empty() { "-".to_owned() } else { limits.join(" ") }
 }
 
-/// `2026-11-22`.
-fn day(at: Timestamp) -> String {
-    at.to_string().chars().take(10).collect()
-}
-
 /// `2026-11-22 15:04Z`.
 pub(super) fn minute(at: Timestamp) -> String {
-    let text = at.to_string();
-    format!("{} {}Z", text.get(..10).unwrap_or(&text), text.get(11..16).unwrap_or(""))
+    format!("{}Z", figures::minute(at))
 }

@@ -2,6 +2,7 @@
 
 use surgewall_core::config::Config;
 use surgewall_core::config::schema::RecordTraffic;
+use surgewall_core::figures::{bytes, count};
 use surgewall_store::ledger::read::{DataFlow, Evidence, Source};
 
 use super::kept::Kept;
@@ -9,7 +10,6 @@ use super::parties::{Behind, Collector, Recipient};
 use super::report::{Line, Proof, Section};
 use super::stores::{Keeps, Known, Stores};
 use crate::show::dataflow::words;
-use crate::show::figures::{bytes, count};
 
 /// The five questions, with their answers.
 pub(super) fn questions(

@@ -1,11 +1,11 @@
 //! The door itself.
 
+use surgewall_core::figures::bytes;
 use surgewall_gateway::control::Status as Door;
 use surgewall_store::findings::OpenFindings;
 
 use super::page::{Page, Tone};
 use crate::show;
-use crate::show::figures::bytes;
 
 /// Writes what holds for the whole door.
 pub(super) fn write(page: &mut Page, door: &Door) {

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
+use surgewall_core::figures::{bytes, count, duration, millis, rate};
 use surgewall_core::incident::CapacityChanged;
 use surgewall_gateway::control::{ClassStatus, GateStatus, Servers, Status as Door};
 
 use super::page::{Page, Tone};
 use super::verdict::seconds;
 use crate::show;
-use crate::show::figures::{bytes, count, duration, millis, rate};
 use crate::show::table::Column;
 
 /// Writes one upstream that has a gate.

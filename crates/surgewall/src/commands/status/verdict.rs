@@ -1,11 +1,11 @@
 //! What is going on, in one or two sentences.
 
 use surgewall_core::clock::Timestamp;
+use surgewall_core::figures::{count, duration, rate};
 use surgewall_core::incident::{Against, Numbers, Reason, Verdict};
 use surgewall_gateway::control::{Judgement, Status as Door};
 
 use super::page::{Page, Tone};
-use crate::show::figures::{count, duration, rate};
 use crate::show::incident::words;
 
 /// Writes the verdict, what it rests on, and what would be otherwise.

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use surgewall_core::config::env;
+use surgewall_core::figures;
 use surgewall_core::principal::Class;
 use surgewall_gateway::control::ClassStatus;
 
 use super::plan::Plan;
 use super::run::Look;
-use crate::show::{self, figures};
+use crate::show;
 
 /// Columns of the lines over time.
 const COLUMNS: usize = 60;

@@ -2,11 +2,11 @@
 
 use surgewall_core::config::data::{Statement, Status, TrainsOnData};
 use surgewall_core::data::DataClass;
+use surgewall_core::figures::{count, second};
 use surgewall_core::flow::Destination;
 use surgewall_store::ledger::read::{Decision, Evidence, Source};
 
 use crate::commands::{DataflowProof as Proof, DataflowRuled as Ruled, DataflowTerms as Terms};
-use crate::show::figures::{count, day};
 use crate::show::plain;
 
 /// `1 request`, `1,200 requests`.
@@ -134,7 +134,7 @@ pub(crate) fn proof(proof: &Proof) -> String {
                     "ledger record {} ({}, {})",
                     first.sequence,
                     name(first),
-                    day(first.at)
+                    second(first.at)
                 );
             }
             format!(
@@ -143,8 +143,8 @@ pub(crate) fn proof(proof: &Proof) -> String {
                 last.sequence,
                 name(first),
                 name(last),
-                day(first.at),
-                day(last.at)
+                second(first.at),
+                second(last.at)
             )
         }
     }

@@ -6,10 +6,10 @@ pub(crate) mod samples;
 mod sections;
 pub(crate) mod words;
 
+use surgewall_core::figures::{count, duration, second};
 use surgewall_core::incident::{IncidentEvent, Step};
 use surgewall_store::ledger::read::{Incident, Standing, Story};
 
-use super::figures::{count, day, duration};
 use super::table::{Column, table};
 
 /// The incidents, one line each.
@@ -19,7 +19,7 @@ pub(crate) fn list(incidents: &[Incident]) -> String {
         let refused: u64 = last.totals.iter().map(|class| class.refused).sum();
         vec![
             incident.id.to_string(),
-            day(incident.began),
+            second(incident.began),
             lasted(incident),
             last.pool.clone(),
             count(refused),
@@ -66,7 +66,7 @@ pub(crate) fn text(story: &Story) -> String {
     let head = format!(
         "Incident {}\nBegan {} UTC, lasted {}, worst at upstream {}.\n{standing}",
         incident.id,
-        day(incident.began),
+        second(incident.began),
         lasted(incident),
         super::plain(&worst.pool),
     );

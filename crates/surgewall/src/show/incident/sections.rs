@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
+use surgewall_core::figures::{count, duration, millis, rate, time};
 use surgewall_core::incident::{Against, CapacityChanged, IncidentEvent, Numbers, Step, Verdict};
 use surgewall_core::principal::Class;
 use surgewall_store::ledger::read::Story;
 
 use super::words;
 use crate::show;
-use crate::show::figures::{count, duration, millis, rate, time};
 use crate::show::table::{Column, table};
 
 /// Lines of one table that a person reads; JSON has all.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use surgewall_core::config::admission::Classes;
+use surgewall_core::figures;
 use surgewall_testkit::load::{Row, Spread};
 use surgewall_testkit::traffic::{Arrival, Class, Traffic};
 
 use super::{Line, Mark, UNDECIDED, number};
 use crate::drill::load::plan::Plan;
-use crate::show::figures;
 
 /// Useful work in percent of the capacity, up to ten times of it and beyond.
 const GOODPUT_PERCENT: [f64; 2] = [93.0, 88.0];

@@ -1,9 +1,11 @@
-//! Numbers and times as people read them.
+//! Numbers and moments as people read them: on the command line, on every page
+//! and in letters alike. Moments are in UTC.
 
-use surgewall_core::clock::Timestamp;
+use crate::clock::Timestamp;
 
 /// Thousandths of a request per second: `0.4`, `31.4`, `1,234`.
-pub(crate) fn rate(milli: u64) -> String {
+#[must_use]
+pub fn rate(milli: u64) -> String {
     if milli >= 100_000 {
         return count(milli.saturating_add(500) / 1_000);
     }
@@ -15,9 +17,10 @@ pub(crate) fn rate(milli: u64) -> String {
 }
 
 /// A number with its thousands apart: `12,400`.
-pub(crate) fn count(number: u64) -> String {
+#[must_use]
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
-    let mut text = String::new();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
@@ -28,7 +31,8 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// Seconds: `45 s`, `2 min 30 s`, `1 h 5 min`.
-pub(crate) fn duration(seconds: u64) -> String {
+#[must_use]
+pub fn duration(seconds: u64) -> String {
     let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes, rest) {
         (0, 0, _) => format!("{rest} s"),
@@ -39,8 +43,9 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
-/// Milliseconds: `350 ms`, `2.0 s`, `30 s`.
-pub(crate) fn millis(millis: u64) -> String {
+/// Milliseconds: `350 ms`, `2.0 s`, `30 s`; `-` of none.
+#[must_use]
+pub fn millis(millis: u64) -> String {
     match millis {
         0 => "-".to_owned(),
         1..1_000 => format!("{millis} ms"),
@@ -49,8 +54,9 @@ pub(crate) fn millis(millis: u64) -> String {
     }
 }
 
-/// A size in words.
-pub(crate) fn bytes(bytes: u64) -> String {
+/// A size: `900 bytes`, `64.0 MiB`.
+#[must_use]
+pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1 << 10 {
         return format!("{bytes} bytes");
@@ -60,16 +66,35 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[at - 1])
 }
 
-/// The day and the time of day, UTC: `2026-11-22 18:05:03`.
-pub(crate) fn day(at: Timestamp) -> String {
-    let text = at.to_string();
-    text.get(..19).unwrap_or(&text).replace('T', " ")
+/// The day: `2026-11-22`.
+#[must_use]
+pub fn day(at: Timestamp) -> String {
+    cut(at, 10)
 }
 
-/// The time of day, UTC: `18:05:03`.
-pub(crate) fn time(at: Timestamp) -> String {
-    let day = day(at);
-    day.get(11..).unwrap_or(&day).to_owned()
+/// The moment, to the minute: `2026-11-22 18:05`.
+#[must_use]
+pub fn minute(at: Timestamp) -> String {
+    cut(at, 16)
+}
+
+/// The moment, to the second: `2026-11-22 18:05:03`.
+#[must_use]
+pub fn second(at: Timestamp) -> String {
+    cut(at, 19)
+}
+
+/// The time of day: `18:05:03`.
+#[must_use]
+pub fn time(at: Timestamp) -> String {
+    let second = second(at);
+    second.get(11..).unwrap_or(&second).to_owned()
+}
+
+/// The first letters of RFC 3339, which end where a unit ends.
+fn cut(at: Timestamp, letters: usize) -> String {
+    let text = at.to_string();
+    text.get(..letters).unwrap_or(&text).replace('T', " ")
 }
 
 #[cfg(test)]
@@ -96,7 +121,8 @@ mod tests {
         }
         assert_eq!([millis(0), millis(350), millis(2_050)], ["-", "350 ms", "2.0 s"]);
         let at = Timestamp::from_millis(1_000_000_003_999);
-        assert_eq!([day(at), time(at)], ["2001-09-09 01:46:43", "01:46:43"]);
+        assert_eq!([day(at), time(at)], ["2001-09-09", "01:46:43"]);
+        assert_eq!([minute(at), second(at)], ["2001-09-09 01:46", "2001-09-09 01:46:43"]);
     }
 
     #[test]
