@@ -18,7 +18,10 @@ pub(crate) async fn keep_partial(door: &Door) {
     loop {
         match door.people.keep_partial(door.clock.now()).await {
             Ok(kept) if kept.is_empty() => return,
-            Ok(kept) => tracing::info!(answers = kept.len(), "kept what a crash left of answers"),
+            Ok(kept) => {
+                tracing::info!(answers = kept.len(), "kept what a crash left of answers");
+                door.metrics.people.answers_kept(kept.len());
+            }
             Err(error) => return tracing::error!(%error, "partial answers could not be kept"),
         }
     }

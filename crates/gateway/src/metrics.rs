@@ -4,6 +4,7 @@
 mod gate;
 mod inbox;
 mod pages;
+mod people;
 mod rules;
 
 use std::sync::atomic::AtomicU64;
@@ -25,10 +26,12 @@ use surgewall_core::usage::Usage;
 pub use self::gate::GateMetrics;
 use self::inbox::InboxMetrics;
 use self::pages::PageMetrics;
+pub use self::people::PeopleMetrics;
 pub use self::rules::RuleMetrics;
 use crate::admission::AdmissionMetrics;
 use crate::door::Door;
 use crate::listen::Purpose;
+use crate::notify::Notify;
 use crate::recording::RecordMetrics;
 use crate::routes::table::Route;
 use crate::upstream::CacheMetrics;
@@ -127,6 +130,8 @@ pub struct Metrics {
     pub admission: AdmissionMetrics,
     /// The pages'.
     pub pages: PageMetrics,
+    /// Passwords, letters, answers, and what operators are told.
+    pub people: PeopleMetrics,
     records: RecordMetrics,
     open: Gauge,
     ledger_writable: Gauge,
@@ -166,6 +171,7 @@ impl Metrics {
             caches: CacheMetrics::default(),
             admission: AdmissionMetrics::default(),
             pages: PageMetrics::default(),
+            people: PeopleMetrics::default(),
             records: RecordMetrics::default(),
             open: Gauge::default(),
             ledger_writable: Gauge::default(),
@@ -178,6 +184,7 @@ impl Metrics {
         metrics.admission.register(&mut metrics.registry);
         metrics.inbox.register(&mut metrics.registry);
         metrics.pages.register(&mut metrics.registry);
+        metrics.people.register(&mut metrics.registry);
         metrics.gate.register(&mut metrics.registry);
         metrics.records.register(&mut metrics.registry);
         metrics.rules.register(&mut metrics.registry);
@@ -365,6 +372,7 @@ pub fn render(door: &Door) -> String {
         events.fates().for_each(|(destination, fates)| metrics.inbox.events(destination, fates));
     }
     metrics.records.set(door.recording.as_ref());
+    people(door);
     // One that the configuration no longer names goes.
     metrics.available.clear();
     let now = door.clock.now();
@@ -379,6 +387,15 @@ pub fn render(door: &Door) -> String {
     // Writing to a String cannot fail.
     let _ = encode(&mut text, &metrics.registry);
     text
+}
+
+/// What people's part of the door counts by itself.
+fn people(door: &Door) {
+    let people = &door.metrics.people;
+    people.passwords(door.identity.hasher().counts());
+    people.letters(door.policy().outside.letters());
+    people.answers(door.chat.under_way());
+    people.notifications(door.notify.get().map(Notify::fates).unwrap_or_default());
 }
 
 #[cfg(test)]

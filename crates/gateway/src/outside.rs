@@ -9,7 +9,9 @@ use surgewall_core::config::mail::{Mail, MailSecurity as Line};
 use surgewall_core::config::oidc::OidcProvider;
 use surgewall_core::files;
 use surgewall_core::limits::CREDENTIAL_FILE_BYTES_MAX;
-use surgewall_identity::mail::{MailConfig, MailError, MailSecurity, MailWorker, Mailer};
+use surgewall_identity::mail::{
+    MailConfig, MailCounts, MailError, MailSecurity, MailTally, MailWorker, Mailer,
+};
 use surgewall_identity::oidc::{Grant, OidcError, Provider, ProviderConfig};
 
 use crate::credential::{self, CredentialError};
@@ -56,21 +58,25 @@ pub struct Outside {
     /// Takes letters, if there is a mail server.
     pub mailer: Option<Mailer>,
     worker: Mutex<Option<MailWorker>>,
+    letters: MailTally,
     providers: Vec<Arc<SignInWith>>,
 }
 
 impl Outside {
-    /// What `config` names. Nothing is connected to yet.
+    /// What `config` names. Nothing is connected to yet. Letters are counted on
+    /// from `before`.
     ///
     /// # Errors
     /// A credential or an authority that cannot be read, or a setting that cannot be meant.
-    pub fn new(config: &Config) -> Result<Self, OutsideError> {
+    pub fn new(config: &Config, before: Option<&Self>) -> Result<Self, OutsideError> {
+        let letters = before.map(|outside| outside.letters.clone()).unwrap_or_default();
         let service = config.listen.public_name.as_deref().unwrap_or(SERVICE);
-        let mail = config.mail.as_ref().map(|section| mail(section, service)).transpose()?;
+        let mail = config.mail.as_ref();
+        let mail = mail.map(|section| mailer(section, service, &letters)).transpose()?;
         let (mailer, worker) =
             mail.map_or((None, None), |(mailer, worker)| (Some(mailer), Some(worker)));
         let providers = config.accounts.oidc.iter().map(provider).collect::<Result<_, _>>()?;
-        Ok(Self { mailer, worker: Mutex::new(worker), providers })
+        Ok(Self { mailer, worker: Mutex::new(worker), letters, providers })
     }
 
     /// The provider of this name, where it may be used on the listener of this purpose.
@@ -84,13 +90,23 @@ impl Outside {
         self.providers.iter().filter(move |one| purpose == Purpose::Public || one.admin)
     }
 
+    /// What became of letters since the start, and how many wait.
+    #[must_use]
+    pub fn letters(&self) -> MailCounts {
+        self.mailer.as_ref().map_or_else(|| self.letters.counts(0), Mailer::counts)
+    }
+
     /// What sends the letters, once: to be run for as long as the door does.
     pub(crate) fn take_worker(&self) -> Option<MailWorker> {
         lock(&self.worker).take()
     }
 }
 
-fn mail(section: &Mail, service: &str) -> Result<(Mailer, MailWorker), OutsideError> {
+fn mailer(
+    section: &Mail,
+    service: &str,
+    letters: &MailTally,
+) -> Result<(Mailer, MailWorker), OutsideError> {
     let password = section.password.as_ref().map(credential::read).transpose();
     let password =
         password.map_err(|error| OutsideError::Credential("mail.password".into(), error))?;
@@ -107,7 +123,7 @@ fn mail(section: &Mail, service: &str) -> Result<(Mailer, MailWorker), OutsideEr
         service: service.to_owned(),
         authority: section.ca_file.as_deref().map(authority).transpose()?,
     };
-    Ok(Mailer::new(&config)?)
+    Ok(Mailer::counting(&config, letters)?)
 }
 
 fn provider(section: &OidcProvider) -> Result<Arc<SignInWith>, OutsideError> {
@@ -144,12 +160,14 @@ fn authority(path: &Path) -> Result<Vec<u8>, OutsideError> {
 
 #[cfg(test)]
 mod tests {
+    use surgewall_core::clock::Timestamp;
     use surgewall_core::config::parse;
+    use surgewall_identity::mail::Letter;
 
     use super::*;
 
     fn made(text: &str) -> Result<Outside, OutsideError> {
-        Outside::new(&parse("t.toml", text).unwrap())
+        Outside::new(&parse("t.toml", text).unwrap(), None)
     }
 
     #[test]
@@ -179,6 +197,13 @@ mod tests {
         let outside = made(&mail(from)).unwrap();
         assert!(outside.mailer.is_some());
         assert!(outside.take_worker().is_some() && outside.take_worker().is_none());
+        let letter = Letter::Notice { subject: "a", text: "b" };
+        let sent =
+            outside.mailer.as_ref().unwrap().send("no address", &letter, Timestamp::default());
+        assert!(sent.is_err());
+        let after = Outside::new(&parse("t.toml", "").unwrap(), Some(&outside)).unwrap();
+        let counts = MailCounts { refused: 1, ..MailCounts::default() };
+        assert_eq!(after.letters(), counts, "also after the mail server was taken out");
         for (text, expected) in [
             (mail("from = \"nobody\""), "[mail]: "),
             (

@@ -170,7 +170,7 @@ impl Policy {
             hash: surgewall_core::digest::config_hash(text),
             pools: Pools::new(&config, before.map(|policy| &policy.pools), now)?,
             issuers: Issuers::new(&config.accounts.jwt)?,
-            outside: Outside::new(&config)?,
+            outside: Outside::new(&config, before.map(|policy| &policy.outside))?,
             metrics_token: token
                 .map(crate::credential::read)
                 .transpose()

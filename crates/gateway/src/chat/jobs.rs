@@ -123,6 +123,16 @@ impl Jobs {
         (lock(&self.jobs).len(), self.held.load(Ordering::Relaxed))
     }
 
+    /// How many are under way, and how many of these nobody watches.
+    #[must_use]
+    pub(crate) fn under_way(&self) -> (u64, u64) {
+        let jobs = lock(&self.jobs);
+        let running = jobs.values().filter(|job| job.ended_since().is_none());
+        running.fold((0, 0), |(all, alone), job| {
+            (all + 1, alone + u64::from(job.unwatched_since().is_some()))
+        })
+    }
+
     fn all(&self) -> Vec<Arc<Job>> {
         lock(&self.jobs).values().cloned().collect()
     }

@@ -78,6 +78,12 @@ impl Default for Chat {
 }
 
 impl Chat {
+    /// Answers that are under way, and how many of these nobody watches.
+    #[must_use]
+    pub fn under_way(&self) -> (u64, u64) {
+        self.jobs.under_way()
+    }
+
     /// Answers that are held in memory, and what they count there in bytes.
     #[must_use]
     pub fn sizes(&self) -> (usize, u64) {

@@ -60,6 +60,9 @@ fn stream(door: &Arc<Door>, watcher: Watcher, headers: &HeaderMap) -> Response {
         // It was begun again since.
         From::End => 0,
     };
+    if at > 0 {
+        door.metrics.people.answer_resumed();
+    }
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let watch = Watch { door: door.clone(), watcher, at, told: Told::Nothing, beat };

@@ -42,6 +42,10 @@ fn full() -> Metrics {
     metrics.spans("delivered").inc();
     metrics.usage_implausible();
     metrics.pages.csp_report("img-src");
+    metrics.people.passwords(surgewall_identity::hasher::HasherCounts::default());
+    metrics.people.letters(surgewall_identity::mail::MailCounts::default());
+    metrics.people.answers((1, 0));
+    metrics.people.notifications(crate::notify::Fates::default());
     metrics.inbox.open(surgewall_store::findings::OpenFindings::default());
     metrics.gate.signed_up("passed");
     metrics.gate.stands(surgewall_core::gate::GateStep::Open, 0);

@@ -18,8 +18,9 @@ use surgewall_core::config::notify::{NotifyEvent, Webhook};
 use surgewall_core::secret::SecretString;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{MESSAGES_WAITING_MAX, Message, NotifyError, signature};
+use super::{MESSAGES_WAITING_MAX, Message, NotifyError, Tally, signature};
 
 /// Before each attempt; after the last one a message is lost.
 const PAUSES: [Duration; 5] = [
@@ -34,23 +35,32 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections are closed after so long.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// The side of those who have something to tell.
+/// The side of those who have something to tell. With its last clone the worker
+/// ends: nothing more is sent to an address that the configuration dropped.
 #[derive(Clone)]
 pub(super) struct Hook {
-    events: Vec<NotifyEvent>,
-    url: Arc<str>,
+    webhook: Arc<Webhook>,
+    secret: SecretString,
     queue: Sender<Message>,
+    tally: Arc<Tally>,
+    _ends_worker: Arc<DropGuard>,
 }
 
 impl Hook {
     pub(super) fn wants(&self, event: NotifyEvent) -> bool {
-        self.events.contains(&event)
+        self.webhook.events.contains(&event)
+    }
+
+    /// Whether it is the one that `webhook` with this secret would become.
+    pub(super) fn is_of(&self, webhook: &Webhook, secret: &SecretString) -> bool {
+        *self.webhook == *webhook && self.secret.expose() == secret.expose()
     }
 
     /// Takes `message`, or loses it where the queue is full.
     pub(super) fn push(&self, message: &Message) {
         if self.queue.try_send(message.clone()).is_err() {
-            tracing::warn!(url = %self.url, "too much waits to be told: a message is lost");
+            self.tally.queue_full();
+            tracing::warn!(url = self.webhook.url, "too much waits to be told: a message is lost");
         }
     }
 
@@ -64,15 +74,21 @@ impl Hook {
 /// The side that sends.
 pub(super) struct Worker {
     uri: Uri,
-    url: Arc<str>,
+    webhook: Arc<Webhook>,
     secret: SecretString,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     queue: Receiver<Message>,
     pauses: &'static [Duration],
+    tally: Arc<Tally>,
+    ended: CancellationToken,
 }
 
 /// The two sides of `webhook`.
-pub(super) fn open(webhook: &Webhook, secret: SecretString) -> Result<(Hook, Worker), NotifyError> {
+pub(super) fn open(
+    webhook: &Webhook,
+    secret: SecretString,
+    tally: Arc<Tally>,
+) -> Result<(Hook, Worker), NotifyError> {
     let fault = |why: String| NotifyError::Address { url: webhook.url.clone(), why };
     let uri: Uri = webhook.url.parse().map_err(|_| fault("it is no address".to_owned()))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -95,9 +111,15 @@ pub(super) fn open(webhook: &Webhook, secret: SecretString) -> Result<(Hook, Wor
         .pool_timer(TokioTimer::new())
         .build(https);
     let (sender, queue) = channel(MESSAGES_WAITING_MAX);
-    let url: Arc<str> = webhook.url.as_str().into();
-    let hook = Hook { events: webhook.events.clone(), url: url.clone(), queue: sender };
-    Ok((hook, Worker { uri, url, secret, client, queue, pauses: &PAUSES }))
+    let (webhook, ended) = (Arc::new(webhook.clone()), CancellationToken::new());
+    let hook = Hook {
+        webhook: webhook.clone(),
+        secret: secret.clone(),
+        queue: sender,
+        tally: tally.clone(),
+        _ends_worker: Arc::new(ended.clone().drop_guard()),
+    };
+    Ok((hook, Worker { uri, webhook, secret, client, queue, pauses: &PAUSES, tally, ended }))
 }
 
 /// How an attempt ended.
@@ -111,8 +133,23 @@ enum Attempt {
 }
 
 impl Worker {
+    /// What ends it.
+    #[cfg(test)]
+    pub(super) fn ended(&self) -> CancellationToken {
+        self.ended.clone()
+    }
+
+    /// Sends what comes, for as long as the address is one of the configuration's.
+    pub(super) async fn run(self, clock: Clock) {
+        let ended = self.ended.clone();
+        tokio::select! {
+            () = ended.cancelled() => {}
+            () = self.send(clock) => {}
+        }
+    }
+
     /// Sends what comes, one after the other, until nobody can tell anything more.
-    pub(super) async fn run(mut self, clock: Clock) {
+    async fn send(mut self, clock: Clock) {
         while let Some(message) = self.queue.recv().await {
             self.deliver(&message, &clock).await;
         }
@@ -120,10 +157,13 @@ impl Worker {
 
     async fn deliver(&self, message: &Message, clock: &Clock) {
         let mut why = String::new();
-        for pause in self.pauses {
+        for (nth, pause) in self.pauses.iter().enumerate() {
             sleep(*pause).await;
+            if nth > 0 {
+                self.tally.retried();
+            }
             match self.attempt(message, clock).await {
-                Attempt::Taken => return,
+                Attempt::Taken => return self.tally.delivered(),
                 Attempt::Failed(failed) => why = failed,
                 Attempt::Refused(status) => {
                     why = status.to_string();
@@ -131,7 +171,13 @@ impl Worker {
                 }
             }
         }
-        tracing::warn!(url = %self.url, id = message.id, why, "an operator could not be told: the message is lost");
+        self.tally.undelivered();
+        tracing::warn!(
+            url = self.webhook.url,
+            id = message.id,
+            why,
+            "an operator could not be told: the message is lost"
+        );
     }
 
     /// One attempt. A redirect is a failure: nobody else is told what is for this address.
@@ -177,6 +223,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
+    use super::super::Fates;
     use super::*;
 
     const AT_ONCE: [Duration; 3] = [Duration::ZERO; 3];
@@ -186,8 +233,8 @@ mod tests {
     }
 
     /// Sends one message to an address that answers with `statuses`, one after the
-    /// other; the requests that it got.
-    async fn told(statuses: &[&str]) -> Vec<String> {
+    /// other; the requests that it got, and what became of the message.
+    async fn told(statuses: &[&str]) -> (Vec<String>, Fates) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let webhook = Webhook {
@@ -195,7 +242,8 @@ mod tests {
             secret: Credential::Env("unused".to_owned()),
             events: vec![NotifyEvent::Incident],
         };
-        let (hook, worker) = open(&webhook, secret()).unwrap();
+        let tally = Arc::new(Tally::default());
+        let (hook, worker) = open(&webhook, secret(), tally.clone()).unwrap();
         let worker = Worker { pauses: &AT_ONCE, ..worker };
         let data = serde_json::json!({"a": 1});
         hook.push(&Message::new("incident.opened", Timestamp::from_millis(0), &data));
@@ -220,13 +268,14 @@ mod tests {
             }
             seen
         };
-        let (seen, ()) = tokio::join!(serve, worker.run(clock));
-        seen
+        let (seen, ()) = tokio::join!(serve, worker.send(clock));
+        (seen, tally.fates())
     }
 
     #[tokio::test]
     async fn a_message_is_signed_and_sent_again_until_it_is_taken() {
-        let seen = told(&["503 Busy", "302 Found", "204 Done"]).await;
+        let (seen, fates) = told(&["503 Busy", "302 Found", "204 Done"]).await;
+        assert_eq!(fates, Fates { delivered: 1, retried: 2, ..Fates::default() });
         let field = |request: &str, name: &str| {
             let lines = request.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
             lines.unwrap().to_owned()
@@ -245,8 +294,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_refused_is_not_sent_again_and_attempts_are_bounded() {
-        assert_eq!(told(&["404 Not Found"]).await.len(), 1);
-        assert_eq!(told(&["500 A", "429 B", "302 C"]).await.len(), 3);
+        let lost = Fates { undelivered: 1, ..Fates::default() };
+        let (seen, fates) = told(&["404 Not Found"]).await;
+        assert_eq!((seen.len(), fates), (1, lost));
+        let (seen, fates) = told(&["500 A", "429 B", "302 C"]).await;
+        assert_eq!((seen.len(), fates), (3, Fates { retried: 2, ..lost }));
     }
 
     #[tokio::test]
@@ -256,7 +308,8 @@ mod tests {
             secret: Credential::Env("unused".to_owned()),
             events: vec![NotifyEvent::Finding],
         };
-        let (hook, mut worker) = open(&webhook, secret()).unwrap();
+        let tally = Arc::new(Tally::default());
+        let (hook, mut worker) = open(&webhook, secret(), tally.clone()).unwrap();
         let message = Message::new("a", Timestamp::from_millis(0), &serde_json::Value::Null);
         for _ in 0..MESSAGES_WAITING_MAX + 1 {
             hook.push(&message);
@@ -266,5 +319,6 @@ mod tests {
             waiting += 1;
         }
         assert_eq!(waiting, MESSAGES_WAITING_MAX);
+        assert_eq!(tally.fates().queue_full, 1);
     }
 }

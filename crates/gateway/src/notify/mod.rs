@@ -5,9 +5,11 @@
 mod budget;
 mod hook;
 mod sign;
+mod tally;
 
 use std::sync::{Arc, Mutex};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use surgewall_core::clock::Timestamp;
@@ -22,6 +24,8 @@ use surgewall_store::ocsf::Taker;
 use self::budget::Budgets;
 use self::hook::{Hook, Worker};
 pub use self::sign::{SIGNATURE_VERSION, signature};
+pub use self::tally::Fates;
+use self::tally::Tally;
 use crate::credential::{self, CredentialError};
 use crate::door::Door;
 use crate::policy::Held;
@@ -33,10 +37,17 @@ pub const MESSAGES_WAITING_MAX: usize = 256;
 /// What is told to whom.
 #[derive(Default)]
 pub struct Notify {
+    addresses: Arc<ArcSwap<Addresses>>,
+    budgets: Mutex<Budgets>,
+    tally: Arc<Tally>,
+}
+
+/// Whom one configuration names.
+#[derive(Default)]
+pub struct Addresses {
     hooks: Vec<Hook>,
     workers: Mutex<Vec<Worker>>,
     email: Vec<String>,
-    budgets: Mutex<Budgets>,
 }
 
 /// One thing that is told.
@@ -81,26 +92,48 @@ impl Notify {
     /// # Errors
     /// A secret or an address that cannot be used.
     pub fn new(section: &section::Notify) -> Result<Self, NotifyError> {
+        let notify = Self::default();
+        let addresses = notify.addresses(section)?;
+        notify.addresses.store(Arc::new(addresses));
+        Ok(notify)
+    }
+
+    /// Whom `section` names, to be told from [`replace`] on. An address that stays
+    /// as it is keeps what waits for it.
+    ///
+    /// # Errors
+    /// As [`Notify::new`].
+    pub fn addresses(&self, section: &section::Notify) -> Result<Addresses, NotifyError> {
+        let before = self.addresses.load();
         let (mut hooks, mut workers) = (Vec::new(), Vec::new());
         for webhook in &section.webhook {
             let secret = credential::read(&webhook.secret)
                 .map_err(|source| NotifyError::Secret { url: webhook.url.clone(), source })?;
-            let (hook, worker) = hook::open(webhook, secret)?;
+            if let Some(hook) = before.hooks.iter().find(|hook| hook.is_of(webhook, &secret)) {
+                hooks.push(hook.clone());
+                continue;
+            }
+            let (hook, worker) = hook::open(webhook, secret, self.tally.clone())?;
             hooks.push(hook);
             workers.push(worker);
         }
-        let email = section.email.clone();
-        Ok(Self { hooks, workers: Mutex::new(workers), email, budgets: Mutex::default() })
+        Ok(Addresses { hooks, workers: Mutex::new(workers), email: section.email.clone() })
     }
 
     /// Whether anybody wants to hear of `event`.
     #[must_use]
     pub fn wants(&self, event: NotifyEvent) -> bool {
-        self.hooks.iter().any(|hook| hook.wants(event))
+        self.addresses.load().wanting(event).next().is_some()
+    }
+
+    /// What became of messages since the start.
+    #[must_use]
+    pub fn fates(&self) -> Fates {
+        self.tally.fates()
     }
 
     fn tell(&self, event: NotifyEvent, message: &Message) {
-        self.hooks.iter().filter(|hook| hook.wants(event)).for_each(|hook| hook.push(message));
+        self.addresses.load().wanting(event).for_each(|hook| hook.push(message));
     }
 
     /// An incident began, has another cause, or ended.
@@ -155,23 +188,23 @@ impl Notify {
     /// It waits where a queue is full, so it is for a thread of its own.
     #[must_use]
     pub fn ocsf_taker(&self, now: impl Fn() -> Timestamp + Send + 'static) -> Option<Taker> {
-        let hooks: Vec<_> =
-            self.hooks.iter().filter(|hook| hook.wants(NotifyEvent::Ocsf)).cloned().collect();
-        if hooks.is_empty() {
+        if !self.wants(NotifyEvent::Ocsf) {
             return None;
         }
+        let addresses = self.addresses.clone();
         Some(Box::new(move |lines| {
             let events = lines.iter().map(|line| serde_json::from_slice::<Value>(line));
             let events: Vec<_> = events.collect::<Result<_, _>>()?;
             let message = Message::new("ocsf", now(), &Value::from(events));
-            hooks.iter().try_for_each(|hook| hook.push_and_wait(&message))
+            let addresses = addresses.load_full();
+            addresses.wanting(NotifyEvent::Ocsf).try_for_each(|hook| hook.push_and_wait(&message))
         }))
     }
 
     fn mail(&self, door: &Door, subject: &str, text: &str) {
         let policy = door.policy();
         let Some(mailer) = &policy.outside.mailer else { return };
-        for address in &self.email {
+        for address in &self.addresses.load().email {
             let letter = Letter::Notice { subject, text };
             if let Err(error) = mailer.send(address, &letter, door.clock.now()) {
                 tracing::warn!(%error, "an operator could not be told by e-mail");
@@ -180,12 +213,81 @@ impl Notify {
     }
 }
 
+impl Addresses {
+    fn wanting(&self, event: NotifyEvent) -> impl Iterator<Item = &Hook> {
+        self.hooks.iter().filter(move |hook| hook.wants(event))
+    }
+}
+
 /// Begins to tell: once, when the door listens.
-pub fn start(door: &Arc<Door>) {
+pub fn start(door: &Door) {
     let Some(notify) = door.notify.get() else { return };
-    for worker in lock(&notify.workers).drain(..) {
+    for worker in lock(&notify.addresses.load().workers).drain(..) {
         door.tasks.background(worker.run(door.clock.clone()));
     }
 }
 
+/// Tells `addresses` from now on, and nobody else any more.
+pub fn replace(door: &Door, addresses: Addresses) {
+    let Some(notify) = door.notify.get() else { return };
+    notify.addresses.store(Arc::new(addresses));
+    start(door);
+}
+
 pub use budget::Names;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use surgewall_core::config::notify::{Notify as Section, Webhook};
+    use surgewall_core::config::schema::Credential;
+
+    use super::*;
+
+    fn section(secret: &Path, url: &str) -> Section {
+        let webhook = Webhook {
+            url: url.to_owned(),
+            secret: Credential::File(secret.to_owned()),
+            events: vec![NotifyEvent::Incident],
+        };
+        Section { webhook: vec![webhook], email: vec!["ops@example.org".to_owned()] }
+    }
+
+    fn write(secret: &Path, text: &str) {
+        std::fs::write(secret, text).unwrap();
+        std::fs::set_permissions(secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    #[test]
+    fn an_address_that_stays_keeps_its_queue_and_another_is_sent_nothing_more() {
+        const URL: &str = "http://127.0.0.1:1/";
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret");
+        write(&secret, "a secret of some length");
+        let notify = Notify::new(&section(&secret, URL)).unwrap();
+        let message = Message::new("a", Timestamp::default(), &Value::Null);
+        notify.tell(NotifyEvent::Incident, &message);
+        let ended = lock(&notify.addresses.load().workers)[0].ended();
+        let take = |section: &Section| {
+            let addresses = notify.addresses(section).unwrap();
+            let made = lock(&addresses.workers).len();
+            notify.addresses.store(Arc::new(addresses));
+            made
+        };
+        assert_eq!(take(&section(&secret, URL)), 0, "the worker is there already");
+        assert!(!ended.is_cancelled() && notify.wants(NotifyEvent::Incident));
+        write(&secret, "another secret of some length");
+        assert_eq!(take(&section(&secret, URL)), 1);
+        assert!(ended.is_cancelled(), "nothing more is signed with the secret of before");
+        let ended = lock(&notify.addresses.load().workers)[0].ended();
+        assert_eq!(take(&Section::default()), 0);
+        assert!(ended.is_cancelled() && !notify.wants(NotifyEvent::Incident));
+        std::fs::remove_file(&secret).unwrap();
+        assert!(matches!(
+            notify.addresses(&section(&secret, URL)),
+            Err(NotifyError::Secret { .. })
+        ));
+    }
+}

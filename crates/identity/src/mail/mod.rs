@@ -100,11 +100,26 @@ pub struct MailCounts {
     pub waiting: usize,
 }
 
-#[derive(Default)]
+/// What became of letters since the start. A clone is the same one: it outlives
+/// the mailer of a configuration that was replaced.
+#[derive(Clone, Debug, Default)]
+pub struct MailTally(Arc<Counters>);
+
+#[derive(Debug, Default)]
 struct Counters {
     sent: AtomicU64,
     failed: AtomicU64,
     refused: AtomicU64,
+}
+
+impl MailTally {
+    /// How it went, with `waiting` letters in the queue.
+    #[must_use]
+    pub fn counts(&self, waiting: usize) -> MailCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { sent, failed, refused } = &*self.0;
+        MailCounts { sent: read(sent), failed: read(failed), refused: read(refused), waiting }
+    }
 }
 
 /// Takes letters. A clone is the same one.
@@ -124,6 +139,17 @@ impl Mailer {
     /// # Errors
     /// What is wrong with the configuration; nothing is connected to yet.
     pub fn new(config: &MailConfig) -> Result<(Self, MailWorker), MailError> {
+        Self::counting(config, &MailTally::default())
+    }
+
+    /// The same; what becomes of its letters is added to `tally`.
+    ///
+    /// # Errors
+    /// As [`Mailer::new`].
+    pub fn counting(
+        config: &MailConfig,
+        tally: &MailTally,
+    ) -> Result<(Self, MailWorker), MailError> {
         let setup = |why: String| MailError::Setup(why);
         let from: Mailbox =
             config.from.parse().map_err(|_| setup(format!("{:?} is no sender", config.from)))?;
@@ -137,7 +163,7 @@ impl Mailer {
         let transport = transport(config, &from)?;
         let (first, first_out) = mpsc::channel(QUEUE_MAX);
         let (sign_up, sign_up_out) = mpsc::channel(QUEUE_MAX);
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::clone(&tally.0);
         let worker = MailWorker::new(transport, first_out, sign_up_out, Arc::clone(&counters));
         let service = Arc::from(config.service.as_str());
         let recipients = Arc::default();
@@ -158,14 +184,8 @@ impl Mailer {
     /// How it goes.
     #[must_use]
     pub fn counts(&self) -> MailCounts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let waiting = |queue: &mpsc::Sender<Message>| queue.max_capacity() - queue.capacity();
-        MailCounts {
-            sent: read(&self.counters.sent),
-            failed: read(&self.counters.failed),
-            refused: read(&self.counters.refused),
-            waiting: waiting(&self.first) + waiting(&self.sign_up),
-        }
+        MailTally(Arc::clone(&self.counters)).counts(waiting(&self.first) + waiting(&self.sign_up))
     }
 
     fn queue(&self, to: &str, letter: &Letter<'_>, now: Timestamp) -> Result<(), MailError> {

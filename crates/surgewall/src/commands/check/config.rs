@@ -7,6 +7,7 @@ use surgewall_core::config::Config;
 use surgewall_core::config::schema::{Credential, Upstream};
 use surgewall_core::finding::{Finding, Severity};
 use surgewall_gateway::listen::tls::acceptor;
+use surgewall_gateway::notify::Notify;
 use surgewall_gateway::policy::Policy;
 use surgewall_scan::reach::{Reach, who};
 
@@ -249,6 +250,9 @@ fn startable(loaded: &Loaded, said: &mut Said) {
     if let Err(error) = Policy::new(loaded.config.clone(), &loaded.text, None, Clock::System.now())
     {
         said.findings.push(refused("config.refused", "configuration", &error));
+    }
+    if let Err(error) = Notify::new(&loaded.config.notify) {
+        said.findings.push(refused("config.notify", "notify", &error));
     }
     if let Some(Err(error)) = loaded.config.listen.tls.as_ref().map(acceptor) {
         said.findings.push(refused("config.tls", "listen.tls", &error));

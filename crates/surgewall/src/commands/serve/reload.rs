@@ -7,7 +7,7 @@ use surgewall_core::config;
 use surgewall_core::finding::Finding;
 use surgewall_gateway::door::{Door, Program};
 use surgewall_gateway::policy::Policy;
-use surgewall_gateway::{gate, serve};
+use surgewall_gateway::{gate, notify, serve};
 use surgewall_store::admin::Office;
 use surgewall_store::ledger::read::Story;
 use surgewall_store::people::sealed::keep_config;
@@ -94,11 +94,15 @@ async fn put_in_force(
     }
     let before = door.policy();
     let policy = Policy::new(config.clone(), &text, Some(&before), door.clock.now())?;
+    let told = door.notify.get().map(|notify| notify.addresses(&config.notify)).transpose()?;
     let hash = policy.hash.clone();
     // Decisions carry its hash: it is kept and recorded before the first of them.
     keep_config(door.people.as_ref(), &door.vault, &hash, &text, door.clock.now()).await?;
     door.record_change(action, Some(hash.clone())).await?;
     serve::replace(door, policy)?;
+    if let Some(told) = told {
+        notify::replace(door, told);
+    }
     gate::configured(door).await?;
     Ok((hash, findings))
 }
