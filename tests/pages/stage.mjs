@@ -149,7 +149,7 @@ export class Stage {
     if (part === 'answers') return this.#answer(request, response, id, what);
     if (!this.me.account) return json(response, 401, refusal('sign_in_needed', 'Sign in first.'));
     if (part === 'search') return json(response, 200, this.#search(url.searchParams.get('q')));
-    if (part === 'shares') return json(response, 204);
+    if (part === 'shares' || part === 'notices') return json(response, 204);
     if (part !== 'conversations') return json(response, 404, refusal('not_found', 'No such thing.'));
     if (!id) return this.#list(request, response, url, said);
     const kept = this.conversations.get(id);

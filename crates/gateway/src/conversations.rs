@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use surgewall_store::admin::Reply;
 use surgewall_store::conversations::{Conversations as _, purge_erased};
+use surgewall_store::notices::Notices as _;
 
 use crate::door::Door;
 use crate::ticks::every;
@@ -34,6 +35,9 @@ pub(crate) async fn sweep(door: Arc<Door>) {
         ticks.tick().await;
         if let Err(error) = door.people.sweep(door.clock.now()).await {
             tracing::warn!(%error, "conversations that are over could not be removed");
+        }
+        if let Err(error) = door.people.sweep_notices(door.clock.now()).await {
+            tracing::warn!(%error, "old notices could not be removed");
         }
     }
 }

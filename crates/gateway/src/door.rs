@@ -34,6 +34,7 @@ use crate::estimates::Estimates;
 use crate::gate::Gate;
 use crate::identity::Identity;
 use crate::metrics::Metrics;
+use crate::notices::{Kind, Touched};
 use crate::notify::Notify;
 use crate::open::OpenRequests;
 use crate::policy::Policy;
@@ -101,6 +102,8 @@ pub struct Door {
     pub sessions: Sessions,
     /// What the status page is made from.
     pub status: Board,
+    /// Whom the open incident touched.
+    pub touched: Touched,
     /// Whom the door tells, if anybody.
     pub notify: OnceLock<Notify>,
     /// Connections and housekeeping.
@@ -190,6 +193,7 @@ impl Door {
             identity: Identity::default(),
             sessions: Sessions::default(),
             status,
+            touched: Touched::default(),
             notify: OnceLock::new(),
             tasks: Tasks::default(),
             connections_max: parts.connections_max,
@@ -298,6 +302,9 @@ impl Door {
             let is_stranger =
                 refused.who.is_none_or(|who| who.key.is_none() && who.account.is_none());
             self.status.meters.api.note(got, is_stranger, u64::MAX);
+            if let Some(account) = refused.who.and_then(|who| who.account) {
+                self.touched.note(account, Kind::Refused);
+            }
         }
         let now = self.clock.now();
         let note = lock(&self.refusals).note(now, row.code, refused.network);

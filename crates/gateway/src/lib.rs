@@ -20,6 +20,7 @@ pub mod identity;
 pub mod jwt;
 pub mod listen;
 pub mod metrics;
+pub mod notices;
 pub mod notify;
 pub mod open;
 pub mod operate;

@@ -21,7 +21,7 @@ use crate::routes::router;
 use crate::status::StatusError;
 use crate::sync::lock;
 use crate::ticks::every;
-use crate::{gate, notify, session, status, trace, upstream};
+use crate::{gate, notices, notify, session, status, trace, upstream};
 
 /// Between two looks at the open requests: how far they are, whether they may go on.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
@@ -128,6 +128,7 @@ impl Listening {
         hold_counters(&door);
         send_letters(&door);
         conversations::keep_partial(&door).await;
+        notices::begin(&door).await;
         session::load(&door).await?;
         // Weak: the gate is the door's own.
         let hashing = Arc::downgrade(&door);
@@ -149,6 +150,7 @@ impl Listening {
         door.tasks.background(last_use(door.clone()));
         door.tasks.background(conversations::sweep(door.clone()));
         door.tasks.background(chat::look_after(door.clone()));
+        door.tasks.background(notices::watch(door.clone()));
         door.tasks.background(ready_rules(door.clone()));
         trace::start(&door);
         Ok(listening)
@@ -175,6 +177,7 @@ impl Listening {
         door.flush_refusals();
         write_last_use(&door).await;
         session::write_seen(&door).await;
+        notices::flush(&door).await;
         admission::keep(&door).await;
         trace::flush(&door).await;
         // The records' last batches are noted in the ledger.

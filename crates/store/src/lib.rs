@@ -10,6 +10,7 @@ pub mod gate;
 pub mod identity;
 pub mod kept;
 pub mod ledger;
+pub mod notices;
 pub mod ocsf;
 pub mod people;
 pub mod receipt;

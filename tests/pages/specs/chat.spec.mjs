@@ -257,3 +257,15 @@ test('formulas become MathML', async ({ page, stage }) => {
   await expect(answers(page).locator('math')).toHaveCount(2);
   await expect(answers(page)).toContainText('It costs $5 and $6.');
 });
+
+test('a notice of what an incident did stays until it is closed, and the door is told', async ({ page, stage }) => {
+  stage.signIn();
+  const notice = (id, words) => ({ id, words });
+  stage.me.notices = [notice('inc_a', 'Of your requests 2 were not answered.'), notice('inc_b', 'Of your requests 1 broke off.')];
+  await page.goto(stage.url);
+  const shown = page.locator('.banner');
+  await expect(shown).toHaveText(['Of your requests 2 were not answered.', 'Of your requests 1 broke off.']);
+  await shown.first().getByRole('button').click();
+  await expect(shown).toHaveText(['Of your requests 1 broke off.']);
+  await expect.poll(() => stage.calls).toContain('DELETE /app/notices/inc_a');
+});

@@ -70,7 +70,7 @@ test('in what models think, in titles, names and refusals', async ({ page, stage
   stage.me.account.email = '<img src=x onerror=alert(1)>@evil.example';
   stage.me.models = [{ id: 'handbook', label: '<img src=x onerror=alert(1)>', passport: { maker: '<script>alert(1)</script>' } }];
   stage.me.incident = { id: 'i', words: '<img src=x onerror=alert(1)>', since: null };
-  stage.me.notices = ['<svg onload=alert(1)>'];
+  stage.me.notices = [{ id: 'i', words: '<svg onload=alert(1)>' }];
   stage.keep('c1', '<img src=x onerror=alert(1)>', HOSTILE.slice(0, 30));
   stage.play = async (played) => {
     played.push('thinking', { text: HOSTILE.join('\n') });

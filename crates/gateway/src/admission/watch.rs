@@ -58,6 +58,7 @@ fn tick(door: &Door, judge: &mut Judge, elapsed: Duration, lag: Duration) {
     if let Some(event) = event {
         tell(&event);
         door.status.incident(&event);
+        door.touched.incident(&event);
         if let Some(notify) = door.notify.get() {
             notify.incident(door, &event);
         }

@@ -24,6 +24,8 @@ use crate::pipeline::{Arrival, parse};
 pub enum Call {
     /// Who asks, and what there is.
     Me,
+    /// A notice was read.
+    Read,
     /// The account's conversations.
     List,
     /// Another one.
@@ -71,7 +73,8 @@ impl Call {
     #[must_use]
     pub const fn changes(self) -> bool {
         match self {
-            Self::Create
+            Self::Read
+            | Self::Create
             | Self::Edit
             | Self::Delete
             | Self::Draft

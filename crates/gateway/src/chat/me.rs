@@ -10,7 +10,7 @@ use surgewall_store::identity::email_of;
 use surgewall_store::people::{People as _, Pick, StoreError};
 
 use super::call::{Answered, Asked};
-use super::reply;
+use super::{notices, reply};
 use crate::gate;
 use crate::pipeline::reserve::may_use;
 use crate::sync::lock;
@@ -25,7 +25,7 @@ pub(super) async fn show(asked: &Asked<'_>) -> Answered {
         "models": models(asked),
         "gate": gate::view(asked.door),
         "incident": incident(asked),
-        "notices": [],
+        "notices": notices::unread(asked).await?,
         "job_detached_s_max": policy.config.accounts.job_detached_s_max,
         "plain_http": plain_http,
     });

@@ -16,6 +16,7 @@ mod job;
 mod jobs;
 pub mod limits;
 mod me;
+mod notices;
 mod owner;
 mod prompt;
 mod reply;
@@ -126,6 +127,7 @@ pub(crate) async fn handle(
 async fn answer(asked: &Asked<'_>, call: Call, body: axum::body::Body) -> Answered {
     match call {
         Call::Me => me::show(asked).await,
+        Call::Read => notices::read(asked).await,
         Call::List => conversations::list(asked).await,
         Call::Create => conversations::create(asked, body).await,
         Call::Show => conversations::show(asked).await,

@@ -265,7 +265,7 @@ mod tests {
         const URL: &str = "http://127.0.0.1:1/";
         let dir = tempfile::tempdir().unwrap();
         let secret = dir.path().join("secret");
-        write(&secret, "a secret of some length");
+        write(&secret, "a-secret-of-some-length");
         let notify = Notify::new(&section(&secret, URL)).unwrap();
         let message = Message::new("a", Timestamp::default(), &Value::Null);
         notify.tell(NotifyEvent::Incident, &message);
@@ -278,7 +278,7 @@ mod tests {
         };
         assert_eq!(take(&section(&secret, URL)), 0, "the worker is there already");
         assert!(!ended.is_cancelled() && notify.wants(NotifyEvent::Incident));
-        write(&secret, "another secret of some length");
+        write(&secret, "another-secret-of-some-length");
         assert_eq!(take(&section(&secret, URL)), 1);
         assert!(ended.is_cancelled(), "nothing more is signed with the secret of before");
         let ended = lock(&notify.addresses.load().workers)[0].ended();

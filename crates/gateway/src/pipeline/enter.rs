@@ -18,6 +18,7 @@ use super::reserve::Reserved;
 use crate::admission::effort::EFFORT_UNIT;
 use crate::admission::{self, Entry, Slot, Spot, Waiting};
 use crate::door::Door;
+use crate::notices::{DELAYED_FROM, Kind};
 use crate::ratelimit::RateLimits;
 use crate::sync::lock;
 use crate::upstream::Pool;
@@ -229,6 +230,9 @@ impl Queued {
         let waited = door.clock.monotonic().saturating_duration_since(began);
         let Self { reserved, ask, pool, .. } = *self;
         door.metrics.admission.turn_came(pool.name(), reserved.principal.class, waited);
+        if let (true, Some(account)) = (waited >= DELAYED_FROM, who.account) {
+            door.touched.note(account, Kind::Delayed);
+        }
         Ok(Box::new(Entered { reserved, place, ask, pool }))
     }
 }

@@ -21,6 +21,7 @@ use super::record::Tap;
 use super::throttle::AnonymousSlot;
 use crate::admission::Slot;
 use crate::door::Door;
+use crate::notices::Kind;
 use crate::open::{Cell, Ending, OpenRequests};
 use crate::policy::Rates;
 use crate::status::measure::Got;
@@ -284,8 +285,12 @@ impl Reservation {
         lock(&self.door.quota).settle(&admission.charges, &used);
         self.door.metrics.settled(&admission.model, outcome, &usage);
         let now = self.door.clock.now();
-        if let (Outcome::Completed, Some(account)) = (outcome, admission.who.account) {
-            self.door.directory.used_well(account, now);
+        if let Some(account) = admission.who.account {
+            if outcome == Outcome::Completed {
+                self.door.directory.used_well(account, now);
+            } else if let Some(kind) = Kind::of_outcome(outcome) {
+                self.door.touched.note(account, kind);
+            }
         }
         if let (Some(hit), Source::Upstream) = (&self.hit, source) {
             hit.reported(usage.cached);

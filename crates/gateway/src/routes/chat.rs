@@ -23,6 +23,7 @@ use Access::{Everybody, Link, Session, Visitor};
 /// Every route of the chat.
 pub const ROUTES: &[Route] = &[
     call("GET", "/app/me", Call::Me, Everybody),
+    call("DELETE", "/app/notices/{id}", Call::Read, Session),
     call("GET", "/app/conversations", Call::List, Session),
     call("POST", "/app/conversations", Call::Create, Session),
     call("GET", "/app/conversations/{id}", Call::Show, Session),

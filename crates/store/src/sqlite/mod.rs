@@ -9,6 +9,7 @@ mod findings;
 mod gate;
 mod identity;
 mod migrate;
+mod notices;
 mod read;
 mod rows;
 mod rules;

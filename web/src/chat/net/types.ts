@@ -25,12 +25,18 @@ export interface Incident {
   since?: string | number | null;
 }
 
+/** What an incident did to the account's requests. */
+export interface Notice {
+  id: string;
+  words: string;
+}
+
 export interface Me {
   account: Account | null;
   models: Model[];
   gate?: Gate | null;
   incident?: Incident | null;
-  notices?: (string | { id?: string; words: string })[];
+  notices?: Notice[];
   job_detached_s_max?: number;
   plain_http?: boolean;
 }

@@ -2,6 +2,7 @@
 
 mod conversations;
 mod jobs;
+mod notices;
 pub(crate) mod page;
 mod people;
 mod strangers;

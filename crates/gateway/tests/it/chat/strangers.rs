@@ -5,15 +5,21 @@ use std::fmt::Write as _;
 
 use http::Method;
 use serde_json::{Value, json};
+use surgewall_core::id::PublicId;
+use surgewall_core::incident::Verdict;
 use surgewall_core::role::Role;
 use surgewall_gateway::routes::chat::ROUTES;
 use surgewall_gateway::routes::table::all;
 use surgewall_store::admin::{KeyCreate, Request, UserSet};
+use surgewall_store::notices::{Harm, Notice, Notices as _};
 use surgewall_testkit::{Behaviour, Double};
 
 use super::page::Page;
 use super::people::{Person, door, person};
 use crate::harness::TestDoor;
+
+/// The incident of which the owner of all things has a notice.
+const NOTICE: &str = "inc_a";
 
 async fn with_role(door: &TestDoor, email: &str, role: Role) -> Person {
     let person = person(door, email).await;
@@ -42,8 +48,9 @@ async fn things(owner: &Person, nth: u128) -> Things {
 
 impl Things {
     fn path(&self, path: &str) -> String {
-        let id = match path {
+        let id: &str = match path {
             path if path.starts_with("/app/shares/") => &self.share,
+            path if path.starts_with("/app/notices/") => NOTICE,
             path if path.starts_with("/app/answers/") => &self.answer,
             path if path.starts_with("/app/tickets/") => &self.answer,
             _ => &self.chat,
@@ -95,6 +102,15 @@ async fn the_matrix_of_the_chat() {
         let _ = write!(picture, "{name:>11}");
     }
     picture.push('\n');
+    let notice = Notice {
+        account: ada.account.id,
+        incident: PublicId::from_stored(NOTICE.to_owned()),
+        verdict: Verdict::Unclear,
+        harm: Harm { cut: 1, ..Harm::default() },
+        began_at: door.door().clock.now(),
+        ended_at: None,
+    };
+    door.door().people.put_notices(&[notice]).await.unwrap();
     let mut nth = 0;
     for route in ROUTES {
         let _ = write!(picture, "{:64}", format!("{} {}", route.method, route.path));
