@@ -1,8 +1,10 @@
-"""Starts two doubles and a door, runs the SDK tours, and holds the ledger to its law.
+"""Starts two doubles and a door, runs the SDK tours and a client of the status page, and holds
+the ledger to its law.
 
 Arguments: the Python that has the SDKs, and the Node tour.
 """
 
+import datetime
 import json
 import os
 import pathlib
@@ -68,6 +70,7 @@ def main():
         print(f"ok sdk.ready ({ready_s:.1f} s)")
         stand = {
             "url": door.url,
+            "status": door.urls["status"],
             "openai_double": openai.url,
             "anthropic_double": anthropic.url,
             "key": door.create_key("tour"),
@@ -86,7 +89,9 @@ def main():
                 del environment[name]
         failed = False
         tours = [[python, str(HERE / "python" / name)] for name in ("tour.py", "ollama_tour.py")]
-        for command in (*tours, ["node", node_tour]):
+        tells(door)
+        client = pathlib.Path(node_tour).with_name("status.mjs")
+        for command in (*tours, ["node", node_tour], ["node", str(client)]):
             began = time.monotonic()
             status = subprocess.run(command, env=environment, check=False).returncode
             print(f"{os.path.basename(command[-1])}: status {status}, {time.monotonic() - began:.1f} s", flush=True)
@@ -112,6 +117,22 @@ def main():
         door.close()
         openai.stop()
         anthropic.stop()
+
+
+def tells(door):
+    """The status page tells of two incidents, one of them over, and of two maintenances."""
+    def write(*words):
+        return door.run("admin", "status", *words).strip()
+
+    def day(days):
+        at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+        return at.strftime("%Y-%m-%dT%H:%MZ")
+
+    over = write("note", "--title", "Sign-in is slow", "It takes seconds.")
+    write("note", "--incident", over, "--stage", "resolved", "It is quick again.")
+    write("note", "--title", "Codes are late", "--impact", "minor", "E-mails take minutes to arrive.")
+    for title, begin in (("New disks", -1), ("New servers", 1)):
+        write("maintenance", "--title", title, "--from", day(begin), "--until", day(begin + 2), "Short breaks.")
 
 
 def betrays_nothing(door, secrets):
