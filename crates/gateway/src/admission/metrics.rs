@@ -49,7 +49,6 @@ pub struct AdmissionMetrics {
     waiting: Family<ClassLabels, Gauge>,
     limit: Family<PoolLabel, Gauge>,
     running: Family<PoolLabel, Gauge>,
-    output_weight: Family<PoolLabel, Gauge>,
     work: Family<PoolLabel, Real>,
     ttft: Family<PoolLabel, Real>,
     tpot: Family<PoolLabel, Real>,
@@ -91,13 +90,8 @@ impl AdmissionMetrics {
         );
         registry.register(
             "capacity_work_per_second",
-            "Work that the learnt capacity does in a second, in tokens that are read",
+            "Work that the learnt capacity does in a second: input tokens and twice the output tokens",
             self.work.clone(),
-        );
-        registry.register(
-            "capacity_output_weight",
-            "Work of a token that is written, in tokens that are read, as it was fitted",
-            self.output_weight.clone(),
         );
         registry.register(
             "upstream_ttft_ratio",
@@ -158,7 +152,6 @@ impl AdmissionMetrics {
         let label = PoolLabel { upstream: pool.to_owned() };
         self.limit.get_or_create(&label).set(i64::from(view.sequences));
         self.running.get_or_create(&label).set(i64::from(view.running.sequences));
-        self.output_weight.get_or_create(&label).set(i64::from(view.output_weight));
         let reals = [
             (&self.work, view.work_per_s),
             (&self.ttft, view.health.ttft_ratio.map(f64::from)),

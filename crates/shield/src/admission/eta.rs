@@ -88,13 +88,6 @@ impl Predictor {
         self.served.add(MEMORY_REQUESTS, [1.0, number(work.0), number(expected.0), seconds]);
     }
 
-    /// Work is measured in another unit from now on: what was served is `factor` as much.
-    pub(super) fn rescale(&mut self, factor: f64) {
-        let [_, work, expected, _] = &mut self.served.0;
-        *work *= factor;
-        *expected *= factor;
-    }
-
     /// The work that `sequences` at once get done in a second, where it is known.
     #[must_use]
     pub fn work_per_s(&self, sequences: u32) -> Option<f64> {

@@ -1,9 +1,8 @@
 //! What a request costs the upstream, and how long its answer probably gets.
 //!
-//! Work is uncached input plus the output times a weight: the cost of the virtual
-//! token counter (Sheng et al., OSDI'24), since a token that is written takes a step
-//! of the engine for itself, and tokens that are read share one. The weight is two,
-//! as in the paper, until it was fitted to the pool.
+//! Work is uncached input plus twice the output: the cost of the virtual token
+//! counter (Sheng et al., OSDI'24), since a token that is written takes a step of
+//! the engine for itself, and tokens that are read share one.
 //!
 //! The output is not known before. It is expected to be the caller's 90th
 //! percentile for this model, learnt by [`Expected`] in 16 bytes for each pair.
@@ -43,12 +42,6 @@ impl Sum for Work {
     }
 }
 
-/// The most that a written token is believed to cost, in read ones.
-const OUTPUT_WEIGHT_MAX: u32 = 16;
-
-/// By how much a fitted weight has to differ from the one in force, as a part of it.
-const WEIGHT_DIFFERS_MIN: f64 = 0.3;
-
 /// What a token costs. Only their ratio matters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Weights {
@@ -57,21 +50,6 @@ pub struct Weights {
     /// Work of one output token.
     pub output: u32,
 }
-
-impl Weights {
-    /// The weights in which a written token costs `output`, or `None` where a
-    /// fit is not clear enough against those in force.
-    #[must_use]
-    pub fn fitted(self, ratio: f64) -> Option<Self> {
-        let before = f64::from(self.output) / f64::from(self.input);
-        // The whole number that is nearest; a fit is not more exact than that.
-        let output = (1..OUTPUT_WEIGHT_MAX).find(|whole| ratio < f64::from(*whole) + 0.5);
-        let output = output.unwrap_or(OUTPUT_WEIGHT_MAX);
-        let differs = (ratio - before).abs() > before * WEIGHT_DIFFERS_MIN;
-        (differs && ratio.is_finite() && output != self.output).then_some(Self { input: 1, output })
-    }
-}
-
 impl Default for Weights {
     /// One to two, as in the paper.
     fn default() -> Self {
@@ -229,27 +207,6 @@ fn tokens(log: u16) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_fitted_weight_is_whole_bounded_and_clearly_another() {
-        let fitted = |ratio| Weights::default().fitted(ratio).map(|weights| weights.output);
-        let cases = [
-            (2.0, None),
-            (2.59, None),
-            (2.61, Some(3)),
-            (1.41, None),
-            (1.39, Some(1)),
-            (0.0, Some(1)),
-            (5.02, Some(5)),
-            (15.6, Some(16)),
-            (900.0, Some(16)),
-            (f64::NAN, None),
-            (f64::INFINITY, None),
-        ];
-        for (ratio, expected) in cases {
-            assert_eq!(fitted(ratio), expected, "{ratio}");
-        }
-    }
 
     #[test]
     fn work_is_input_and_twice_the_output() {

@@ -17,7 +17,6 @@ impl Capacity {
             per_token: known(&self.per_token),
             per_whole_token: known(&self.per_whole_token),
             speed: None,
-            output_weight: None,
         }
     }
 

@@ -60,7 +60,6 @@
 //! refusals and the server's own gauges. With neither the limits stay.
 
 mod baseline;
-mod fit;
 mod flight;
 mod judge;
 mod learnt;
@@ -79,7 +78,6 @@ pub use types::{CapacityConfig, End, Gauges, Health, Learnt, Load};
 pub use why::{Change, Limits, Why};
 
 use baseline::{Baseline, group_of};
-use fit::Written;
 use flight::{Flight, Flights};
 use judge::Trust;
 use window::{Start, Window};
@@ -112,7 +110,6 @@ pub struct Capacity {
     first_token: Baseline,
     per_token: Baseline,
     per_whole_token: Baseline,
-    written: Written,
     /// The time per token for which `first_token` holds.
     paced_at: Option<u64>,
     slow_windows: u32,
@@ -157,7 +154,6 @@ impl Capacity {
             first_token: Baseline::new(50, 40),
             per_token: Baseline::new(TOKEN_TIME_PERCENT, TOKEN_TIME_PERCENT),
             per_whole_token: Baseline::new(50, 50),
-            written: Written::default(),
             paced_at: None,
             slow_windows: 0,
             waiting_read: [None; 2],
@@ -251,7 +247,6 @@ impl Capacity {
             return;
         }
         let Some(each) = self.flights.tokens(id, waited, tokens).map(micros) else { return };
-        self.learn_written(each);
         if self.flights.count() <= self.unloaded_max() {
             self.per_token.unloaded(0, each);
         } else {

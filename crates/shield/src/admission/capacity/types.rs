@@ -87,8 +87,6 @@ pub struct Learnt {
     /// The mean work of a request that ended, and the milliseconds in which one
     /// sequence does it.
     pub speed: Option<(u64, u64)>,
-    /// The work of a written token, in read ones: the unit of that work.
-    pub output_weight: Option<u32>,
 }
 
 impl Learnt {

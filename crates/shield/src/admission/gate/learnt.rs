@@ -21,9 +21,7 @@ impl<T, R> Gate<T, R> {
         }
         // Where nobody asked for more, the limit was not found: the one before still holds.
         let before = if self.capacity.is_seeking() { self.sequences_before } else { 0 };
-        let (sequences, speed) = (learnt.sequences.max(before), self.speed());
-        let output_weight = Some(self.weights.output);
-        Some(Learnt { sequences, speed, output_weight, ..learnt })
+        Some(Learnt { sequences: learnt.sequences.max(before), speed: self.speed(), ..learnt })
     }
 
     /// The mean work of a request, and the milliseconds in which one sequence does it.
@@ -39,9 +37,6 @@ impl<T, R> Gate<T, R> {
     pub fn begin_with(&mut self, learnt: &Learnt) {
         self.sequences_before = learnt.sequences.min(self.terms.sequences_most());
         self.capacity.begin_with(learnt);
-        if let Some(kept) = learnt.output_weight {
-            self.weights = self.weights.fitted(f64::from(kept)).unwrap_or(self.weights);
-        }
         if let Some((mean, millis)) = learnt.speed
             && (1..=REQUEST_WORK_MAX).contains(&mean)
             && (1..=REQUEST_MS_MAX).contains(&millis)
@@ -153,7 +148,6 @@ mod tests {
         for speed in [Some((0, 1)), Some((1, 0)), Some((u64::MAX, 1)), Some((1, u64::MAX)), None] {
             let mut gate = gate(now, None);
             gate.begin_with(&Learnt {
-                output_weight: Some(u32::MAX),
                 sequences: u32::MAX,
                 first_token: times.clone(),
                 per_token: times.clone(),
@@ -162,7 +156,6 @@ mod tests {
             });
             let learnt = gate.learnt().unwrap();
             assert_eq!(learnt.speed, None, "{speed:?}");
-            assert_eq!(learnt.output_weight, Some(16), "the most that is believed");
             assert!(learnt.per_whole_token.len() <= 3);
             assert!(gate.view().sequences <= terms(None).sequences_most());
             for second in 1..10 {

@@ -14,6 +14,7 @@ mod claims;
 mod counts;
 mod learnt;
 mod outlook;
+mod overdue;
 mod punctual;
 mod room;
 mod shed;
@@ -22,7 +23,6 @@ mod terms;
 mod tests;
 mod ticket;
 mod view;
-mod weigh;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -40,10 +40,10 @@ use super::eta::{Eta, Predictor};
 use super::fair::{FairQueue, Next};
 use super::work::{Expected, Weights, Work};
 use claims::Claims;
+use overdue::Arrivals;
 use punctual::Punctual;
 use shed::Shedding;
 use ticket::{Phase, Promise, Ticket};
-use weigh::Mix;
 
 /// Output tokens by which the cost of a stream that goes past its expectation is topped up.
 pub const TOP_UP_TOKENS: u64 = 256;
@@ -58,7 +58,6 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 pub struct Gate<T, R = ()> {
     terms: Terms,
     weights: Weights,
-    mix: Mix,
     capacity: Capacity,
     queue: FairQueue<TicketId>,
     expected: Expected,
@@ -66,6 +65,7 @@ pub struct Gate<T, R = ()> {
     punctual: Punctual,
     claims: Claims,
     tickets: HashMap<TicketId, Ticket<T, R>>,
+    arrivals: Arrivals,
     last_id: TicketId,
     load: Load,
     queued_bytes: [u64; 4],
@@ -86,7 +86,6 @@ impl<T, R> Gate<T, R> {
         let config = CapacityConfig { max: terms.sequences_most(), ..CapacityConfig::default() };
         Self {
             weights: Weights::default(),
-            mix: Mix::default(),
             capacity: Capacity::new(now, config),
             queue: FairQueue::new(terms.shares),
             expected: Expected::default(),
@@ -94,6 +93,7 @@ impl<T, R> Gate<T, R> {
             punctual: Punctual::new(),
             claims: Claims::new(now),
             tickets: HashMap::new(),
+            arrivals: Arrivals::default(),
             last_id: 0,
             load: Load::default(),
             queued_bytes: [0; 4],
@@ -187,6 +187,7 @@ impl<T, R> Gate<T, R> {
         let promised = Promise { at: now, eta: place.eta, is_told: false, is_overdue: false };
         let phase = Phase::Queued { handle, since: now, promised, wake: wake(), is_late: false };
         self.tickets.insert(id, Ticket::new(ask, (work, tokens), phase));
+        self.arrived(class, id);
         Arrived::Wait(id, place)
     }
 
@@ -219,7 +220,7 @@ impl<T, R> Gate<T, R> {
     pub fn next(&mut self, now: Instant) -> Option<(TicketId, T)> {
         loop {
             let class = self.next_class()?;
-            let Next { item: id, work, .. } = self.queue.pop_class(class)?;
+            let Next { item: id, work, .. } = self.take_next(class, now)?;
             let Some(ticket) = self.tickets.remove(&id) else { continue };
             let Ticket { ask, tokens, phase, .. } = ticket;
             let Phase::Queued { since, promised, wake, is_late, .. } = phase else { continue };
@@ -339,7 +340,8 @@ impl<T, R> Gate<T, R> {
                     self.load.sequences = self.load.sequences.saturating_sub(1);
                     self.load.tokens = self.load.tokens.saturating_sub(ticket.tokens);
                 }
-                let (cost, output) = (self.cost_of(used), used.map_or(0, |(_, output)| output));
+                let (input, output) = used.unwrap_or_default();
+                let cost = Work::of(self.weights, input, output);
                 let took = now.saturating_duration_since(since);
                 self.account(&ticket, cost.max(self.held(&ticket, end, took)));
                 if end == End::Completed {
@@ -389,7 +391,6 @@ impl<T, R> Gate<T, R> {
         if lag > LAG_MAX {
             return self.capacity.tick_late(now, held_back);
         }
-        self.weigh(held_back);
         let change = self.capacity.tick(now, held_back);
         self.end_was_found |= !self.capacity.is_seeking();
         change

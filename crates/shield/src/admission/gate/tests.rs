@@ -432,3 +432,42 @@ fn the_longest_wait_counts_before_it_ends() {
     let _ = bench.gate.tick(bench.now, Duration::ZERO);
     assert_eq!(longest(&mut bench), [0; 4]);
 }
+
+/// One place, and who 1 had much of it: every second a stranger comes who had
+/// nothing and stands before it. The second in which its turn comes.
+fn turn_among_strangers(longest_s: u64) -> Option<u64> {
+    let longest_wait = [Duration::from_secs(longest_s); 4];
+    let mut bench = Bench::new(Terms { headroom_permille: 0, longest_wait, ..terms(1) });
+    let much = bench.goes(Class::Anonymous, 1);
+    bench.now += Duration::from_secs(1);
+    bench.gate.finish(bench.now, much, End::Completed, Some((100, 5_000)));
+    let mut running = bench.goes(Class::Anonymous, 2);
+    bench.waits(Class::Anonymous, 99);
+    let (first, _) = bench.waits(Class::Anonymous, 1);
+    (0..longest_s).find(|second| {
+        bench.waits(Class::Anonymous, 100 + second);
+        bench.end(running);
+        running = bench.gate.next(bench.now).unwrap().0;
+        running == first
+    })
+}
+
+#[test]
+fn who_is_passed_by_others_past_what_was_predicted_goes_before_it_is_too_late() {
+    assert_eq!(turn_among_strangers(40), Some(30), "three quarters of its longest wait");
+    assert_eq!(turn_among_strangers(80), Some(60));
+}
+
+#[test]
+fn whoever_left_is_forgotten_among_those_who_wait() {
+    let mut bench = Bench::new(terms(1));
+    bench.goes(Class::Verified, 1);
+    let (stays, _) = bench.waits(Class::Verified, 2);
+    for who in 0..10_000 {
+        let (id, _) = bench.waits(Class::Verified, 3 + who);
+        bench.gate.finish(bench.now, id, End::Cancelled, None);
+    }
+    assert!(bench.gate.lines_len() < 100, "{}", bench.gate.lines_len());
+    assert_eq!(bench.gate.waiting(), 1);
+    assert!(bench.gate.place(stays).is_some());
+}
