@@ -17,13 +17,27 @@ use super::reply::{self, OrRefusal as _};
 pub(super) async fn list(asked: &Asked<'_>) -> Answered {
     let own = asked.own()?;
     let archived = asked.query("archived").as_deref() == Some("1");
-    let before = asked.query("before").filter(|text| !text.is_empty());
-    let before = before.map(|text| cursor(&text)).transpose()?;
+    let before = before(asked)?;
     let page = own.list(archived, before.as_ref().map(|(at, id)| (*at, id))).await.or_refusal()?;
-    let is_full = page.len() == PAGE_CONVERSATIONS_MAX as usize;
-    let next = page.last().filter(|_| is_full);
-    let next = next.map(|last| format!("{}-{}", last.updated_at.millis(), last.public_id));
+    let next = next(&page);
     reply::json(StatusCode::OK, &json!({"conversations": page, "next": next}))
+}
+
+/// Where the page before ended, if there was one.
+pub(super) fn before(asked: &Asked<'_>) -> Result<Option<(Timestamp, PublicId)>, Refusal> {
+    let before = asked.query("before").filter(|text| !text.is_empty());
+    before.map(|text| cursor(&text)).transpose()
+}
+
+/// What the next page is asked for with, if there may be one.
+pub(super) fn next(page: &[Conversation]) -> Option<String> {
+    let is_full = page.len() == PAGE_CONVERSATIONS_MAX as usize;
+    page.last().filter(|_| is_full).map(after)
+}
+
+/// What the page behind `last` is asked for with.
+pub(super) fn after(last: &Conversation) -> String {
+    format!("{}-{}", last.updated_at.millis(), last.public_id)
 }
 
 /// Where a page of the list ended: when its last one was written, and its id.

@@ -34,3 +34,15 @@ pub const HEAVY_AT_ONCE_MAX: usize = 4;
 pub const TITLE_CHARS_MAX: usize = 80;
 /// Days that a share holds where nobody says.
 pub const SHARE_DAYS: u64 = 30;
+/// A page of the chat without script, in bytes of HTML, with an answer that is
+/// written while it is looked at. With the stylesheet as browsers take it, and
+/// the icon, what one sees first is within [`LITE_VISIT_BYTES_MAX`].
+pub const LITE_PAGE_BYTES_MAX: usize = 11_500;
+/// All that a browser loads before the first page of the chat without script
+/// stands there, in bytes.
+pub const LITE_VISIT_BYTES_MAX: usize = 15_000;
+/// Names of models that such a page offers, in bytes of HTML.
+pub const LITE_MODELS_BYTES_MAX: usize = 2_000;
+/// Characters of a message that such a page lets one write: in any script, its
+/// form is within the limit of forms.
+pub const LITE_TEXT_CHARS_MAX: usize = 7_000;

@@ -11,6 +11,7 @@ use surgewall_store::people::{People as _, Pick, StoreError};
 
 use super::call::{Answered, Asked};
 use super::{notices, reply};
+use crate::door::Door;
 use crate::gate;
 use crate::pipeline::reserve::may_use;
 use crate::sync::lock;
@@ -47,15 +48,20 @@ async fn account(asked: &Asked<'_>) -> Result<Value, Refusal> {
 
 /// The models that the caller may use, each with what is known of it.
 fn models(asked: &Asked<'_>) -> Vec<Value> {
+    let passports = &asked.arrival.policy.config.passport;
+    let usable = usable(asked).into_iter();
+    usable.map(|id| json!({"id": id, "passport": passport(passports, &id)})).collect()
+}
+
+/// The models that the caller may use.
+pub(super) fn usable(asked: &Asked<'_>) -> Vec<String> {
     let account = asked.asker.account.as_ref();
     let caller = account.map_or(Caller::Anonymous, |account| Caller::Account(account.clone()));
     let class = account.map_or(Class::Anonymous, |account| account.class);
     let network = asked.arrival.network;
     let principal = Principal { class, network, caller, delegated: None, young_user: false };
     let policy = &asked.arrival.policy;
-    let passports = &policy.config.passport;
-    let usable = policy.pools.models().into_iter().filter(|id| may_use(policy, &principal, id));
-    usable.map(|id| json!({"id": id, "passport": passport(passports, &id)})).collect()
+    policy.pools.models().into_iter().filter(|id| may_use(policy, &principal, id)).collect()
 }
 
 /// What the operator says of `model`: the longest name that fits.
@@ -78,6 +84,13 @@ fn incident(asked: &Asked<'_>) -> Value {
         return Value::Null;
     };
     json!({"id": id, "words": words(judged.verdict), "since": since})
+}
+
+/// The words of the incident that is open, if one is.
+pub(super) fn incident_words(door: &Door) -> Option<&'static str> {
+    let recent = lock(&door.recent);
+    let judged = recent.judged();
+    judged.incident.as_ref().map(|_| words(judged.verdict))
 }
 
 const fn words(verdict: Verdict) -> &'static str {

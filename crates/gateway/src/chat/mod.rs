@@ -15,6 +15,7 @@ mod export;
 mod job;
 mod jobs;
 pub mod limits;
+pub(crate) mod lite;
 mod me;
 mod notices;
 mod owner;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::Response;
 use http::StatusCode;
+use http::request::Parts;
 use surgewall_core::refusal::Refusal;
 use surgewall_wire::{ClientDialect, Endpoint};
 use tokio::sync::Semaphore;
@@ -40,11 +42,12 @@ use tokio::sync::Semaphore;
 use crate::door::Door;
 use crate::listen::Purpose;
 use crate::pages::forms::same_origin;
-use crate::pipeline::identify;
+use crate::pipeline::{Arrival, identify};
 use crate::routes::api;
 use crate::routes::table::{Access, Handler, Route};
 
 pub use call::Call;
+pub use lite::LitePage;
 pub use reply::refused;
 
 pub(crate) use jobs::watch as look_after;
@@ -105,23 +108,36 @@ pub(crate) async fn handle(
     };
     let (head, body) = request.into_parts();
     let answered = async {
-        if call.changes() {
-            // Before anything is read: another site's page changes nothing here.
-            same_origin(&door, route.listener, &head.headers)?;
-        }
-        let asker = Asker::read(&door, &head.headers);
+        let asked = asked(&door, &arrival, head, call.changes()).await?;
         if route.access == Access::Session {
             // Nothing is read of a body that nobody may send.
-            asker.account()?;
+            asked.asker.account()?;
         }
-        if let Some(account) = &asker.account {
-            // The connection is no stranger's any more.
-            let _ = identify::of_session(&door, &arrival, Some(account.clone()));
-        }
-        let asked = Asked::new(&door, &arrival, asker, head).await?;
         Box::pin(answer(&asked, call, body)).await
     };
     api::answer(&door, &arrival, answered).await
+}
+
+/// Who asks for what, from a page that may.
+///
+/// # Errors
+/// It changes something and comes from elsewhere, or its path is none.
+async fn asked<'a>(
+    door: &'a Arc<Door>,
+    arrival: &'a Arc<Arrival>,
+    head: Parts,
+    changes: bool,
+) -> Result<Asked<'a>, Refusal> {
+    if changes {
+        // Before anything is read: another site's page changes nothing here.
+        same_origin(door, arrival.route.listener, &head.headers)?;
+    }
+    let asker = Asker::read(door, &head.headers);
+    if let Some(account) = &asker.account {
+        // The connection is no stranger's any more.
+        let _ = identify::of_session(door, arrival, Some(account.clone()));
+    }
+    Asked::new(door, arrival, asker, head).await
 }
 
 async fn answer(asked: &Asked<'_>, call: Call, body: axum::body::Body) -> Answered {

@@ -51,34 +51,60 @@ struct Attached {
 pub(super) async fn message(asked: &Asked<'_>, body: Body) -> Answered {
     let (own, conversation) = asked.conversation().await?;
     let sent: Sent = asked.json(body).await?;
-    let model = model(sent.model)?;
-    let id = new_id(&sent.id)?;
-    if sent.text.trim().is_empty() && sent.attachments.is_empty() {
-        return Err(invalid("it says nothing", Some("text")));
-    }
     let attached = sent.attachments.into_iter();
     let attachments = attached.map(|Attached { name, text }| Attachment { name, text }).collect();
-    let title = prompt::title(&sent.text, TITLE_CHARS_MAX);
-    let body = Content::text(sent.text);
-    let (role, state) = (Role::User, State::Complete);
-    let new = NewMessage { id, parent: sent.parent, role, state, body, attachments };
-    let now = asked.arrival.at;
-    let number = own.append(conversation.id, new, now).await.or_refusal()?;
-    if conversation.messages == 0 && conversation.title.as_deref() == Some("") {
-        own.rename(conversation.id, title, now).await.or_refusal()?;
-    }
-    let answer = answer_to(id);
-    let order = Wanted { id: answer, parent: number, model, said: Said::default(), go_on: None };
-    begin(asked, &own, &conversation, order).await?;
+    let (id, parent, text) = (new_id(&sent.id)?, sent.parent, sent.text);
+    let question = Question { id, parent, text, attachments, model: sent.model };
+    let (number, answer) = add(asked, &own, &conversation, question).await?;
     let placed = own.placed(conversation.id, number).await.or_refusal()?;
     let begun = json!({"message": placed, "answer": {"id": shown(answer)}});
     reply::json(StatusCode::ACCEPTED, &begun)
 }
 
-/// The id of the answer that comes with the message `id`: whoever sends the
-/// message again asks for the same answer.
-fn answer_to(id: MessageId) -> MessageId {
-    let hash = sha256(&[b"answer to ", id.as_u128().to_be_bytes().as_slice()].concat());
+/// A message of the account's that is to be answered.
+pub(super) struct Question {
+    pub(super) id: MessageId,
+    pub(super) parent: u32,
+    pub(super) text: String,
+    pub(super) attachments: Vec<Attachment>,
+    pub(super) model: String,
+}
+
+/// Keeps a message and begins its answer: its number, and the answer's id.
+///
+/// # Errors
+/// It is not kept; or it is, and the answer does not begin. Sent again, it is
+/// there once.
+pub(super) async fn add(
+    asked: &Asked<'_>,
+    own: &Own<'_, Sqlite>,
+    conversation: &Conversation,
+    question: Question,
+) -> Result<(u32, MessageId), Refusal> {
+    let Question { id, parent, text, attachments, model: named } = question;
+    let model = model(named)?;
+    if text.trim().is_empty() && attachments.is_empty() {
+        return Err(invalid("it says nothing", Some("text")));
+    }
+    let title = prompt::title(&text, TITLE_CHARS_MAX);
+    let body = Content::text(text);
+    let (role, state) = (Role::User, State::Complete);
+    let new = NewMessage { id, parent, role, state, body, attachments };
+    let now = asked.arrival.at;
+    let number = own.append(conversation.id, new, now).await.or_refusal()?;
+    if conversation.messages == 0 && conversation.title.as_deref() == Some("") {
+        own.rename(conversation.id, title, now).await.or_refusal()?;
+    }
+    let answer = derived(b"answer to ", id);
+    let order = Wanted { id: answer, parent: number, model, said: Said::default(), go_on: None };
+    begin(asked, own, conversation, order).await?;
+    Ok((number, answer))
+}
+
+/// An id that follows from `id`: whoever sends the message `id` again asks for
+/// the same answer.
+pub(super) fn derived(what: &[u8], id: MessageId) -> MessageId {
+    let hash = sha256(&[what, id.as_u128().to_be_bytes().as_slice()].concat());
     let mut bits = [0; 16];
     bits.copy_from_slice(&hash[..16]);
     MessageId::from_u128(u128::from_be_bytes(bits))
@@ -98,8 +124,35 @@ struct Again {
 /// earlier one broke off.
 pub(super) async fn answer(asked: &Asked<'_>, body: Body) -> Answered {
     let (own, conversation) = asked.conversation().await?;
-    let Again { id, parent, model: named, continue_from } = asked.json(body).await?;
-    let (id, model) = (new_id(&id)?, model(named)?);
+    let Again { id, parent, model, continue_from } = asked.json(body).await?;
+    let id = new_id(&id)?;
+    let another = Another { id, parent, model, continue_from };
+    again(asked, &own, &conversation, another).await?;
+    reply::json(StatusCode::ACCEPTED, &json!({"answer": {"id": shown(id)}}))
+}
+
+/// Another answer that is to be given.
+pub(super) struct Another {
+    pub(super) id: MessageId,
+    /// The message that is answered.
+    pub(super) parent: u32,
+    pub(super) model: String,
+    /// The answer that broke off, to go on from there.
+    pub(super) continue_from: Option<u32>,
+}
+
+/// Begins another answer.
+///
+/// # Errors
+/// There is nothing to answer or to go on with, or it does not begin.
+pub(super) async fn again(
+    asked: &Asked<'_>,
+    own: &Own<'_, Sqlite>,
+    conversation: &Conversation,
+    another: Another,
+) -> Result<(), Refusal> {
+    let Another { id, parent, model: named, continue_from } = another;
+    let model = model(named)?;
     let question = own.placed(conversation.id, parent).await.or_refusal()?.message;
     if question.role != Role::User {
         return Err(invalid("only a message of yours can be answered", Some("parent")));
@@ -117,8 +170,7 @@ pub(super) async fn answer(asked: &Asked<'_>, body: Body) -> Answered {
             .map_err(|_| invalid("it is as long as an answer may be", Some("continue_from")))?;
         go_on = Some(body.text);
     }
-    begin(asked, &own, &conversation, Wanted { id, parent, model, said, go_on }).await?;
-    reply::json(StatusCode::ACCEPTED, &json!({"answer": {"id": shown(id)}}))
+    begin(asked, own, conversation, Wanted { id, parent, model, said, go_on }).await
 }
 
 /// An answer that is wanted in a conversation.
@@ -279,7 +331,7 @@ pub(super) async fn ask(asked: &Asked<'_>, body: Body) -> Answered {
     Ok(response)
 }
 
-fn new_id(text: &str) -> Result<MessageId, Refusal> {
+pub(super) fn new_id(text: &str) -> Result<MessageId, Refusal> {
     id(text).ok_or_else(|| invalid("it must be 32 hex digits", Some("id")))
 }
 

@@ -23,13 +23,22 @@ pub(crate) fn scripted(template: &impl Template) -> Result<Response, Refusal> {
     page(template, headers::scripted)
 }
 
+/// A page without script that is written already, or comes while it is.
+pub(crate) fn written(html: Body) -> Response {
+    document(html, headers::plain)
+}
+
 fn page(template: &impl Template, heads: fn(&mut HeaderMap)) -> Result<Response, Refusal> {
     let html = template.render().map_err(|error| internal(&error))?;
-    let mut response = Response::new(Body::from(html));
+    Ok(document(Body::from(html), heads))
+}
+
+fn document(html: Body, heads: fn(&mut HeaderMap)) -> Response {
+    let mut response = Response::new(html);
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     heads(response.headers_mut());
-    Ok(response)
+    response
 }
 
 /// Something failed that nobody can do anything about but the operator.

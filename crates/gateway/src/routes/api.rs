@@ -229,7 +229,9 @@ pub(crate) async fn answer(
     };
     let mut response = match arrival.route.handler {
         Handler::Chat(_) => crate::chat::refused(arrival.request_id, &refusal),
-        Handler::Account(_) => crate::pages::refused(arrival.request_id, &refusal),
+        Handler::Account(_) | Handler::Lite(_) => {
+            crate::pages::refused(arrival.request_id, &refusal)
+        }
         _ => refuse::answer(dialect, arrival.request_id, &refusal),
     };
     if let Some(rate_limits) = arrival.rate_limits.get() {

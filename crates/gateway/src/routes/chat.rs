@@ -3,7 +3,7 @@
 use surgewall_wire::ClientDialect;
 
 use super::table::{Access, Handler, Route};
-use crate::chat::Call;
+use crate::chat::{Call, LitePage};
 use crate::listen::Purpose;
 
 const fn call(method: &'static str, path: &'static str, call: Call, access: Access) -> Route {
@@ -49,4 +49,18 @@ pub const ROUTES: &[Route] = &[
     call("GET", "/app/answers/{id}", Call::Watch, Visitor),
     call("POST", "/app/answers/{id}/stop", Call::Stop, Visitor),
     call("GET", "/app/tickets/{id}", Call::Ticket, Visitor),
+];
+
+const fn lite(method: &'static str, path: &'static str, page: LitePage) -> Route {
+    Route { handler: Handler::Lite(page), ..call(method, path, Call::Show, Session) }
+}
+
+/// The pages of the chat without script, and their forms.
+pub const LITE: &[Route] = &[
+    lite("GET", "/lite", LitePage::List),
+    lite("POST", "/lite", LitePage::Begin),
+    lite("GET", "/lite/{id}", LitePage::Show),
+    lite("POST", "/lite/{id}", LitePage::Send),
+    lite("POST", "/lite/{id}/again", LitePage::Again),
+    lite("POST", "/lite/{id}/stop", LitePage::Stop),
 ];

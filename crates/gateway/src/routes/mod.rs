@@ -89,6 +89,9 @@ fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {
         Handler::Chat(call) => {
             on(filter, move |request| crate::chat::handle(door.clone(), route, call, request))
         }
+        Handler::Lite(page) => {
+            on(filter, move |request| crate::chat::lite::serve(door.clone(), route, page, request))
+        }
         Handler::Account(page) => {
             on(filter, move |request| crate::pages::serve(door.clone(), route, page, request))
         }

@@ -91,6 +91,7 @@ fn summary(route: &Route) -> &'static str {
         Handler::CspReport => "What a browser found against the rules of a page",
         Handler::Metrics => "Prometheus metrics",
         Handler::Chat(_) => "A call of the chat's page",
+        Handler::Lite(_) => "The chat without script",
         Handler::Account(_) => "A page of the own account",
         Handler::Status(_) | Handler::StatusMinutes => "The status page",
         Handler::Admin(_) => "A page of the admin listener",
@@ -113,7 +114,9 @@ fn security(route: &Route) -> Value {
 fn responses(route: &Route) -> Value {
     let kind = match route.handler {
         Handler::Healthz | Handler::Readyz => "text/plain",
-        Handler::Front | Handler::Status(_) | Handler::StatusMinutes => "text/html",
+        Handler::Front | Handler::Lite(_) | Handler::Status(_) | Handler::StatusMinutes => {
+            "text/html"
+        }
         _ => "application/json",
     };
     let mut content = json!({kind: {"schema": if kind == "application/json" { json!({"type": "object"}) } else { json!({"type": "string"}) }}});

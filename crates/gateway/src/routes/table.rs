@@ -5,7 +5,7 @@ use surgewall_wire::{ClientDialect, Endpoint};
 
 use super::{accounts, admin_page, chat, pages, status_page};
 use crate::admin::AdminPage;
-use crate::chat::Call;
+use crate::chat::{Call, LitePage};
 use crate::listen::Purpose;
 use crate::pages::Page;
 use crate::status::Document;
@@ -41,6 +41,8 @@ pub enum Handler {
     CspReport,
     /// A call of the chat's page.
     Chat(Call),
+    /// A page of the chat without script.
+    Lite(LitePage),
     /// A page of signing in, signing up and the own account.
     Account(Page),
     /// One form of the status page.
@@ -131,7 +133,7 @@ use Purpose::{Admin, Public};
 
 /// Every route of every listener: the API's, then each part's.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    let parts = [pages::ROUTES, chat::ROUTES, accounts::ROUTES, admin_page::ROUTES];
+    let parts = [pages::ROUTES, chat::ROUTES, chat::LITE, accounts::ROUTES, admin_page::ROUTES];
     [ROUTES, status_page::ROUTES].into_iter().chain(parts).flatten()
 }
 

@@ -2,6 +2,7 @@
 
 mod conversations;
 mod jobs;
+mod lite;
 mod notices;
 pub(crate) mod page;
 mod people;

@@ -42,6 +42,16 @@ impl Page {
         self.client.whole(method, path, body).await.unwrap()
     }
 
+    /// Sends bytes as they are.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Answer {
+        self.client.whole(method, path, body).await.unwrap()
+    }
+
+    /// An answer as it comes.
+    pub(crate) async fn open(&self, path: &str) -> http::Response<Incoming> {
+        self.client.send(Method::GET, path, Bytes::new()).await.unwrap()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call(Method::GET, path, &Value::Null).await
     }
