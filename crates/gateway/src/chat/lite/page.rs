@@ -64,7 +64,9 @@ pub(super) fn lay_out(
         left = left.saturating_sub(one.len());
         let is_whole = one.next.is_none() && at == 0;
         shown.push(one);
-        if !is_whole && !(is_last && at == 0) {
+        // Before the beginning of the last one there is its question, however long it is.
+        let goes_on = is_whole || (is_last && at == 0);
+        if !goes_on {
             let before = page.get(nth + 1).map(|placed| placed.message.number);
             return (reversed(shown), before.or(older), left);
         }
