@@ -13,6 +13,9 @@ use crate::admission::work::Work;
 
 /// Requests at once that a server is hoped to take while nobody knows.
 const SEEKING_SEQUENCES: u32 = 64;
+/// Once it has taken a part of those, it is hoped to take half as much again as it
+/// has: who is let in for more than that waits too long where it does not.
+const PROVEN_PART: u32 = 4;
 
 impl<T, R> Gate<T, R> {
     /// Whether a request like `ask` would go on at once.
@@ -75,9 +78,10 @@ impl<T, R> Gate<T, R> {
         let limit = self.capacity.sequences();
         let seeking = self.capacity.is_seeking();
         let most = self.terms.sequences_most();
-        let hoped = match (seeking, self.end_was_found) {
-            (true, false) => limit.max(SEEKING_SEQUENCES).min(most),
-            (true, true) => limit.saturating_mul(2).min(most),
+        let is_proven = self.end_was_found || limit >= SEEKING_SEQUENCES / PROVEN_PART;
+        let hoped = match (seeking, is_proven) {
+            (true, false) => SEEKING_SEQUENCES.min(most),
+            (true, true) => limit.saturating_add(limit / 2).min(most),
             (false, _) => limit,
         };
         // Where tokens are what is scarce, fewer go at once.
