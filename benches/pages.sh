@@ -21,5 +21,9 @@ export PAGES_DIST="$root/web/dist"
 made="$CARGO_TARGET_DIR/bench/lighthouse"
 mkdir -p "$made"
 cp benches/pages/{package.json,package-lock.json,lighthouse.mjs} "$made"
-(cd "$made" && npm ci --silent --no-audit --no-fund --ignore-scripts)
+sum="$(cksum <benches/pages/package-lock.json)"
+if [[ ! -f "$made/.pins" || "$(<"$made/.pins")" != "$sum" ]]; then
+  (cd "$made" && npm ci --loglevel=error --no-audit --no-fund --ignore-scripts)
+  echo "$sum" >"$made/.pins"
+fi
 exec python3 benches/pages.py --lighthouse "$made" "$@"
