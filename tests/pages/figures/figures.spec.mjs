@@ -6,6 +6,8 @@ import { ask, expect, pause, test } from '../fixtures.mjs';
 const MESSAGES = 1_000;
 const TOKENS = 10_000;
 const TOKENS_PER_S = 100;
+/** Of the answer whose tasks are traced: several turns of all that the long one has. */
+const TOKENS_TRACED = 2_000;
 /** The browser's own words for a task that is too long to go unnoticed; shorter ones it does not tell. */
 const LONG_TASK_MS = 50;
 const paragraph = (at) => `Message **${at}** with \`code\`.\n\n- one\n- two\n\n${'Some words that fill it up to about two kilobytes. '.repeat(38)}`;
@@ -53,6 +55,38 @@ async function watched(page) {
   };
 }
 
+/** The longest task of the page's main thread in processor time, as the browser's tracing has it, which costs some itself. */
+async function longestTask(browser, page, act) {
+  await browser.startTracing(page, { categories: ['-*', 'toplevel'] });
+  await act();
+  const { traceEvents } = JSON.parse(await browser.stopTracing());
+  const thread = ({ pid, tid }) => `${pid}.${tid}`;
+  const mains = new Set(traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain').map(thread));
+  const tasks = traceEvents.filter((event) => event.name.endsWith('RunTask') && event.tdur > 0 && mains.has(thread(event)));
+  return { tasks: tasks.length, longest_processor_ms: rounded(tasks.reduce((most, { tdur }) => Math.max(most, tdur), 0) / 1e3) };
+}
+
+/** Plays an answer of so many tokens, each when it is due; what is returned resolves when the last was said. */
+function played(stage, tokens) {
+  const words = ['The ', 'door ', '**holds** ', 'each ', 'caller ', 'to ', '`limits`', '. '];
+  return new Promise((said) => {
+    stage.play = async (answer) => {
+      const began = performance.now();
+      for (let token = 0; token < tokens; ) {
+        const due = Math.min(Math.floor(((performance.now() - began) / 1e3) * TOKENS_PER_S), tokens);
+        for (; token < due; token += 1) {
+          const line = token % 400;
+          const code = line > 300 ? `let token_${token} = 1;${token % 4 ? ' ' : '\n'}` : words[token % 8];
+          answer.push('text', { text: line === 300 ? '\n\n```rust\n' : line === 399 ? '\n```\n\n' : line % 60 === 59 ? '\n\n' : code });
+        }
+        await pause(5);
+      }
+      answer.push('done', { message: null, state: 'whole', usage: {} });
+      said();
+    };
+  });
+}
+
 test('a thousand messages are opened', async ({ page, stage }) => {
   stage.signIn();
   stage.keep('long', 'A long one', Array.from({ length: MESSAGES }, (_, at) => paragraph(at + 1)));
@@ -72,23 +106,7 @@ test('a thousand messages are opened', async ({ page, stage }) => {
 
 test('a long answer is streamed', async ({ page, stage }) => {
   test.setTimeout(300_000);
-  const words = ['The ', 'door ', '**holds** ', 'each ', 'caller ', 'to ', '`limits`', '. '];
-  let said;
-  const whole = new Promise((resolve) => (said = resolve));
-  stage.play = async (played) => {
-    const began = performance.now();
-    for (let token = 0; token < TOKENS; ) {
-      const due = Math.min(Math.floor(((performance.now() - began) / 1e3) * TOKENS_PER_S), TOKENS);
-      for (; token < due; token += 1) {
-        const line = token % 400;
-        const code = line > 300 ? `let token_${token} = 1;${token % 4 ? ' ' : '\n'}` : words[token % 8];
-        played.push('text', { text: line === 300 ? '\n\n```rust\n' : line === 399 ? '\n```\n\n' : line % 60 === 59 ? '\n\n' : code });
-      }
-      await pause(5);
-    }
-    played.push('done', { message: null, state: 'whole', usage: {} });
-    said();
-  };
+  const whole = played(stage, TOKENS);
   await page.goto(stage.url);
   await pause(1_000);
   const read = await watched(page);
@@ -97,6 +115,20 @@ test('a long answer is streamed', async ({ page, stage }) => {
   await pause(500);
   const figures = await read();
   keep('stream', { ...figures, core_percent: rounded(figures.main_ms / figures.seconds / 10) });
+  await expect(page.getByRole('log')).toContainText('The answer is complete.');
+});
+
+test('tasks of a long answer', async ({ browser, page, stage }) => {
+  test.setTimeout(300_000);
+  const whole = played(stage, TOKENS_TRACED);
+  await page.goto(stage.url);
+  await pause(1_000);
+  const figures = await longestTask(browser, page, async () => {
+    await ask(page, 'go');
+    await whole;
+    await pause(500);
+  });
+  keep('tasks', { tokens: TOKENS_TRACED, ...figures });
   await expect(page.getByRole('log')).toContainText('The answer is complete.');
 });
 
@@ -111,7 +143,7 @@ test('a reload in the middle catches up', async ({ page, stage }) => {
   };
   await page.goto(stage.url);
   await ask(page, 'go');
-  await expect(page.locator('article.assistant')).toContainText('word150 ');
+  await expect(page.locator('article.assistant')).toContainText('word150 ', { timeout: 30_000 });
   await page.reload({ waitUntil: 'commit' });
   const ms = await page.evaluate(
     () =>
