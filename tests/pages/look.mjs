@@ -12,6 +12,15 @@ export const VIEWS = [
   { name: 'narrow-dark', colorScheme: 'dark', viewport: { width: 320, height: 640 } },
 ];
 
+/** Looks at the page as it is now in every view, and leaves it in the first one. */
+export async function lookAround(page, name) {
+  for (const view of [...VIEWS.slice(1), VIEWS[0]]) {
+    await page.setViewportSize(view.viewport);
+    await page.emulateMedia({ colorScheme: view.colorScheme });
+    await look(page, `${name}-${view.name}`);
+  }
+}
+
 /** Looks at the page as it is now. */
 export async function look(page, name) {
   await picture(page, name);

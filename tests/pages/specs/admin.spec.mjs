@@ -1,8 +1,7 @@
 // The admin page: the set-up link makes the owner, and every page of the listener in every view.
-import { execFileSync } from 'node:child_process';
 import { expect } from '../fixtures.mjs';
 import { VIEWS, look } from '../look.mjs';
-import { test } from '../site.mjs';
+import { admin as command, test } from '../site.mjs';
 
 const OWNER = 'owner@example.org';
 const PASSWORD = 'a sentence that only the owner has';
@@ -10,9 +9,7 @@ const PAGES = ['/', '/gate', '/users', '/groups', '/keys', '/rules', '/upstreams
 
 /** Makes the owner by the link that the command line prints, and signs in on the admin listener. */
 async function setUp(page, site, admin) {
-  const words = [...site.words, 'admin', 'user', 'recover', '--owner'];
-  const printed = execFileSync(process.env.SURGEWALL, words, { env: site.env, stdio: ['ignore', 'pipe', 'ignore'] });
-  const link = new URL(printed.toString().trim());
+  const link = new URL(command(site, 'user', 'recover', '--owner'));
   await page.goto(admin + link.pathname + link.search);
   await page.getByLabel('E-mail address').fill(OWNER);
   await page.getByLabel('Password').fill(PASSWORD);

@@ -1,4 +1,6 @@
 // The script of the sign-in and account pages. Every form works without it.
 import { openPlaces } from './passkey';
+import { openForm } from './work';
 
 openPlaces();
+openForm();

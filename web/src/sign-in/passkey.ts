@@ -1,6 +1,7 @@
 // Passkeys on the server's own pages: a challenge from the door, the device's answer back to it.
 // A page marks its place with data-passkey; without script or passkeys that place stays hidden and
 // the page's form works as ever.
+import { worked } from './work';
 
 /** What a page wants of a passkey: to be signed in, a fresh proof, a new one. */
 type Wish = 'sign-in' | 'confirm' | 'add' | 'sign-up';
@@ -96,13 +97,12 @@ class Place {
 
   private async run(how: { mediation?: CredentialMediationRequirement; signal?: AbortSignal }): Promise<void> {
     const { begin, finish, next, email, label } = this.place.dataset;
-    const about = email
-      ? { email: field(email)?.value ?? '', invite: field('#invite')?.value, work: field('#work')?.value }
-      : {};
+    const about = email ? { email: field(email)?.value ?? '', invite: field('#invite')?.value } : {};
     const challenge = await ask<Challenge>(begin ?? '', about);
     const made = this.wish === 'add' || this.wish === 'sign-up';
     const credential = made ? await create(challenge) : await get(challenge, how);
-    const told = { ticket: challenge.ticket, credential, next, label: field(label)?.value };
+    const work = this.wish === 'sign-up' ? await worked() : undefined;
+    const told = { ticket: challenge.ticket, credential, next, label: field(label)?.value, work };
     const done = await ask<{ next: string }>(finish ?? '', told);
     // Only ever a path of this service.
     location.assign(done.next.startsWith('/') && !done.next.startsWith('//') ? done.next : '/');

@@ -272,6 +272,13 @@ pub fn work(door: &Door, network: Network) -> WorkAsked {
     door.gate.works.ask(door.clock.now(), network, &door.policy().config.gate)
 }
 
+/// Whether `ticket` is one of [`work`] that is worth keeping: its wait goes on, or
+/// is over and was not used.
+#[must_use]
+pub fn waits(door: &Door, network: Network, ticket: &str) -> bool {
+    door.gate.works.waits(door.clock.now(), network, ticket, &door.policy().config.gate)
+}
+
 /// Gives somebody a place on the waiting list. Only where the gate asks for an
 /// invite: else there is nothing to wait for.
 ///

@@ -85,6 +85,12 @@ struct Waited {
     span: u64,
 }
 
+impl Waited {
+    fn is_used(&self, code: &[u8; CODE_BYTES]) -> bool {
+        self.used.iter().any(|used| used.contains(code))
+    }
+}
+
 impl Default for Works {
     fn default() -> Self {
         Self {
@@ -141,19 +147,36 @@ impl Works {
         u32::from(self.efforts.parts(now, network, work)) > least
     }
 
+    /// Whether `work` is a ticket whose wait goes on, or is over and was not used.
+    pub(super) fn waits(
+        &self,
+        now: Timestamp,
+        network: Network,
+        work: &str,
+        section: &Section,
+    ) -> bool {
+        let ticket = work.strip_prefix(TICKET).and_then(|ticket| self.ticket(network, ticket));
+        ticket.is_some_and(|(given, code)| {
+            now.millis().saturating_sub(given) < wait_ms(section) + TICKET_GOOD_MS
+                && !lock(&self.waited).is_used(&code)
+        })
+    }
+
     fn waited(&self, now: Timestamp, network: Network, ticket: &str, section: &Section) -> bool {
-        let Some((millis, code)) = ticket.split_once(':') else { return false };
-        let (Ok(given), Ok(code)) = (millis.parse::<u64>(), URL_SAFE_NO_PAD.decode(code)) else {
-            return false;
-        };
-        let expected = self.code(given, network);
-        if constant_time::verify_slices_are_equal(&code, &expected).is_err() {
-            return false;
-        }
-        let wait_ms = u64::from(section.wait_s) * 1_000;
+        let Some((given, code)) = self.ticket(network, ticket) else { return false };
+        let wait_ms = wait_ms(section);
         let waited = now.millis().saturating_sub(given);
         let good = (wait_ms..wait_ms + TICKET_GOOD_MS).contains(&waited);
-        good && self.spend(now, given, wait_ms, expected, section)
+        good && self.spend(now, given, wait_ms, code, section)
+    }
+
+    /// When `ticket` was given, and its code, if this door gave it to `network`.
+    fn ticket(&self, network: Network, ticket: &str) -> Option<(u64, [u8; CODE_BYTES])> {
+        let (millis, code) = ticket.split_once(':')?;
+        let (given, code) = (millis.parse().ok()?, URL_SAFE_NO_PAD.decode(code).ok()?);
+        let expected = self.code(given, network);
+        constant_time::verify_slices_are_equal(&code, &expected).ok()?;
+        Some((given, expected))
     }
 
     /// Whether the ticket was not used before, and one more may come by waiting.
@@ -175,9 +198,7 @@ impl Works {
             waited.span = span;
         }
         debug_assert!(given / length + 1 >= span);
-        if waited.used.iter().any(|used| used.contains(&code))
-            || waited.used[0].len() >= TICKETS_MAX
-        {
+        if waited.is_used(&code) || waited.used[0].len() >= TICKETS_MAX {
             return false;
         }
         let per_min = (section.sign_ups_per_min / WAITED_PART).max(1);
@@ -193,6 +214,10 @@ impl Works {
         code.copy_from_slice(&context.sign().as_ref()[..CODE_BYTES]);
         code
     }
+}
+
+fn wait_ms(section: &Section) -> u64 {
+    u64::from(section.wait_s) * 1_000
 }
 
 #[cfg(test)]
@@ -250,6 +275,18 @@ mod tests {
         {
             assert!(!good(&works, bad, 1, later(60)), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_ticket_is_waited_with_until_it_is_used_or_too_old() {
+        let (works, section) = (Works::default(), Section::default());
+        let ticket = works.ask(NOW, network(1), &section).ticket;
+        let waits = |seconds, n| works.waits(later(seconds), network(n), &ticket, &section);
+        assert_eq!([waits(0, 1), waits(60 + 899, 1), waits(60 + 900, 1)], [true, true, false]);
+        assert!(!waits(0, 2), "another network's");
+        assert!(!works.waits(NOW, network(1), "a:65536:1", &section), "a bid is no ticket");
+        assert!(works.done(later(60), network(1), &ticket, &section));
+        assert!(!waits(61, 1), "used");
     }
 
     #[test]

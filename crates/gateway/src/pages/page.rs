@@ -39,6 +39,8 @@ pub enum Page {
     SignOut,
     /// The form to sign up.
     SignUp,
+    /// The work that the gate asks for, for its script.
+    Work,
     /// Signing up by password.
     SignUpPassword,
     /// Signing up by passkey: the challenge.
@@ -134,6 +136,7 @@ async fn page_of(visit: &Visit<'_>, page: Page, body: Body) -> Result<Response, 
         Page::SignUpCode => sign_up::code(visit, &visit.form(body).await?).await,
         Page::SignOut => sign_in::out(visit).await,
         Page::SignUp => sign_up::page(visit).await,
+        Page::Work => sign_up::work(visit),
         Page::SignUpPassword => sign_up::by_password(visit, &visit.form(body).await?).await,
         Page::SetUp => sign_up::set_up(visit).await,
         Page::SetUpOwner => sign_up::set_up_owner(visit, &visit.form(body).await?).await,

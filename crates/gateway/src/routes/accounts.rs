@@ -39,6 +39,7 @@ pub const ROUTES: &[Route] = &[
     row(Public, "POST", "/sign-in/reset", Page::ResetSend, Everybody),
     row(Public, "POST", "/sign-out", Page::SignOut, Everybody),
     row(Public, "GET", "/sign-up", Page::SignUp, Everybody),
+    row(Public, "GET", "/sign-up/work", Page::Work, Everybody),
     row(Public, "POST", "/sign-up", Page::SignUpPassword, Everybody),
     row(Public, "POST", "/sign-up/passkey/begin", Page::PasskeySignUpBegin, Everybody),
     row(Public, "POST", "/sign-up/passkey/finish", Page::PasskeySignUpFinish, Everybody),

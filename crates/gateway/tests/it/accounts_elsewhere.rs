@@ -9,6 +9,7 @@ use surgewall_core::clock::{Clock, ManualClock, Timestamp};
 use surgewall_core::gate::GateStep;
 use surgewall_core::principal::Class;
 use surgewall_core::role::Role;
+use surgewall_gateway::admission::effort;
 use surgewall_gateway::gate::ask;
 use surgewall_identity::password::Cost;
 use surgewall_store::admin::{Named, Reply, Request};
@@ -269,6 +270,19 @@ async fn the_gate_is_asked_and_the_page_says_why() {
     assert_eq!((early.status, hidden(&early, "work")), (403, ticket.clone()), "the wait goes on");
     time.advance(Duration::from_secs(60));
     assert_eq!((sign_up("d@example.org", &[("work", &ticket)]).await.status, accounts()), (303, 3));
+    let used = sign_up("e@example.org", &[("work", &ticket)]).await;
+    assert_eq!(used.status, 403);
+    assert_ne!(hidden(&used, "work"), ticket, "a used one is not waited with again");
+    // With one: what is asked for at this moment, done.
+    let asked = Browser::new(&door.url).get("/sign-up/work").await.json();
+    let effort = asked["effort"].as_u64().and_then(|effort| u32::try_from(effort).ok()).unwrap();
+    let bid = effort::bid(asked["challenge"].as_str().unwrap(), effort);
+    assert_eq!((sign_up("e@example.org", &[("work", &bid)]).await.status, accounts()), (303, 4));
+    let again = sign_up("f@example.org", &[("work", &bid)]).await;
+    assert_eq!((again.status, accounts()), (403, 4));
+    assert!(hidden(&again, "work").starts_with("wait:"), "without a script one can still wait");
+    move_to(&door, GateStep::Open).await;
+    assert_eq!(Browser::new(&door.url).get("/sign-up/work").await.text(), "{}");
     // Whoever has an account signs in at every step.
     for step in GateStep::ALL.into_iter().filter(|step| *step != GateStep::Region) {
         move_to(&door, step).await;

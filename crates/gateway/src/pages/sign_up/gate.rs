@@ -1,10 +1,15 @@
 //! What the gate says of a sign-up: the one place where these pages ask it.
 
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::json;
 use surgewall_core::figures::minute;
 use surgewall_core::gate::GateStep;
+use surgewall_core::refusal::Refusal;
 
 use crate::gate::{Attempt, GatePermit, Held};
 use crate::listen::Purpose;
+use crate::pages::answer;
 use crate::pages::sign_in::mailer;
 use crate::pages::visit::Visit;
 
@@ -18,6 +23,36 @@ pub(super) struct View {
     pub(super) words: String,
     /// The ticket of a wait, where one is asked for.
     pub(super) work: String,
+    /// How long the wait is, in seconds.
+    pub(super) wait_s: u32,
+}
+
+/// Whether work is asked for. Where a letter will prove the address, that is enough.
+fn asks_work(visit: &Visit<'_>) -> bool {
+    crate::gate::view(visit.door).step == GateStep::Work && mailer(visit).is_none()
+}
+
+/// The work that is asked for at this moment, for the page's script; an empty
+/// object where none is. The script asks when the form is sent, as a challenge
+/// does not hold for as long as somebody may take to fill it in.
+pub(in crate::pages) fn work(visit: &Visit<'_>) -> Result<Response, Refusal> {
+    let said = if asks_work(visit) {
+        let asked = crate::gate::work(visit.door, visit.network());
+        json!({ "challenge": asked.challenge, "effort": asked.effort })
+    } else {
+        json!({})
+    };
+    answer::json(StatusCode::OK, &said)
+}
+
+/// The ticket that a page goes on with: the one that was `sent`, while it is worth
+/// waiting with.
+pub(super) fn ticket(visit: &Visit<'_>, sent: &str, fresh: String) -> String {
+    if !fresh.is_empty() && crate::gate::waits(visit.door, visit.network(), sent) {
+        sent.to_owned()
+    } else {
+        fresh
+    }
 }
 
 /// How the gate stands.
@@ -42,11 +77,9 @@ pub(super) fn view(visit: &Visit<'_>) -> View {
     } else {
         format!("{words} Since {} UTC. Accounts that exist work as always.", minute(view.since))
     };
-    let work = match step {
-        GateStep::Work => crate::gate::work(visit.door, visit.network()).ticket,
-        _ => String::new(),
-    };
-    View { form, invite, words, work }
+    let asked = asks_work(visit).then(|| crate::gate::work(visit.door, visit.network()));
+    let (work, wait_s) = asked.map_or_else(Default::default, |it| (it.ticket, it.wait_s));
+    View { form, invite, words, work, wait_s }
 }
 
 /// Who wants an account, and what they show.

@@ -30,6 +30,7 @@ use super::visit::Visit;
 use crate::gate::GatePermit;
 use crate::operate::operate;
 
+pub(super) use gate::work;
 pub(super) use mail::code;
 pub(super) use passkey::{begin as passkey_begin, finish as passkey_finish};
 pub(super) use set_up::{make as set_up_owner, page as set_up};
@@ -50,6 +51,7 @@ struct Page {
     email: String,
     invite: String,
     work: String,
+    wait_s: u32,
     providers: Vec<Provider>,
     form: bool,
     asks_invite: bool,
@@ -65,6 +67,7 @@ fn form(visit: &Visit<'_>) -> Page {
         email: String::new(),
         invite: String::new(),
         work: view.work,
+        wait_s: view.wait_s,
         providers: buttons(visit),
         form: view.form,
         asks_invite: view.invite,
@@ -85,8 +88,7 @@ pub(super) async fn by_password(visit: &Visit<'_>, sent: &Form) -> Result<Respon
         let email = typed.chars().take(254).collect();
         let invite = invite.chars().take(200).collect();
         let page = Page { error, email, invite, ..form(visit) };
-        // A wait that has begun goes on.
-        let work = if work.is_empty() { page.work.clone() } else { work.to_owned() };
+        let work = gate::ticket(visit, work, page.work.clone());
         scripted(&Page { work, ..page }).with_status(status)
     };
     let wrong = StatusCode::UNPROCESSABLE_ENTITY;

@@ -27,7 +27,6 @@ const LABEL: &str = "The first one";
 struct Begun {
     email: String,
     invite: String,
-    work: String,
     state: Registration,
 }
 
@@ -37,8 +36,6 @@ struct Asked {
     email: String,
     #[serde(default)]
     invite: String,
-    #[serde(default)]
-    work: String,
 }
 
 /// What the page sends back.
@@ -47,6 +44,10 @@ struct Sent<'a> {
     ticket: &'a str,
     #[serde(borrow)]
     credential: &'a RawValue,
+    /// What the gate asked for, done after the passkey was made: the device's
+    /// owner may take longer than a challenge holds.
+    #[serde(default)]
+    work: Option<&'a str>,
 }
 
 /// Whether it is offered: where letters are sent, an address is proven first.
@@ -71,7 +72,7 @@ pub(in crate::pages) async fn begin(visit: &Visit<'_>, body: Body) -> Result<Res
         Ok(begun) => begun,
         Err(error) => return fault(&error),
     };
-    let begun = Begun { email, invite: asked.invite, work: asked.work, state };
+    let begun = Begun { email, invite: asked.invite, state };
     let ticket = tickets::issue(visit.door, TicketKind::PasskeySignUp, &begun);
     answer::json(StatusCode::OK, &with_ticket(options, ticket.as_deref()))
 }
@@ -97,7 +98,7 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
         email: Some(&begun.email),
         verified: false,
         invite: Some(&begun.invite),
-        work: Some(&begun.work),
+        work: sent.work,
     };
     let permit = match gate::pass(visit, &wanted).await {
         Ok(permit) => permit,
