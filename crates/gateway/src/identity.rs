@@ -9,6 +9,7 @@ use surgewall_identity::hasher::{Hasher, HasherLimits};
 use surgewall_identity::password::Cost;
 use tokio::sync::Semaphore;
 
+use crate::pages::Exports;
 use crate::pages::tickets::Used;
 
 /// Reads of the whole ledger for somebody's account page, at a time.
@@ -21,8 +22,10 @@ pub struct Identity {
     pub delays: Mutex<Delays>,
     /// Tickets that were used.
     pub used: Mutex<Used>,
-    /// Room for exports and for looking who accessed what.
+    /// Room for looking who accessed what.
     pub ledger_reads: Arc<Semaphore>,
+    /// Exports under way.
+    pub exports: Exports,
 }
 
 impl Default for Identity {
@@ -33,6 +36,7 @@ impl Default for Identity {
             delays: Mutex::new(Delays::new()),
             used: Mutex::default(),
             ledger_reads: Arc::new(Semaphore::new(LEDGER_READS_MAX)),
+            exports: Exports::default(),
         }
     }
 }

@@ -26,9 +26,12 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use crate::door::Door;
 
 pub(crate) use answer::{found, plain, refused, see_other, written};
+pub use account::Exports;
+pub(crate) use answer::refused;
 pub use page::Page;
 pub(crate) use page::serve;
 pub(crate) use reports::report;
+pub(crate) use visit::local_path;
 
 /// The file that is the chat.
 const CHAT: &str = "index.html";

@@ -120,14 +120,14 @@ async fn what_is_dangerous_needs_a_fresh_proof() {
         ("/account/recovery", "/account/security"),
         ("/account/passkeys/remove", "/account/security"),
         ("/account/erase", "/account/data"),
+        ("/account/export", "/account/data"),
+        ("/account/keys", "/account/keys"),
     ];
     for (path, back) in dangerous {
         let answer = browser.post(path, &[("password", NEW_PASSWORD), ("word", "erase")]).await;
         let expected = format!("/account/confirm?next={back}");
         assert_eq!((answer.status, location(&answer)), (303, expected.as_str()), "{path}");
     }
-    let export = browser.get("/account/export").await;
-    assert_eq!(location(&export), "/account/confirm?next=/account/data");
     let fields = [("password", "wrong"), ("next", "/account/data")];
     assert_eq!(browser.post("/account/confirm", &fields).await.status, 422);
     let before = browser.cookie("surgewall").unwrap().to_owned();
@@ -135,7 +135,8 @@ async fn what_is_dangerous_needs_a_fresh_proof() {
     let proved = browser.post("/account/confirm", &fields).await;
     assert_eq!((proved.status, location(&proved)), (303, "/account/data"));
     assert_ne!(browser.cookie("surgewall"), Some(before.as_str()), "a proof gives a new session");
-    let export = browser.get("/account/export").await;
+    assert_eq!(browser.get("/account/export").await.status, 404, "a link takes no copy");
+    let export = browser.post("/account/export", &[]).await;
     assert_eq!(export.json()["account"]["email"], ADA);
     assert_eq!(export.json()["export"]["asked_by"], "owner");
     let data = browser.get("/account/data?accesses=1").await;

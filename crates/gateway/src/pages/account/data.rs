@@ -3,13 +3,9 @@
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use askama::Template;
-use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
-use futures_util::stream;
 use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use surgewall_core::config::schema::RecordTraffic;
@@ -19,9 +15,9 @@ use surgewall_core::refusal::Refusal;
 use surgewall_store::admin::{Office, Reply, Request, VaultErase, Whose};
 use surgewall_store::export::{self, ExportError, Head, Item, Json, Sink, Written as _};
 use surgewall_store::sqlite::Sqlite;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
+use tokio::sync::mpsc::channel;
 
+use super::exports::{self, Chunks};
 use super::keys::words;
 use crate::door::Door;
 use crate::operate::operate;
@@ -36,8 +32,6 @@ use crate::session::SignedIn;
 const CHUNK_BYTES: usize = 64 << 10;
 /// Chunks that wait for a browser that reads slowly.
 const CHUNKS_WAITING_MAX: usize = 8;
-/// Between two looks at whether it has read on.
-const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 /// What has to be typed before everything is erased.
 const ERASE_WORD: &str = "erase";
 
@@ -87,7 +81,8 @@ pub(super) async fn page(visit: &Visit<'_>, who: &SignedIn) -> Result<Response, 
     if visit.query("accesses").is_none() {
         return plain(&form(visit));
     }
-    let Some(room) = room(visit) else { return busy(visit) };
+    let room = visit.door.identity.ledger_reads.clone().try_acquire_owned();
+    let Ok(room) = room else { return busy(visit) };
     let whose = whose(who);
     let found = read(visit.door.clone(), room, move |office, data| {
         Box::pin(async move { export::accesses(&office, data, &whose).await })
@@ -111,13 +106,8 @@ fn whose(who: &SignedIn) -> Whose {
     Whose::Account(who.account.public_id.to_string())
 }
 
-/// Room for one more reader of the whole ledger.
-fn room(visit: &Visit<'_>) -> Option<OwnedSemaphorePermit> {
-    visit.door.identity.ledger_reads.clone().try_acquire_owned().ok()
-}
-
 fn busy(visit: &Visit<'_>) -> Result<Response, Refusal> {
-    let error = "Others look something up now. Try again in a minute.".to_owned();
+    let error = "This is being done already, or others do it now. Try again in a minute.".to_owned();
     plain(&Page { error, ..form(visit) }).with_status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
@@ -126,7 +116,7 @@ type Reading<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + 'a>>;
 /// Reads where waiting for the disk keeps nobody else.
 async fn read<T: Send + 'static>(
     door: Arc<Door>,
-    room: OwnedSemaphorePermit,
+    room: impl Send + 'static,
     work: impl for<'a> FnOnce(
         Office<'a, Sqlite>,
         &'a surgewall_store::datadir::DataDir,
@@ -154,7 +144,8 @@ async fn read<T: Send + 'static>(
 /// Everything that is held, as JSON, sent while it is read. It is an access, and
 /// recorded before anything is read.
 pub(super) async fn export(visit: &Visit<'_>, who: &SignedIn) -> Result<Response, Refusal> {
-    let Some(room) = room(visit) else { return busy(visit) };
+    let room = visit.door.identity.exports.begin(who.account.id);
+    let Some(room) = room else { return busy(visit) };
     let about = who.account.public_id.to_string();
     visit.record("user.export", &about, Some("by=owner".to_owned())).await?;
     let head = Head {
@@ -166,7 +157,8 @@ pub(super) async fn export(visit: &Visit<'_>, who: &SignedIn) -> Result<Response
         asked_by: "owner",
     };
     let (sender, receiver) = channel(CHUNKS_WAITING_MAX);
-    let (whose, out) = (whose(who), Chunks(sender.clone()));
+    let out = Chunks::new(sender.clone(), visit.door.clock.clone());
+    let whose = whose(who);
     let written = read(visit.door.clone(), room, move |office, data| {
         Box::pin(async move {
             let mut json = Json::new(BufWriter::with_capacity(CHUNK_BYTES, out), &head)?;
@@ -177,15 +169,13 @@ pub(super) async fn export(visit: &Visit<'_>, who: &SignedIn) -> Result<Response
     });
     visit.door.tasks.background(async move {
         let why = match written.await {
-            Ok(Ok(())) => return,
+            Ok(Ok(())) => return exports::end(sender).await,
             Ok(Err(error)) => error.to_string(),
             Err(refusal) => refusal.to_string(),
         };
         tracing::warn!(why, "an export for its owner broke off");
-        // A part of an export looks like a whole one: the connection breaks, too.
-        let _ = sender.send(Err(io::Error::other("the export broke off"))).await;
     });
-    let mut response = Response::new(Body::from_stream(stream::unfold(receiver, next)));
+    let mut response = Response::new(exports::body(receiver));
     let heads = response.headers_mut();
     headers::plain(heads);
     heads.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -194,42 +184,12 @@ pub(super) async fn export(visit: &Visit<'_>, who: &SignedIn) -> Result<Response
     Ok(response)
 }
 
-async fn next(
-    mut receiver: Receiver<io::Result<Bytes>>,
-) -> Option<(io::Result<Bytes>, Receiver<io::Result<Bytes>>)> {
-    receiver.recv().await.map(|chunk| (chunk, receiver))
-}
-
 /// An export as what takes its items.
 struct Take<'a, W: Write>(&'a mut Json<W>);
 
 impl<W: Write> Sink for Take<'_, W> {
     fn take(&mut self, item: &Item) -> io::Result<()> {
         self.0.take(item)
-    }
-}
-
-/// Writes to a browser. The writer's thread drives the reading of the store, so
-/// it may not wait inside the runtime: it looks again until there is room.
-struct Chunks(Sender<io::Result<Bytes>>);
-
-impl Write for Chunks {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut chunk = Ok(Bytes::copy_from_slice(bytes));
-        loop {
-            match self.0.try_send(chunk) {
-                Ok(()) => return Ok(bytes.len()),
-                Err(TrySendError::Closed(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
-                Err(TrySendError::Full(back)) => {
-                    chunk = back;
-                    std::thread::sleep(LOOK_INTERVAL);
-                }
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

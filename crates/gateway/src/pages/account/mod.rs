@@ -4,6 +4,7 @@
 
 mod confirm;
 mod data;
+mod exports;
 mod keys;
 mod passkeys;
 mod security;
@@ -25,6 +26,7 @@ use super::frame::Frame;
 use super::visit::Visit;
 use crate::session::{self, SignedIn};
 
+pub use exports::Exports;
 pub(super) use security::totp_secret;
 
 /// Answers a page of the own account; without a session, the way to one.
@@ -37,7 +39,6 @@ pub(super) async fn page_of(
     match asked {
         Asked::Account => overview(visit, &who).await,
         Asked::Keys => keys::page(visit, &who).await,
-        Asked::KeyCreate => keys::create(visit, &who, &visit.form(body).await?).await,
         Asked::KeyRevoke => keys::revoke(visit, &who, &visit.form(body).await?).await,
         Asked::Sessions => sessions::page(visit, &who),
         Asked::SessionsEnd => sessions::end(visit, &who, &visit.form(body).await?).await,
@@ -61,6 +62,7 @@ async fn danger(
     body: Body,
 ) -> Result<Response, Refusal> {
     match asked {
+        Asked::KeyCreate => keys::create(visit, who, &visit.form(body).await?).await,
         Asked::PasswordSet => security::set_password(visit, who, &visit.form(body).await?).await,
         Asked::TotpBegin => security::totp_begin(visit, who).await,
         Asked::TotpOn => security::totp_on(visit, who, &visit.form(body).await?).await,
@@ -79,6 +81,7 @@ async fn danger(
 const fn back(asked: Asked) -> &'static str {
     match asked {
         Asked::Export | Asked::Erase => "/account/data",
+        Asked::KeyCreate => "/account/keys",
         _ => "/account/security",
     }
 }
