@@ -99,6 +99,20 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether it needs a proof of who one is that is fresh: what gives power to
+    /// others, or takes it, and not what has to be done quickly in a flood.
+    #[must_use]
+    pub const fn needs_fresh_proof(self) -> bool {
+        matches!(
+            self,
+            Self::ManagePeople
+                | Self::ChangeConfiguration
+                | Self::EraseContent
+                | Self::GiveRoles
+                | Self::MakeOwner
+        )
+    }
+
     /// All actions.
     pub const ALL: [Self; 15] = [
         Self::OwnAccount,
@@ -143,9 +157,25 @@ pub fn allows(role: Role, action: Action) -> bool {
     action.least().is_some_and(|least| role >= least)
 }
 
+/// Whether somebody with the role `actor` may change an account with the role
+/// `of`: one below their own. Only owners change their like.
+#[must_use]
+pub fn outranks(actor: Role, of: Role) -> bool {
+    of < actor || allows(actor, Action::MakeOwner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_but_an_owner_changes_their_like() {
+        for (at, actor) in Role::ALL.into_iter().enumerate() {
+            let below = Role::ALL.map(|of| outranks(actor, of));
+            let expected = [0, 1, 2, 3, 4].map(|of| of < at || actor == Role::Owner);
+            assert_eq!(below, expected, "{actor}");
+        }
+    }
 
     #[test]
     fn the_table_of_roles_and_actions() {

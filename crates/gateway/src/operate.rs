@@ -9,7 +9,7 @@ use surgewall_core::id::{AccountId, PublicId};
 use surgewall_core::principal::{AccountRecord, Class};
 use surgewall_store::admin::{
     self, AccountEnsure, AdminError, Audit, AuditError, ErrorKind, Judged, Office, Reply, Request,
-    execute,
+    execute, execute_by,
 };
 use surgewall_store::identity::recover;
 use surgewall_store::ledger::Ledger;
@@ -61,8 +61,9 @@ pub async fn operate(door: &Door, request: Request) -> Result<Reply, AdminError>
     operate_by(door, None, request).await
 }
 
-/// As [`operate`], for the account `by`, if somebody is signed in; without one
-/// it was asked for on the machine itself.
+/// As [`operate`], for the account `by`, if somebody is signed in: it changes what
+/// is below its role, and what is its own. Without one it was asked for on the
+/// machine itself.
 ///
 /// # Errors
 /// As [`operate`].
@@ -78,7 +79,9 @@ pub async fn operate_by(
         return recover(&office, &audit, asked).await;
     }
     let reply = match by {
-        Some(by) => execute(&office, &SignedAudit { audit, by }, request).await?,
+        Some(by) => {
+            execute_by(&office, &SignedAudit { audit, by }, Some(by), request).await?
+        }
         None => execute(&office, &audit, request).await?,
     };
     end_withdrawn(door);

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
-use surgewall_core::role::{Action, allows};
+use surgewall_core::role::{Action, Role, allows, outranks};
 use surgewall_store::admin::{AdminError, ErrorKind, Reply, Request as Operation};
 use surgewall_store::findings::{InboxReply, InboxRequest};
 use surgewall_store::gate::{GateReply, GateRequest};
@@ -24,6 +24,7 @@ use crate::door::Door;
 use crate::listen::Purpose;
 use crate::operate::operate_by;
 use crate::pages::forms::{self, Form, same_origin};
+use crate::pages::local_path;
 use crate::session::{self, SignedIn};
 
 /// Readers of the whole ledger at once: each reads every segment.
@@ -113,7 +114,7 @@ impl Trouble {
     }
 
     /// The role does not allow it.
-    fn not_allowed() -> Self {
+    pub(super) fn not_allowed() -> Self {
         let words = "Your role does not allow this. An owner gives roles.".to_owned();
         Self { status: StatusCode::FORBIDDEN, words }
     }
@@ -136,6 +137,7 @@ impl From<AdminError> for Trouble {
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Invalid => StatusCode::BAD_REQUEST,
             ErrorKind::Conflict => StatusCode::CONFLICT,
+            ErrorKind::NotAllowed => StatusCode::FORBIDDEN,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self { status, words: error.to_string() }
@@ -172,8 +174,12 @@ pub(super) async fn open(
     if !desk.may(action) {
         return Err(refused(Trouble::not_allowed()));
     }
+    let posts = head.method == http::Method::POST;
+    if posts && action.needs_fresh_proof() && !desk.who.is_recent(door.clock.now()) {
+        return Err(Box::new(to_proof(head.uri.path())));
+    }
     let mut form = Form::default();
-    if head.method == http::Method::POST {
+    if posts {
         same_origin(door, Purpose::Admin, &head.headers)
             .map_err(|_| refused(Trouble::invalid("The form did not come from this page.")))?;
         form = forms::read_form(door, &head.headers, body)
@@ -198,6 +204,17 @@ fn to_sign_in(method: &http::Method) -> Response {
     response
 }
 
+/// Where one proves anew who one is, and goes back from to the page at `path`.
+fn to_proof(path: &str) -> Response {
+    let path = local_path(path).unwrap_or("/");
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(to) = HeaderValue::from_str(&format!("/account/confirm?next={path}")) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
+}
+
 impl Desk {
     /// Whether the role allows `action`.
     pub(super) fn may(&self, action: Action) -> bool {
@@ -207,6 +224,11 @@ impl Desk {
     /// Holds that the role allows `action`.
     pub(super) fn must(&self, action: Action) -> Result<(), Trouble> {
         if self.may(action) { Ok(()) } else { Err(Trouble::not_allowed()) }
+    }
+
+    /// Whether the role is above `role`.
+    pub(super) fn outranks(&self, role: Role) -> bool {
+        outranks(self.who.role, role)
     }
 
     /// Carries out an operation on people and keys, with who asked in the ledger.

@@ -92,7 +92,7 @@ pub(super) async fn one(desk: &Desk, id: &str) -> Result<View, Trouble> {
             .with(facts)
             .with(keys::table("Keys", &held.rows, None))
             .with(sessions(desk, &user).await?);
-    if !desk.may(Action::ManagePeople) {
+    if !desk.may(Action::ManagePeople) || !desk.outranks(user.role) {
         return Ok(view);
     }
     Ok(view
@@ -134,20 +134,26 @@ fn end_sessions(user: &UserView) -> Form {
         .hidden("do", "end-sessions")
 }
 
+/// Each field goes with what it was, unseen: only what differs is changed, and
+/// what somebody else changed in the meantime stays.
 fn change(desk: &Desk, user: &UserView) -> Form {
     let stay = || ("".to_owned(), "as it is".to_owned());
     let mut classes = vec![stay(), ("by_rule".to_owned(), "by rule".to_owned())];
     classes.extend(show::classes());
+    let (group, limits) = (user.group.as_deref().unwrap_or(""), user.limits.join(", "));
     let form = Form::new("Change", format!("/users/{}", user.id), "Change it")
+        .hidden("was_group", group)
+        .hidden("was_limits", &limits)
+        .hidden("was_suspended", if user.suspended { "on" } else { "" })
         .choice("class", "Class", classes, "")
-        .line("group", "Group; a dash is none", user.group.as_deref().unwrap_or(""))
-        .line("limits", "Limits, with commas between; a dash is none", user.limits.join(", "))
+        .line("group", "Group; a dash is none", group)
+        .line("limits", "Limits, with commas between; a dash is none", &limits)
         .tick("suspended", "Suspended: its keys and sessions do not work", user.suspended);
     if !desk.may(Action::GiveRoles) {
         return form;
     }
     let roles = Role::ALL.map(|role| (role.to_string(), role.to_string()));
-    form.choice("role", "Role", roles.to_vec(), user.role.as_str())
+    form.hidden("was_role", user.role).choice("role", "Role", roles.to_vec(), user.role.as_str())
 }
 
 fn erase(user: &UserView) -> Form {
@@ -197,6 +203,9 @@ pub(super) async fn set(desk: &Desk, asked: &Asked) -> Result<Done, Trouble> {
     }
     if asked.field("do") == Some("end-sessions") {
         let account = account(desk, id).await?.ok_or_else(Trouble::nothing_there)?;
+        if !desk.outranks(account.role) {
+            return Err(Trouble::not_allowed());
+        }
         let ended = session::end(&desk.door, &account, |_| true).await;
         ended.map_err(|error| Trouble::refused(error.to_string()))?;
         return Ok(Done::to(here, "Its sessions have ended."));
@@ -210,12 +219,14 @@ fn change_of(desk: &Desk, asked: &Asked, id: &str) -> Result<UserSet, Trouble> {
     let class = asked.field("class").unwrap_or("");
     let by_rule = class == "by_rule";
     let granted = Some(class).filter(|class| !class.is_empty() && !by_rule);
-    let role = match asked.field("role") {
+    let changed = |name, was| asked.field(name).filter(|now| asked.field(was) != Some(now));
+    let role = match changed("role", "was_role") {
         Some(role) if desk.may(Action::GiveRoles) => {
             Some(role.parse::<Role>().map_err(|error| Trouble::invalid(error.to_string()))?)
         }
         _ => None,
     };
+    let suspended = asked.is_ticked("suspended");
     Ok(UserSet {
         user: id.to_owned(),
         class: granted
@@ -223,10 +234,10 @@ fn change_of(desk: &Desk, asked: &Asked, id: &str) -> Result<UserSet, Trouble> {
             .transpose()
             .map_err(|_| Trouble::invalid("the class is none"))?,
         by_rule,
-        group: asked.field("group").map(group),
-        suspended: Some(asked.is_ticked("suspended")),
+        group: changed("group", "was_group").map(group),
+        suspended: Some(suspended).filter(|now| *now != asked.is_ticked("was_suspended")),
         role,
-        limits: asked.field("limits").map(limits),
+        limits: changed("limits", "was_limits").map(limits),
     })
 }
 

@@ -2,7 +2,9 @@
 //! done there is done, with who did it in the ledger.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use surgewall_core::clock::{Clock, ManualClock, Timestamp};
 use surgewall_core::role::Role;
 use surgewall_gateway::listen::Purpose;
 use surgewall_gateway::routes::table::{Access, all};
@@ -115,6 +117,92 @@ async fn what_is_done_there_is_done_and_says_by_whom() {
     for action in ["key.create", "key.revoke"] {
         assert!(by(action).contains("by=user_"), "{action}: {}", by(action));
     }
+}
+
+#[tokio::test]
+async fn nobody_changes_whom_they_do_not_outrank_and_the_last_owner_stays() {
+    let door = door().await;
+    let mut owner = signed_in(&door, Role::Owner).await;
+    let mut admin = signed_in(&door, Role::Admin).await;
+    let list = owner.get("/users").await.text();
+    let page = |role: Role| {
+        let row = list.split("<tr>").find(|row| row.contains(&format!("{role}@example.org")));
+        let id = row.unwrap().split("/users/").nth(1).unwrap().split('"').next().unwrap();
+        format!("/users/{id}")
+    };
+    let (of_owner, of_admin) = (page(Role::Owner), page(Role::Admin));
+    let key = [("name", "theirs"), ("account", "owner@example.org"), ("expires_in", "90d")];
+    for (path, fields) in [
+        (of_owner.as_str(), &[("suspended", "on")][..]),
+        (&of_owner, &[("do", "end-sessions")]),
+        (&of_owner, &[("do", "erase"), ("confirm", of_owner.trim_start_matches("/users/"))]),
+        (&of_admin, &[("class", "verified")]),
+        ("/keys", &key),
+    ] {
+        let answer = admin.post(path, fields).await;
+        assert_eq!(answer.status, 403, "{path} {fields:?}: {}", answer.text());
+    }
+    assert!(!admin.get(&of_owner).await.text().contains("Change it"));
+    // An owner changes anybody, and is not the last one to go.
+    for fields in [[("role", "user")], [("suspended", "on")]] {
+        let answer = owner.post(&of_owner, &fields).await;
+        assert_eq!(answer.status, 409, "{fields:?}: {}", answer.text());
+    }
+    done(&owner.post(&of_admin, &[("was_role", "admin"), ("role", "owner")]).await, &of_admin);
+    done(&owner.post(&of_owner, &[("suspended", "on")]).await, &of_owner);
+    assert_eq!(owner.get("/users").await.status, 303, "its sessions do not hold");
+    done(&admin.post(&of_owner, &[("was_suspended", "on")]).await, &of_owner);
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn what_gives_power_needs_a_fresh_proof_and_the_gate_does_not() {
+    let time = ManualClock::new(Timestamp::from_millis(1_790_000_000_000));
+    let door = TestDoor::start_at("", Clock::Manual(time.clone())).await;
+    door.door().identity.hash_at(Cost::LEAST);
+    let mut owner = signed_in(&door, Role::Owner).await;
+    time.advance(Duration::from_secs(599));
+    done(&owner.post("/users", &[("email", "ann@example.org")]).await, "/users/user_");
+    time.advance(Duration::from_secs(1));
+    for path in ["/users", "/users/user_a", "/groups", "/keys", "/keys/key_a", "/configuration"] {
+        let answer = owner.post(path, &[("email", "bob@example.org"), ("do", "revoke")]).await;
+        let expected = format!("/account/confirm?next={path}");
+        assert_eq!((answer.status, location(&answer)), (303, expected.as_str()));
+    }
+    let gate = [("do", "move"), ("to", "closed"), ("reason", "A flood.")];
+    done(&owner.post("/gate", &gate).await, "/gate");
+    let proof = [("password", PASSWORD), ("next", "/users")];
+    let proved = owner.post("/account/confirm", &proof).await;
+    assert_eq!((proved.status, location(&proved)), (303, "/users"), "{}", proved.text());
+    done(&owner.post("/users", &[("email", "bob@example.org")]).await, "/users/user_");
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn a_form_changes_what_differs_and_leaves_the_rest() {
+    let door = door().await;
+    let mut owner = signed_in(&door, Role::Owner).await;
+    let made = owner.post("/users", &[("email", "ann@example.org")]).await;
+    let path = location(&made).split('?').next().unwrap().to_owned();
+    // While the page is open, somebody else suspends the account and gives it a role.
+    let shown = [("was_suspended", ""), ("was_role", "user"), ("role", "user")];
+    let set = UserSet {
+        user: "ann@example.org".into(),
+        suspended: Some(true),
+        role: Some(Role::Auditor),
+        ..UserSet::default()
+    };
+    door.operate(Request::UserSet(set)).await;
+    let fields = [&shown[..], &[("class", "verified")]].concat();
+    done(&owner.post(&path, &fields).await, &path);
+    let page = owner.get(&path).await;
+    for words in ["suspended", "auditor", "verified"] {
+        assert!(page.text().contains(&format!(">{words}")), "{words}: {}", page.text());
+    }
+    let story = door.stop().await;
+    let set = story.changed.iter().rfind(|changed| changed.action == "user.set").unwrap();
+    let detail = set.detail.as_deref().unwrap();
+    assert!(detail.starts_with("class=verified by=user_"), "{detail}");
 }
 
 #[tokio::test]

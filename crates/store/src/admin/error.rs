@@ -17,6 +17,8 @@ pub enum ErrorKind {
     NotFound,
     /// It would collide with something that exists.
     Conflict,
+    /// Whoever asked may not.
+    NotAllowed,
     /// Something is full.
     Full,
     /// The ledger could not record it, so it was not done.
@@ -59,6 +61,10 @@ impl AdminError {
 
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Conflict, message)
+    }
+
+    pub(super) fn not_allowed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::NotAllowed, message)
     }
 
     pub(super) fn failed(message: impl Into<String>) -> Self {

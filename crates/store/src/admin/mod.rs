@@ -15,6 +15,7 @@ mod import;
 mod keys;
 mod new_key;
 mod office;
+mod rank;
 mod reply;
 mod request;
 mod standing;
@@ -26,7 +27,7 @@ mod words;
 pub use brought::{Brought, BroughtUser, IMPORT_KEYS_MAX, IMPORT_USERS_MAX, KeyImport, UserImport};
 pub use error::{AdminError, ErrorKind};
 pub(crate) use find::named_account;
-pub use office::{Audit, AuditError, Office, execute};
+pub use office::{Audit, AuditError, Office, execute, execute_by};
 pub use reply::{
     DelegatedView, ErasureView, External, GroupView, KeyState, KeyView, LimitedUser, NewKey, Page,
     Reply, RotationView, UserView, VaultView,

@@ -11,11 +11,12 @@ use std::future::Future;
 use surgewall_core::clock::{Clock, Timestamp};
 use surgewall_core::config::Config;
 use surgewall_core::decision::{Changed, Record};
+use surgewall_core::id::PublicId;
 
 use super::error::AdminError;
 use super::reply::Reply;
 use super::request::Request;
-use super::{delegated, export, groups, import, keys, users, vault};
+use super::{delegated, export, groups, import, keys, rank, users, vault};
 use crate::directory::Directory;
 use crate::people::{Change, People};
 use crate::vault::Vault;
@@ -94,12 +95,29 @@ pub async fn execute<P: People, A: Audit>(
     audit: &A,
     request: Request,
 ) -> Result<Reply, AdminError> {
+    execute_by(office, audit, None, request).await
+}
+
+/// As [`execute`], for the account `by`: it changes only what is below its role,
+/// and what is its own.
+///
+/// # Errors
+/// As [`execute`].
+pub async fn execute_by<P: People, A: Audit>(
+    office: &Office<'_, P>,
+    audit: &A,
+    by: Option<&PublicId>,
+    request: Request,
+) -> Result<Reply, AdminError> {
     let action = request.action();
     // Readers need no turn; for the others, what was checked holds until it is written.
     let mut _turn = None;
     if request.changes() {
         _turn = Some(office.directory.lock_changes().await);
         office.directory.settle(office.people).await?;
+        if let Some(by) = by {
+            rank::check(office, by, &request).await?;
+        }
     }
     let request = match request {
         Request::VaultErase(asked) => return vault::erase(office, audit, &asked).await,

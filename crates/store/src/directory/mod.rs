@@ -23,6 +23,7 @@ use surgewall_core::id::{AccountId, GroupId, KeyId};
 use surgewall_core::limits::CREDENTIAL_BYTES_MAX;
 use surgewall_core::principal::{AccountRecord, DelegatedUser, GroupRecord, KeyRecord};
 use surgewall_core::refusal::CredentialFault;
+use surgewall_core::role::Role;
 
 use crate::people::sealed::{external_hash, purpose};
 use crate::people::{Change, PAGE_ROWS_MAX, People, Pick, StoreError};
@@ -194,6 +195,13 @@ impl Directory {
     #[must_use]
     pub fn account(&self, id: AccountId) -> Option<Arc<AccountRecord>> {
         self.state().account(id)
+    }
+
+    /// Whether there is an owner beside `account` who is not suspended.
+    #[must_use]
+    pub fn has_owner_beside(&self, account: AccountId) -> bool {
+        let owns = |other: &AccountRecord| other.role == Role::Owner && !other.suspended;
+        self.state().accounts().any(|other| other.id != account && owns(other))
     }
 
     /// The key with this id, whatever its state.

@@ -111,6 +111,10 @@ impl State {
         self.accounts.get(&id).map(|slot| Arc::clone(&slot.record))
     }
 
+    pub(super) fn accounts(&self) -> impl Iterator<Item = &AccountRecord> {
+        self.accounts.values().map(|slot| slot.record.as_ref())
+    }
+
     pub(super) fn external(&self, hash: &[u8; 32]) -> Option<Arc<AccountRecord>> {
         self.external.get(&Keyed(*hash)).and_then(|id| self.account(*id))
     }
