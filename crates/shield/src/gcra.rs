@@ -66,6 +66,11 @@ impl Gcra {
         Ok(())
     }
 
+    /// Takes one admission back: what it was for did not come to be.
+    pub const fn give_back(&mut self, rate: Rate) {
+        self.next_us = self.next_us.saturating_sub(rate.interval_us);
+    }
+
     /// Whether nothing of the burst is used, so that the limiter can be forgotten.
     #[must_use]
     pub fn is_idle(&self, now: Timestamp) -> bool {
@@ -76,6 +81,21 @@ impl Gcra {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_given_back_can_be_had_again_once() {
+        let rate = Rate::per_second(2);
+        let mut limiter = Gcra::default();
+        let at = Timestamp::from_millis(1_000);
+        assert!(limiter.admit(at, rate).is_ok() && limiter.admit(at, rate).is_ok());
+        limiter.give_back(rate);
+        assert!(limiter.admit(at, rate).is_ok() && limiter.admit(at, rate).is_err());
+        // Given back late, it is no more than a full burst.
+        let late = Timestamp::from_millis(9_000);
+        limiter.give_back(rate);
+        assert!(limiter.admit(late, rate).is_ok() && limiter.admit(late, rate).is_ok());
+        assert!(limiter.admit(late, rate).is_err());
+    }
 
     #[test]
     fn a_burst_then_the_rate() {

@@ -7,14 +7,13 @@
 
 mod held;
 mod offered;
+mod pace;
 mod room;
 mod watch;
 mod work;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock};
-
-use std::time::Duration;
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::config::availability::Applies;
@@ -23,8 +22,7 @@ use surgewall_core::gate::{GateStep, GateView};
 use surgewall_core::id::AccountId;
 use surgewall_core::principal::Network;
 use surgewall_core::refusal::Refusal;
-use surgewall_shield::gate::{Need, Proof, Velocity, enough, has_prefix};
-use surgewall_shield::gcra::Rate;
+use surgewall_shield::gate::{Need, Proof, enough, has_prefix};
 use surgewall_store::admin::{AdminError, ErrorKind};
 use surgewall_store::gate::{Desk, Entry, GateReply, GateRequest, Join};
 use surgewall_store::sqlite::Sqlite;
@@ -40,11 +38,9 @@ use crate::pipeline::availability::offered;
 use crate::policy::Policy;
 use crate::sync::lock;
 use offered::Offered;
+use pace::{Counted, Pace};
 use room::{Place, Room};
 use work::Works;
-
-/// An hour, for rates.
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// How many passwords wait to be hashed.
 type Hashing = Box<dyn Fn() -> u32 + Send + Sync>;
@@ -55,8 +51,7 @@ pub struct Gate {
     room: Arc<Room>,
     works: Works,
     offered: Mutex<Offered>,
-    networks: Mutex<Velocity>,
-    domains: Mutex<Velocity>,
+    pace: Arc<Pace>,
     hashing: OnceLock<Hashing>,
 }
 
@@ -70,8 +65,7 @@ impl Gate {
             room: Arc::default(),
             works: Works::default(),
             offered: Mutex::default(),
-            networks: Mutex::default(),
-            domains: Mutex::default(),
+            pace: Arc::default(),
             hashing: OnceLock::new(),
         }
     }
@@ -124,11 +118,13 @@ pub struct Attempt<'a> {
 }
 
 /// Leave to make one account. It holds a place among the sign-ups under way, and
-/// one use of an invite if there is one, until it is dropped.
+/// one use of an invite if there is one, until it is dropped; dropped before the
+/// sign-up began, it is not counted against its network either.
 #[derive(Debug)]
 pub struct GatePermit {
     step: GateStep,
     entry: Option<Entry>,
+    counted: Option<Counted>,
     _place: Place,
 }
 
@@ -145,13 +141,22 @@ impl GatePermit {
         self.entry.is_some()
     }
 
+    /// The sign-up begins, whether an account comes of it or not: the address may be
+    /// taken, and what is counted must not tell.
+    pub fn begun(&mut self) {
+        if let Some(counted) = &mut self.counted {
+            counted.stays();
+        }
+    }
+
     /// `account` was made: the invite's use, or the place on the waiting list, is
     /// used now.
     ///
     /// # Errors
     /// The store failed, or the invite was revoked in the meantime: the account
     /// should not stay.
-    pub async fn made(self, door: &Door, account: AccountId) -> Result<(), Held> {
+    pub async fn made(mut self, door: &Door, account: AccountId) -> Result<(), Held> {
+        self.begun();
         door.metrics.gate.signed_up("made");
         let Some(entry) = self.entry else { return Ok(()) };
         match door.gate.desk.used(entry, account, door.clock.now()).await {
@@ -167,16 +172,30 @@ impl GatePermit {
 /// # Errors
 /// What it holds them back by, in words for them.
 pub async fn pass(door: &Door, attempt: &Attempt<'_>) -> Result<GatePermit, Held> {
-    let passed = judge(door, attempt).await;
+    passed(door, judge(door, attempt, true).await)
+}
+
+/// The same for somebody whom it let begin before, and who was counted then: it
+/// may have moved since.
+///
+/// # Errors
+/// As [`pass`].
+pub async fn pass_again(door: &Door, attempt: &Attempt<'_>) -> Result<GatePermit, Held> {
+    passed(door, judge(door, attempt, false).await)
+}
+
+fn passed(door: &Door, passed: Result<GatePermit, Held>) -> Result<GatePermit, Held> {
     door.metrics.gate.signed_up(passed.as_ref().map_or_else(Held::as_str, |_| "passed"));
     passed
 }
 
-async fn judge(door: &Door, attempt: &Attempt<'_>) -> Result<GatePermit, Held> {
+async fn judge(door: &Door, attempt: &Attempt<'_>, counts: bool) -> Result<GatePermit, Held> {
     let (gate, policy, now) = (&door.gate, door.policy(), door.clock.now());
     let section = &policy.config.gate;
     // All that is offered presses on the door, whatever becomes of it.
-    lock(&gate.offered).count(now);
+    if counts {
+        lock(&gate.offered).count(now);
+    }
     // Where the service is not offered, nobody can make an account either.
     offered(door, &policy, attempt.address, Applies::SignUp)
         .map_err(|refusal| Held::NotOffered { words: refusal.public_text() })?;
@@ -186,8 +205,11 @@ async fn judge(door: &Door, attempt: &Attempt<'_>) -> Result<GatePermit, Held> {
     let entry = entry(door, attempt, now).await?;
     shown(door, attempt, view.step, entry.is_some(), &policy).await?;
     // Nobody makes accounts faster than people do.
-    velocity(gate, attempt, section, now)?;
-    Ok(GatePermit { step: view.step, entry, _place: place })
+    let domain = attempt.email.map(|email| gate.desk.domain_key(email));
+    let count = || gate.pace.count(attempt.network, domain, section, now);
+    let counted = counts.then(count).transpose();
+    let counted = counted.map_err(|retry_after| Held::TooMany { retry_after })?;
+    Ok(GatePermit { step: view.step, entry, counted, _place: place })
 }
 
 /// The invite or the place by which they come, if one is good.
@@ -247,23 +269,6 @@ fn in_region(policy: &Policy, attempt: &Attempt<'_>) -> bool {
     let chosen = |code: &str| section.regions.iter().any(|chosen| chosen == code);
     region.is_some_and(|region| chosen(region.as_str()))
         || attempt.phone.is_some_and(|phone| has_prefix(phone, &section.phone_prefixes))
-}
-
-/// So many sign-ups in an hour of one network, and of one e-mail domain.
-fn velocity(
-    gate: &Gate,
-    attempt: &Attempt<'_>,
-    section: &Section,
-    now: Timestamp,
-) -> Result<(), Held> {
-    let rate = |per_hour: u32| Rate::new(per_hour, HOUR, per_hour);
-    let admitted = |retry_after| Held::TooMany { retry_after };
-    let network = attempt.network.as_u128();
-    let of_network = rate(section.network_per_hour);
-    lock(&gate.networks).admit(network, now, of_network).map_err(admitted)?;
-    let Some(email) = attempt.email else { return Ok(()) };
-    let domain = gate.desk.domain_key(email);
-    lock(&gate.domains).admit(domain, now, rate(section.domain_per_hour)).map_err(admitted)
 }
 
 /// What a browser may do at the step `work`, for the page that asks it to.

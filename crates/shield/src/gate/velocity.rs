@@ -32,6 +32,11 @@ impl Velocity {
         }
         self.keys.entry(key).or_default().admit(now, rate)
     }
+
+    /// Takes one back that was counted for `key`: nothing came of it.
+    pub fn give_back(&mut self, key: u128, rate: Rate) {
+        self.keys.get_mut(&key).unwrap_or(&mut self.others).give_back(rate);
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +54,9 @@ mod tests {
         );
         assert_eq!(velocity.admit(1, at(0), rate), Err(Duration::from_secs(1_800)));
         assert_eq!(velocity.admit(2, at(0), rate), Ok(()));
+        velocity.give_back(1, rate);
+        assert_eq!(velocity.admit(1, at(0), rate), Ok(()), "nothing came of one");
+        assert!(velocity.admit(1, at(0), rate).is_err());
         for key in 2..KEYS_MAX as u128 + 2 {
             let _ = velocity.admit(key, at(0), rate);
         }

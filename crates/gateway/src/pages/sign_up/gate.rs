@@ -109,10 +109,22 @@ pub(in crate::pages) async fn pass(
     visit: &Visit<'_>,
     wanted: &Wanted<'_>,
 ) -> Result<GatePermit, Held> {
+    crate::gate::pass(visit.door, &attempt(visit, wanted)).await
+}
+
+/// Asks it once more, for a sign-up that began: it may have moved.
+///
+/// # Errors
+/// What it holds them back by.
+pub(super) async fn pass_again(visit: &Visit<'_>, wanted: &Wanted<'_>) -> Result<GatePermit, Held> {
+    crate::gate::pass_again(visit.door, &attempt(visit, wanted)).await
+}
+
+fn attempt<'a>(visit: &Visit<'_>, wanted: &Wanted<'a>) -> Attempt<'a> {
     fn shown(text: Option<&str>) -> Option<&str> {
         text.filter(|text| !text.is_empty())
     }
-    let attempt = Attempt {
+    Attempt {
         network: visit.network(),
         address: visit.arrival.address,
         email: wanted.email,
@@ -120,6 +132,5 @@ pub(in crate::pages) async fn pass(
         work: shown(wanted.work),
         verified: wanted.verified,
         invite: shown(wanted.invite),
-    };
-    crate::gate::pass(visit.door, &attempt).await
+    }
 }

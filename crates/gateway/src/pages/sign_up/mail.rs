@@ -105,7 +105,7 @@ pub(in crate::pages) async fn code(visit: &Visit<'_>, sent: &Form) -> Result<Res
         return again(WRONG);
     }
     let wanted = Wanted { invite: Some(&waiting.invite), ..Wanted::verified(Some(&waiting.email)) };
-    let Ok(permit) = gate::pass(visit, &wanted).await else {
+    let Ok(permit) = gate::pass_again(visit, &wanted).await else {
         return again(
             "New accounts cannot be made right now. Your code stays good for a few minutes.",
         );

@@ -107,7 +107,7 @@ pub(super) async fn by_password(visit: &Visit<'_>, sent: &Form) -> Result<Respon
     // Where letters are sent, a code will prove the address before anything is made.
     let verified = mailer.is_some();
     let wanted = Wanted { email: Some(&email), verified, invite: Some(invite), work: Some(work) };
-    let permit = match gate::pass(visit, &wanted).await {
+    let mut permit = match gate::pass(visit, &wanted).await {
         Ok(permit) => permit,
         Err(held) => {
             let status = StatusCode::from_u16(held.status()).unwrap_or(StatusCode::FORBIDDEN);
@@ -128,6 +128,7 @@ pub(super) async fn by_password(visit: &Visit<'_>, sent: &Form) -> Result<Respon
             return Ok(response);
         }
     };
+    permit.begun();
     if let Some(mailer) = mailer {
         return mail::begin(visit, &mailer, (&email, invite), hash).await;
     }

@@ -100,10 +100,11 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
         invite: Some(&begun.invite),
         work: sent.work,
     };
-    let permit = match gate::pass(visit, &wanted).await {
+    let mut permit = match gate::pass(visit, &wanted).await {
         Ok(permit) => permit,
         Err(held) => return json_fault(StatusCode::FORBIDDEN, &held.public_words()),
     };
+    permit.begun();
     let (store, vault) = (visit.door.people.as_ref(), &visit.door.vault);
     let known = account_by_email(store, vault, &begun.email).await;
     if known.map_err(|error| internal(&error))?.is_none()
