@@ -9,7 +9,7 @@ use surgewall_core::id::{AccountId, PublicId};
 use surgewall_core::principal::{AccountRecord, Class};
 use surgewall_store::admin::{
     self, AccountEnsure, AdminError, Audit, AuditError, ErrorKind, Judged, Office, Reply, Request,
-    execute, execute_by,
+    execute_by,
 };
 use surgewall_store::identity::recover;
 use surgewall_store::ledger::Ledger;
@@ -31,22 +31,45 @@ impl Audit for LedgerAudit<'_> {
     }
 }
 
-/// The same for what somebody asks for who is signed in: the record says who.
+/// Who asks for a change.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'a> {
+    /// Whoever may, on the machine itself.
+    Machine,
+    /// An account that is signed in.
+    Account(&'a PublicId),
+    /// The identity provider with this name, for whoever signs in there.
+    Provider(&'a str),
+}
+
+impl By<'_> {
+    /// What the ledger says; nothing of what is asked for on the machine itself.
+    fn said(self) -> Option<String> {
+        match self {
+            Self::Machine => None,
+            Self::Account(account) => Some(format!("by={account}")),
+            Self::Provider(name) => Some(format!("by=oidc:{name}")),
+        }
+    }
+}
+
+/// Records of changes that say who asked for them.
 struct SignedAudit<'a> {
     audit: LedgerAudit<'a>,
-    by: &'a PublicId,
+    by: By<'a>,
 }
 
 impl Audit for SignedAudit<'_> {
     async fn record(&self, record: Record) -> Result<(), AuditError> {
-        let record = match record {
-            Record::Changed(changed) => {
-                let by = format!("by={}", self.by);
-                let detail =
-                    changed.detail.map_or_else(|| by.clone(), |what| format!("{what} {by}"));
+        let record = match (record, self.by.said()) {
+            (Record::Changed(changed), Some(by)) => {
+                let detail = match changed.detail {
+                    Some(what) => format!("{what} {by}"),
+                    None => by,
+                };
                 Record::Changed(Changed { detail: Some(detail), ..changed })
             }
-            other => other,
+            (other, _) => other,
         };
         self.audit.record(record).await
     }
@@ -58,32 +81,26 @@ impl Audit for SignedAudit<'_> {
 /// # Errors
 /// Why it was not carried out, in an operator's words.
 pub async fn operate(door: &Door, request: Request) -> Result<Reply, AdminError> {
-    operate_by(door, None, request).await
+    operate_by(door, By::Machine, request).await
 }
 
-/// As [`operate`], for the account `by`, if somebody is signed in: it changes what
-/// is below its role, and what is its own. Without one it was asked for on the
-/// machine itself.
+/// As [`operate`], and the ledger says who asked. An account changes what is below
+/// its role, and what is its own.
 ///
 /// # Errors
 /// As [`operate`].
-pub async fn operate_by(
-    door: &Door,
-    by: Option<&PublicId>,
-    request: Request,
-) -> Result<Reply, AdminError> {
+pub async fn operate_by(door: &Door, by: By<'_>, request: Request) -> Result<Reply, AdminError> {
     let policy = door.policy();
     let office = office(door, &policy.config);
     let audit = LedgerAudit(&door.ledger);
     if let Request::UserRecover(asked) = &request {
         return recover(&office, &audit, asked).await;
     }
-    let reply = match by {
-        Some(by) => {
-            execute_by(&office, &SignedAudit { audit, by }, Some(by), request).await?
-        }
-        None => execute(&office, &audit, request).await?,
+    let account = match by {
+        By::Account(account) => Some(account),
+        _ => None,
     };
+    let reply = execute_by(&office, &SignedAudit { audit, by }, account, request).await?;
     end_withdrawn(door);
     conversations::after(door, &reply).await;
     Ok(reply)
@@ -150,6 +167,7 @@ pub async fn ensure_account(
         class: bearer.class,
         claimed,
         group: bearer.group.clone(),
+        granted: None,
     };
     operate(door, Request::AccountEnsure(asked)).await?;
     let account = door.directory.account_by_external(&bearer.issuer, &bearer.subject);

@@ -22,7 +22,7 @@ use super::view::View;
 use crate::control::{self, Status};
 use crate::door::Door;
 use crate::listen::Purpose;
-use crate::operate::operate_by;
+use crate::operate::{By, operate_by};
 use crate::pages::forms::{self, Form, same_origin};
 use crate::pages::local_path;
 use crate::session::{self, SignedIn};
@@ -233,7 +233,7 @@ impl Desk {
 
     /// Carries out an operation on people and keys, with who asked in the ledger.
     pub(super) async fn ask(&self, request: Operation) -> Result<Reply, Trouble> {
-        Ok(operate_by(&self.door, Some(&self.who.account.public_id), request).await?)
+        Ok(operate_by(&self.door, By::Account(&self.who.account.public_id), request).await?)
     }
 
     /// Carries out an operation on the inbox of findings.

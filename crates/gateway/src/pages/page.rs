@@ -71,6 +71,8 @@ pub enum Page {
     Security,
     /// A new password.
     PasswordSet,
+    /// Removes all passkeys and keys.
+    Clean,
     /// Begins to set an authenticator app up.
     TotpBegin,
     /// Turns it on.

@@ -72,6 +72,11 @@ async fn from_signing_up_to_a_key_to_signing_out() {
     for action in ["user.create", "password.set", "session.begin", "key.create", "session.end"] {
         assert!(actions.contains(&action), "{action}: {actions:?}");
     }
+    for action in ["key.create", "key.revoke"] {
+        let changed = story.changed.iter().find(|changed| changed.action == action).unwrap();
+        let detail = changed.detail.as_deref().unwrap_or_default();
+        assert!(detail.contains("by=user_"), "{action}: {detail}");
+    }
     assert!(!format!("{:?}", story.changed).contains("ada"), "no address in the ledger");
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
+use serde_json::json;
 use surgewall_core::clock::{Clock, ManualClock, Timestamp};
 use surgewall_core::gate::GateStep;
 use surgewall_core::principal::Class;
@@ -12,7 +13,7 @@ use surgewall_core::role::Role;
 use surgewall_gateway::admission::effort;
 use surgewall_gateway::gate::ask;
 use surgewall_identity::password::Cost;
-use surgewall_store::admin::{Named, Reply, Request};
+use surgewall_store::admin::{Named, Reply, Request, UserSet};
 use surgewall_store::gate::{GateReply, GateRequest};
 use surgewall_testkit::client::Answer;
 
@@ -132,7 +133,7 @@ async fn a_new_password_by_letter_tells_nobody_who_has_an_account() {
     let token = link.unwrap().split_once("token=").unwrap().1;
     let fields = [("token", token), ("email", ADA), ("password", NEW_PASSWORD)];
     let set = Browser::new(&door.url).post("/set-up", &fields).await;
-    assert_eq!(location(&set), "/sign-in?new-password");
+    assert_eq!(location(&set), "/sign-in?new-password&next=/account/security?new");
     assert_eq!(browser.get("/account").await.status, 302, "its sessions ended");
     let mut browser = Browser::new(&door.url);
     assert_eq!(sign_in(&mut browser, PASSWORD).await.status, 422);
@@ -220,10 +221,42 @@ async fn a_providers_group_gives_a_role_and_it_is_recorded() {
     assert_eq!(admin.get(&back).await.status, 200);
     assert!(admin.get("/account").await.text().contains("operator"));
     let story = door.stop().await;
-    let given = story.changed.iter().any(|changed| {
-        changed.action == "user.set" && changed.detail.as_deref() == Some("role=operator")
-    });
-    assert!(given, "{:?}", story.changed);
+    let given = story.changed.iter().find(|changed| changed.action == "account.ensure").unwrap();
+    assert_eq!(given.detail.as_deref(), Some("class=verified role=operator by=oidc:double"));
+}
+
+#[tokio::test]
+async fn what_a_provider_no_longer_grants_is_taken_back() {
+    let grants = "admin=true\n[[accounts.oidc.grant]]\nof=\"staff\"\nrole=\"operator\"\n\
+         class=\"established\"\n";
+    let (door, double, _dir) = with_provider(grants).await;
+    let in_groups = async |groups: &[&str]| {
+        let groups = json!(groups);
+        double.says().claims = Box::new(move |claims| claims["groups"] = groups.clone());
+        let mut browser = Browser::new(&door.admin_url);
+        let back = away(&mut browser, &double).await;
+        (browser.get(&back).await.status, browser)
+    };
+    let (status, mut first) = in_groups(&["staff"]).await;
+    assert_eq!((status, first.get("/").await.status), (200, 200));
+    let id = between(&first.get("/account").await, "<code>", "<");
+    let standing = async || match door.operate(Request::UserShow(Named { name: id.clone() })).await
+    {
+        Reply::User(user) => (user.role, user.class),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(standing().await, (Role::Operator, Class::Established));
+    let (status, _) = in_groups(&[]).await;
+    assert_eq!((status, standing().await), (422, (Role::User, Class::Verified)));
+    assert_eq!(first.get("/account").await.status, 302, "the session of before ended");
+    // By hand it stays, whatever the provider says.
+    let set = UserSet { user: id.clone(), role: Some(Role::Auditor), ..UserSet::default() };
+    door.operate(Request::UserSet(set)).await;
+    for groups in [&["staff"][..], &[]] {
+        assert_eq!(in_groups(groups).await.0, 200);
+        assert_eq!(standing().await.0, Role::Auditor, "{groups:?}");
+    }
+    door.stop().await;
 }
 
 async fn move_to(door: &TestDoor, to: GateStep) {

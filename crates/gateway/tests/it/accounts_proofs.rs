@@ -114,6 +114,7 @@ async fn what_is_dangerous_needs_a_fresh_proof() {
     time.advance(Duration::from_secs(1));
     let dangerous = [
         ("/account/password", "/account/security"),
+        ("/account/clean", "/account/security"),
         ("/account/totp/begin", "/account/security"),
         ("/account/totp/on", "/account/security"),
         ("/account/totp/off", "/account/security"),
@@ -214,6 +215,48 @@ async fn the_set_up_link_enrols_the_owner_once_and_on_the_admin_listener_only() 
 }
 
 #[tokio::test]
+async fn the_owner_takes_over_no_account_that_somebody_else_made() {
+    let (door, _, mut stranger) = begin().await;
+    let token = link(&door, None).await;
+    let mut admin = Browser::new(&door.admin_url);
+    let fields = [("token", token.as_str()), ("email", ADA), ("password", NEW_PASSWORD)];
+    let refused = admin.post("/set-up", &fields).await;
+    assert!(refused.status == 422 && refused.text().contains("already"), "{}", refused.text());
+    assert!(!stranger.get("/account").await.text().contains(Role::Owner.as_str()));
+    // The link is still good, for another address.
+    let fields = [("token", token.as_str()), ("email", "o@example.org"), ("password", PASSWORD)];
+    assert_eq!(location(&admin.post("/set-up", &fields).await), "/sign-in?new-password");
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_recovery_what_a_stranger_left_is_shown_and_goes_at_once() {
+    let (door, _, mut stranger) = begin().await;
+    let fields = [("name", "left behind"), ("expires", ""), ("route", "models")];
+    let made = stranger.post("/account/keys", &fields).await;
+    let key = door.stranger().with_key(&between(&made, "class=\"secret\">", "<"));
+    add_passkey(&stranger).await;
+    let token = link(&door, Some(ADA)).await;
+    let mut ada = Browser::new(&door.url);
+    let fields = [("token", token.as_str()), ("email", ADA), ("password", NEW_PASSWORD)];
+    let set = ada.post("/set-up", &fields).await;
+    let next = location(&set).split_once("next=").unwrap().1.to_owned();
+    let fields = [("email", ADA), ("password", NEW_PASSWORD), ("next", next.as_str())];
+    let signed_in = ada.post("/sign-in", &fields).await;
+    assert_eq!(location(&signed_in), "/account/security?new");
+    let page = ada.get(&next).await;
+    for words in ["Your password is new.", "all passkeys (1)", "</a> (1)"] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    assert_eq!(key.get("/v1/models").await.unwrap().status, 200);
+    let cleaned = ada.post("/account/clean", &[]).await;
+    assert_eq!(location(&cleaned), "/account/security?cleaned", "{}", cleaned.text());
+    assert_eq!(key.get("/v1/models").await.unwrap().status, 401);
+    assert!(ada.get("/account/security").await.text().contains("None yet."));
+    door.stop().await;
+}
+
+#[tokio::test]
 async fn a_recovery_link_sets_a_password_and_goes_around_no_second_factor() {
     let (door, time, mut browser) = begin().await;
     with_app(&mut browser, START).await;
@@ -248,6 +291,15 @@ async fn call(browser: &Browser, path: &str, body: &Value) -> Answer {
 
 fn parsed(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
+}
+
+async fn add_passkey(browser: &Browser) {
+    let mut device = Device::new(ORIGIN);
+    let options = call(browser, "/account/passkeys/begin", &json!({})).await.json();
+    let made = parsed(&device.create(&options));
+    let sent = json!({"ticket": options["ticket"], "credential": made, "label": "Another"});
+    let added = call(browser, "/account/passkeys/finish", &sent).await;
+    assert_eq!(added.json()["next"], "/account/security?passkey", "{}", added.text());
 }
 
 #[tokio::test]

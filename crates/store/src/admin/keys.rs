@@ -2,16 +2,26 @@
 
 use std::collections::HashMap;
 
+use surgewall_core::clock::Timestamp;
 use surgewall_core::principal::Scopes;
 
 use super::brought::{IMPORT_KEYS_MAX, KeyImport};
 use super::error::AdminError;
 use super::new_key::{self, Made, Owner, Pending};
 use super::office::{Office, Plan, Step};
-use super::reply::Reply;
-use super::request::{KeyCreate, KeyList, KeySet, Named};
+use super::reply::{Page, Reply};
+use super::request::{KeyCreate, KeyList, KeySet, KeysOf, LIST_ROWS_MAX, Named};
 use super::{detail, find, standing, view, words};
 use crate::people::{AccountRow, Change, KeyRow, People, Pick};
+
+/// An hour, for counting what was made lately.
+const HOUR_MS: u64 = 3_600_000;
+/// Keys of one account that work, of those that it makes itself.
+pub const KEYS_PER_ACCOUNT_MAX: u64 = 50;
+/// Keys of one account that are kept, also revoked ones: past it, it makes no more.
+pub const KEYS_KEPT_PER_ACCOUNT_MAX: u64 = 2_000;
+/// Keys that one account makes in an hour.
+pub const KEYS_MADE_PER_HOUR_MAX: u64 = 60;
 
 pub(super) async fn create<P: People>(
     office: &Office<'_, P>,
@@ -19,6 +29,9 @@ pub(super) async fn create<P: People>(
 ) -> Result<Step, AdminError> {
     room(office, 1)?;
     let owner = owner(office, &asked).await?;
+    if asked.own {
+        own_room(office, &owner).await?;
+    }
     let Made { row, key, words } = new_key::make(office, &asked, &owner)?;
     if let Some(parts) = &row.bcrypt {
         Pending::default().add(office, parts)?;
@@ -50,6 +63,28 @@ fn room<P>(office: &Office<'_, P>, more: usize) -> Result<(), AdminError> {
     let keys = office.directory.sizes().keys;
     if keys.saturating_add(more) > office.directory.bounds().keys_max {
         return Err(AdminError::full("there are as many keys as the door can hold"));
+    }
+    Ok(())
+}
+
+/// Refuses an account more keys than it may have. Checked in the same turn as the
+/// change: no two requests take the last place.
+async fn own_room<P: People>(office: &Office<'_, P>, owner: &Owner) -> Result<(), AdminError> {
+    let Owner::Account(account) = owner else {
+        return Err(AdminError::invalid("a key of one's own has an account"));
+    };
+    let now = office.now();
+    let an_hour_ago = Timestamp::from_millis(now.millis().saturating_sub(HOUR_MS));
+    let counts = office.people.key_counts(account.id, now, an_hour_ago).await?;
+    if counts.working >= KEYS_PER_ACCOUNT_MAX {
+        let words = format!("You have {KEYS_PER_ACCOUNT_MAX} keys. Revoke one first.");
+        return Err(AdminError::full(words));
+    }
+    if counts.lately >= KEYS_MADE_PER_HOUR_MAX {
+        return Err(AdminError::full("You made many keys lately. Try again in an hour."));
+    }
+    if counts.kept >= KEYS_KEPT_PER_ACCOUNT_MAX {
+        return Err(AdminError::full("You made very many keys. The operator can make you one."));
     }
     Ok(())
 }
@@ -133,6 +168,20 @@ pub(super) async fn list<P: People>(
     let of = |row: &KeyRow| accounts.iter().find(|account| Some(account.id) == row.account);
     let views = rows.iter().map(|row| view::key(office, row, of(row))).collect::<Result<_, _>>()?;
     Ok(Step::answer(Reply::Keys(find::page(views, rows_max, |view| &view.id))))
+}
+
+/// The keys of one account, the newest first.
+pub(super) async fn of_account<P: People>(
+    office: &Office<'_, P>,
+    asked: &KeysOf,
+) -> Result<Step, AdminError> {
+    let account = find::account(office, &asked.account).await?;
+    let (owner, at) = (account.id.as_u128(), office.now());
+    let pick = Pick::Newest { owner, working: !asked.over, at, rows_max: LIST_ROWS_MAX };
+    let rows = office.people.keys(&pick).await?;
+    let views = rows.iter().map(|row| view::key(office, row, Some(&account)));
+    let rows = views.collect::<Result<_, _>>()?;
+    Ok(Step::answer(Reply::Keys(Page { rows, next: None })))
 }
 
 async fn account_of<P: People>(

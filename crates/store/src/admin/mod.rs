@@ -27,15 +27,16 @@ mod words;
 pub use brought::{Brought, BroughtUser, IMPORT_KEYS_MAX, IMPORT_USERS_MAX, KeyImport, UserImport};
 pub use error::{AdminError, ErrorKind};
 pub(crate) use find::named_account;
+pub use keys::{KEYS_KEPT_PER_ACCOUNT_MAX, KEYS_MADE_PER_HOUR_MAX, KEYS_PER_ACCOUNT_MAX};
 pub use office::{Audit, AuditError, Office, execute, execute_by};
 pub use reply::{
     DelegatedView, ErasureView, External, GroupView, KeyState, KeyView, LimitedUser, NewKey, Page,
     Reply, RotationView, UserView, VaultView,
 };
 pub use request::{
-    AccountEnsure, Assign, EndUser, Foreign, GroupCreate, GroupSet, KeyCreate, KeyList, KeySet,
-    LIST_ROWS_MAX, List, Named, Request, UserCreate, UserLimit, UserRecover, UserSet, VaultErase,
-    Whose,
+    AccountEnsure, Assign, EndUser, Foreign, Granted, GroupCreate, GroupSet, KeyCreate, KeyList,
+    KeySet, KeysOf, LIST_ROWS_MAX, List, Named, Request, UserCreate, UserLimit, UserRecover,
+    UserSet, VaultErase, Whose,
 };
 pub use standing::{Judged, judge_accounts};
 pub use users::given;

@@ -146,6 +146,7 @@ async fn plan<P: People>(office: &Office<'_, P>, request: Request) -> Result<Ste
         Request::KeyCreate(asked) => keys::create(office, asked).await,
         Request::KeyImport(asked) => keys::import(office, asked).await,
         Request::KeyList(asked) => keys::list(office, &asked).await,
+        Request::KeysOf(asked) => keys::of_account(office, &asked).await,
         Request::KeyShow(asked) => keys::show(office, &asked).await,
         Request::KeyRevoke(asked) => keys::revoke(office, &asked).await,
         Request::KeySet(asked) => keys::set(office, asked).await,

@@ -50,6 +50,8 @@ pub enum Request {
     KeyImport(KeyImport),
     /// Lists keys. Answers [`super::Reply::Keys`].
     KeyList(KeyList),
+    /// Lists the keys of one account, the newest first. Answers [`super::Reply::Keys`].
+    KeysOf(KeysOf),
     /// Shows one key. Answers [`super::Reply::Key`].
     KeyShow(Named),
     /// Ends a key for good. Answers [`super::Reply::Key`].
@@ -88,7 +90,7 @@ impl Request {
             Self::GroupSet(_) => "group.set",
             Self::KeyCreate(_) => "key.create",
             Self::KeyImport(_) => "key.import",
-            Self::KeyList(_) => "key.list",
+            Self::KeyList(_) | Self::KeysOf(_) => "key.list",
             Self::KeyShow(_) => "key.show",
             Self::KeyRevoke(_) => "key.revoke",
             Self::KeySet(_) => "key.set",
@@ -114,6 +116,7 @@ impl Request {
             | Self::GroupList(_)
             | Self::GroupShow(_)
             | Self::KeyList(_)
+            | Self::KeysOf(_)
             | Self::KeyShow(_)
             | Self::VaultStatus => false,
             _ => true,
@@ -206,6 +209,19 @@ pub struct AccountEnsure {
     /// The group's name, if a claim names it: also one that is there is moved.
     #[serde(default)]
     pub group: Option<String>,
+    /// Present where somebody signs in and all that is granted now is said: what
+    /// was granted before and is not any more is taken back. A token says less.
+    #[serde(default)]
+    pub granted: Option<Granted>,
+}
+
+/// What a provider's groups grant somebody who signs in, beside class and group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Granted {
+    /// The role.
+    #[serde(default)]
+    pub role: Option<Role>,
 }
 
 /// What [`Request::GroupCreate`] asks for.
@@ -245,6 +261,9 @@ pub struct KeyCreate {
     /// The group of an operator's key.
     #[serde(default)]
     pub group: Option<String>,
+    /// Whether the account asks for it by itself, and is held to what one may have.
+    #[serde(default)]
+    pub own: bool,
     /// What it may do.
     #[serde(default)]
     pub scopes: Scopes,
@@ -370,6 +389,17 @@ pub struct KeyList {
     /// Rows, at most [`LIST_ROWS_MAX`]; 0 is that.
     #[serde(default)]
     pub rows_max: u32,
+}
+
+/// What [`Request::KeysOf`] asks for.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysOf {
+    /// Which account.
+    pub account: String,
+    /// Those that do not work any more, in place of those that work.
+    #[serde(default)]
+    pub over: bool,
 }
 
 /// One account, group or key.

@@ -1,7 +1,7 @@
 //! `admin user`, and accounts that come by a token.
 
 use surgewall_core::clock::Timestamp;
-use surgewall_core::id::{AccountId, PublicId};
+use surgewall_core::id::{AccountId, GroupId, PublicId};
 use surgewall_core::principal::{Class, ClassReason};
 use surgewall_core::quota::LimitSpec;
 use surgewall_core::role::Role;
@@ -61,6 +61,8 @@ pub(super) fn new_row<P>(
         days_brought: 0,
         days_counted: 0,
         group: group.map(|group| group.id),
+        group_granted: false,
+        role_granted: false,
         suspended: false,
         role: Role::User,
         limits: None,
@@ -167,6 +169,7 @@ pub(super) async fn set<P: People>(
             Assign::Nothing => None,
         };
         row.group = group.as_ref().map(|group| group.id);
+        row.group_granted = false;
         changed.push(detail::group(group.as_ref()));
     }
     if let Some(suspended) = asked.suspended {
@@ -177,7 +180,7 @@ pub(super) async fn set<P: People>(
         }
     }
     if let Some(role) = asked.role {
-        row.role = role;
+        (row.role, row.role_granted) = (role, false);
         changed.push(format!("role={role}"));
     }
     if let Some(limits) = &asked.limits {
@@ -202,25 +205,51 @@ pub(super) async fn ensure<P: People>(
     if let Some(class) = asked.claimed {
         class_of_account(class)?;
     }
-    let row = match found {
+    let mut row = match &found {
         None => external_row(office, &asked, group.as_ref(), hash)?,
-        Some(mut row) => {
-            let holds = claimed.is_none_or(|group| row.group == Some(group))
-                && asked.claimed.is_none_or(|class| row.class == class);
-            if holds {
-                return Ok(Step::answer(Reply::UserCreated { id: row.public_id }));
-            }
-            row.group = claimed.or(row.group);
-            if let Some(class) = asked.claimed {
-                reclass(&mut row, (class, ClassReason::Claim), office.now());
-            }
-            row
-        }
+        Some(row) => row.clone(),
     };
+    follow(&mut row, &asked, claimed, office.now());
+    if found.as_ref() == Some(&row) {
+        return Ok(Step::answer(Reply::UserCreated { id: row.public_id }));
+    }
+    let before = found.as_ref();
     let mut words = vec![format!("class={}", row.class)];
-    words.extend(group.as_ref().map(|group| detail::group(Some(group))));
+    if group.is_some() || before.is_some_and(|before| before.group != row.group) {
+        words.push(detail::group(group.as_ref()));
+    }
+    if before.map_or(Role::User, |before| before.role) != row.role {
+        words.push(format!("role={}", row.role));
+    }
     let reply = Reply::UserCreated { id: row.public_id.clone() };
     Ok(step(row, &words, reply))
+}
+
+/// Makes `row` what is claimed and granted now. What was granted and is not any
+/// more goes; what was given by hand stays.
+fn follow(row: &mut AccountRow, asked: &AccountEnsure, group: Option<GroupId>, now: Timestamp) {
+    match asked.claimed {
+        Some(class) if row.class != class => reclass(row, (class, ClassReason::Claim), now),
+        None if asked.granted.is_some() && row.class_why == ClassReason::Claim => {
+            reclass(row, given(row), now);
+        }
+        _ => {}
+    }
+    match group {
+        Some(group) if row.group != Some(group) => {
+            (row.group, row.group_granted) = (Some(group), asked.granted.is_some());
+        }
+        None if asked.granted.is_some() && row.group_granted => {
+            (row.group, row.group_granted) = (None, false);
+        }
+        _ => {}
+    }
+    let Some(granted) = asked.granted else { return };
+    let by_hand = row.role != Role::User && !row.role_granted;
+    if !by_hand {
+        row.role = granted.role.unwrap_or(Role::User);
+        row.role_granted = row.role != Role::User;
+    }
 }
 
 fn external_row<P>(
@@ -231,6 +260,11 @@ fn external_row<P>(
 ) -> Result<AccountRow, AdminError> {
     let by_claim = asked.claimed.map(|class| (class, ClassReason::Claim));
     let mut row = new_row(office, by_claim.unwrap_or((asked.class, ClassReason::Issuer)), group)?;
+    if asked.granted.is_some() {
+        // What is granted can be taken back: the account then has what it is without.
+        row.class_given = asked.class;
+        row.group_granted = row.group.is_some();
+    }
     let pair = External { issuer: asked.issuer.clone(), subject: asked.subject.clone() };
     let sealed = seal_json(office.vault, column::EXTERNAL, row.id.as_u128(), &pair)?;
     row.external = Some(Hidden { hash, sealed });

@@ -55,6 +55,8 @@ impl Crowd {
             days_brought: 0,
             days_counted: 0,
             group: group.map(GroupId::from_u128),
+            group_granted: false,
+            role_granted: false,
             suspended: false,
             role: Role::User,
             limits: None,

@@ -77,10 +77,14 @@ pub struct AccountRow {
     pub days_counted: i64,
     /// Its group.
     pub group: Option<GroupId>,
+    /// Whether a provider's group granted that, and may take it back.
+    pub group_granted: bool,
     /// Whether an operator suspended it.
     pub suspended: bool,
     /// What it may do besides using the door.
     pub role: Role,
+    /// Whether a provider's group granted that, and may take it back.
+    pub role_granted: bool,
     /// Its limits, sealed; `None` is no limit.
     pub limits: Option<Vec<u8>>,
     /// When it was made.
@@ -204,6 +208,18 @@ pub enum Pick {
         /// How many.
         rows_max: u32,
     },
+    /// The keys of one account, the newest first: those that work at this instant,
+    /// or those that do not any more. Accounts and groups have none.
+    Newest {
+        /// The account.
+        owner: u128,
+        /// Whether those that work are meant.
+        working: bool,
+        /// When.
+        at: Timestamp,
+        /// How many.
+        rows_max: u32,
+    },
     /// Those with these ids, at most [`PAGE_ROWS_MAX`]; unknown ones are left out.
     Ids(Vec<u128>),
     /// The one with this public id.
@@ -247,6 +263,17 @@ pub struct ConfigRow {
     pub kept_at: Timestamp,
 }
 
+/// How many keys an account has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyCounts {
+    /// All that are kept, also those that do not work any more.
+    pub kept: u64,
+    /// Those that work.
+    pub working: u64,
+    /// Those that were made lately.
+    pub lately: u64,
+}
+
 /// A store of people. Engines implement it; [`crate::sqlite::Sqlite`] is one.
 pub trait People: Send + Sync {
     /// Writes all of `changes` or none of them, durable when it returns.
@@ -276,6 +303,17 @@ pub trait People: Send + Sync {
     /// # Errors
     /// The engine failed, or a row is damaged.
     fn keys(&self, pick: &Pick) -> impl Future<Output = Result<Vec<KeyRow>, StoreError>> + Send;
+
+    /// How many keys `account` has at `now`, and how many were made after `lately`.
+    ///
+    /// # Errors
+    /// The engine failed, or a row is damaged.
+    fn key_counts(
+        &self,
+        account: AccountId,
+        now: Timestamp,
+        lately: Timestamp,
+    ) -> impl Future<Output = Result<KeyCounts, StoreError>> + Send;
 
     /// Writes when keys were last used; an older instant never replaces a newer one.
     ///

@@ -2,14 +2,15 @@
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
-use surgewall_core::id::KeyId;
+use surgewall_core::clock::Timestamp;
+use surgewall_core::id::{AccountId, KeyId};
 use surgewall_core::principal::DelegatedUser;
 
 use super::engine;
-use super::rows::{self, to_blob};
+use super::rows::{self, to_blob, to_millis};
 use crate::people::{
-    AccountRow, ConfigRow, GroupRow, KeyRow, ORG_ID, PAGE_ROWS_MAX, Pick, Seen, StoreError,
-    UserSeen,
+    AccountRow, ConfigRow, GroupRow, KeyCounts, KeyRow, ORG_ID, PAGE_ROWS_MAX, Pick, Seen,
+    StoreError, UserSeen,
 };
 
 /// One table's statements, by [`Pick`]. Each is bound to the organisation, the
@@ -80,6 +81,29 @@ const KEYS: Statements = statements!(
     external: ("", "0 AND ?2 = ?3")
 );
 
+/// The keys of one account under a condition, the newest first.
+macro_rules! newest_keys {
+    ($condition:literal) => {
+        concat!(
+            "SELECT t.*, l.limits_sealed, v.limits_sealed AS user_limits_sealed, u.last_used_at \
+             FROM keys t INDEXED BY keys_account \
+             LEFT JOIN limits l ON l.org_id = t.org_id AND l.subject_kind = 'key' AND l.subject_id = t.id \
+             LEFT JOIN limits v ON v.org_id = t.org_id AND v.subject_kind = 'user' AND v.subject_id = t.id \
+             LEFT JOIN key_uses u ON u.org_id = t.org_id AND u.key_id = t.id \
+             WHERE t.org_id = ?1 AND t.account_id = ?2 AND ",
+            $condition,
+            " ORDER BY t.id DESC LIMIT ?4"
+        )
+    };
+}
+const KEYS_WORKING: &str =
+    newest_keys!("t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ?3)");
+const KEYS_OVER: &str = newest_keys!("(t.revoked_at IS NOT NULL OR t.expires_at <= ?3)");
+const KEY_COUNTS: &str = "SELECT count(*) AS kept, \
+     count(*) FILTER (WHERE t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ?3)) \
+     AS working, count(*) FILTER (WHERE t.created_at > ?4) AS lately \
+     FROM keys t INDEXED BY keys_account WHERE t.org_id = ?1 AND t.account_id = ?2";
+
 pub(super) async fn groups(pool: &SqlitePool, pick: &Pick) -> Result<Vec<GroupRow>, StoreError> {
     pick_rows(pool, &GROUPS, pick).await?.iter().map(rows::group).collect()
 }
@@ -92,7 +116,25 @@ pub(super) async fn accounts(
 }
 
 pub(super) async fn keys(pool: &SqlitePool, pick: &Pick) -> Result<Vec<KeyRow>, StoreError> {
+    if let Pick::Newest { owner, working, at, rows_max } = pick {
+        let query = sqlx::query(if *working { KEYS_WORKING } else { KEYS_OVER });
+        let query = query.bind(ORG_ID).bind(to_blob(*owner)).bind(to_millis(*at));
+        let query = query.bind((*rows_max).min(PAGE_ROWS_MAX));
+        let found = query.fetch_all(pool).await.map_err(engine("reading keys"))?;
+        return found.iter().map(rows::key).collect();
+    }
     pick_rows(pool, &KEYS, pick).await?.iter().map(rows::key).collect()
+}
+
+pub(super) async fn key_counts(
+    pool: &SqlitePool,
+    account: AccountId,
+    now: Timestamp,
+    lately: Timestamp,
+) -> Result<KeyCounts, StoreError> {
+    let query = sqlx::query(KEY_COUNTS).bind(ORG_ID).bind(to_blob(account.as_u128()));
+    let query = query.bind(to_millis(now)).bind(to_millis(lately));
+    rows::key_counts(&query.fetch_one(pool).await.map_err(engine("counting keys"))?)
 }
 
 /// A value to look for.
@@ -112,6 +154,7 @@ async fn pick_rows(
         Pick::Of { owner, id, rows_max } => {
             select(pool, table.of, Value::Blob(to_blob(*owner)), *id, *rows_max).await
         }
+        Pick::Newest { .. } => Ok(Vec::new()),
         Pick::PublicId(text) => select(pool, table.public_id, Value::Text(text), 0, 1).await,
         Pick::Named(hash) => {
             select(pool, table.named, Value::Blob(hash.to_vec()), 0, PAGE_ROWS_MAX).await
@@ -211,6 +254,9 @@ mod tests {
             (KEYS.public_id, "keys_public_id (org_id=? AND public_id=?)"),
             (KEYS.named, "keys_by_name (org_id=? AND name_hash=?)"),
             (KEYS.of, "keys_account (org_id=? AND account_id=? AND id>?)"),
+            (KEYS_WORKING, "keys_account (org_id=? AND account_id=?)"),
+            (KEYS_OVER, "keys_account (org_id=? AND account_id=?)"),
+            (KEY_COUNTS, "keys_account (org_id=? AND account_id=?)"),
         ] {
             let plan = plan(&store, sql).await;
             assert!(

@@ -9,8 +9,8 @@ use surgewall_core::role::Role;
 
 use super::engine;
 use crate::people::{
-    AccountRow, BcryptParts, ConfigRow, CredentialKind, GroupRow, Hidden, KeyRow, Seen, StoreError,
-    UserSeen,
+    AccountRow, BcryptParts, ConfigRow, CredentialKind, GroupRow, Hidden, KeyCounts, KeyRow, Seen,
+    StoreError, UserSeen,
 };
 
 /// An instant as SQLite stores it.
@@ -118,8 +118,10 @@ pub(super) fn account(row: &SqliteRow) -> Result<AccountRow, StoreError> {
         days_brought: column(row, "days_brought")?,
         days_counted: column::<Option<i64>>(row, "good_days")?.unwrap_or(0),
         group: optional_id(row, "group_id")?,
+        group_granted: column(row, "group_granted")?,
         suspended: column(row, "suspended")?,
         role: role(row)?,
+        role_granted: column(row, "role_granted")?,
         limits: column(row, "limits_sealed")?,
         created_at,
     })
@@ -186,6 +188,15 @@ fn bcrypt(row: &SqliteRow) -> Result<Option<BcryptParts>, StoreError> {
 /// A row of `delegated_users`.
 pub(super) fn seen(row: &SqliteRow) -> Result<Seen, StoreError> {
     Ok(Seen { first: instant(row, "first_seen")?, last: instant(row, "last_seen")? })
+}
+
+/// How many keys an account has.
+pub(super) fn key_counts(row: &SqliteRow) -> Result<KeyCounts, StoreError> {
+    let count = |name| {
+        let count: i64 = column(row, name)?;
+        u64::try_from(count).map_err(|_| StoreError::Damaged { column: "keys" })
+    };
+    Ok(KeyCounts { kept: count("kept")?, working: count("working")?, lately: count("lately")? })
 }
 
 /// A row of `delegated_users`, by its first sight.

@@ -11,8 +11,8 @@ use surgewall_core::principal::DelegatedUser;
 use super::rows::{to_blob, to_millis};
 use super::{Sqlite, engine, read};
 use crate::people::{
-    AccountRow, Change, ConfigRow, DELEGATED_USERS_MAX, GroupRow, KeyRow, ORG_ID, People, Pick,
-    Seen, StoreError, UserSeen,
+    AccountRow, Change, ConfigRow, DELEGATED_USERS_MAX, GroupRow, KeyCounts, KeyRow, ORG_ID,
+    People, Pick, Seen, StoreError, UserSeen,
 };
 
 impl People for Sqlite {
@@ -46,6 +46,15 @@ impl People for Sqlite {
 
     fn keys(&self, pick: &Pick) -> impl Future<Output = Result<Vec<KeyRow>, StoreError>> + Send {
         read::keys(&self.readers, pick)
+    }
+
+    fn key_counts(
+        &self,
+        account: AccountId,
+        now: Timestamp,
+        lately: Timestamp,
+    ) -> impl Future<Output = Result<KeyCounts, StoreError>> + Send {
+        read::key_counts(&self.readers, account, now, lately)
     }
 
     async fn write_key_uses(&self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
@@ -153,15 +162,17 @@ async fn group(connection: &mut SqliteConnection, row: &GroupRow) -> Result<(), 
 async fn account(connection: &mut SqliteConnection, row: &AccountRow) -> Result<(), sqlx::Error> {
     const SQL: &str = "INSERT INTO accounts (org_id, id, public_id, email_hash, email_sealed, \
          external_hash, external_sealed, class, group_id, suspended, created_at, \
-         class_since, class_why, class_given, known_since, days_brought, role) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
+         class_since, class_why, class_given, known_since, days_brought, role, role_granted, \
+         group_granted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+         ?16, ?17, ?18, ?19) \
          ON CONFLICT (org_id, id) DO UPDATE SET \
          email_hash = excluded.email_hash, email_sealed = excluded.email_sealed, \
          external_hash = excluded.external_hash, external_sealed = excluded.external_sealed, \
          class = excluded.class, group_id = excluded.group_id, suspended = excluded.suspended, \
          class_since = excluded.class_since, class_why = excluded.class_why, \
          class_given = excluded.class_given, known_since = excluded.known_since, \
-         days_brought = excluded.days_brought, role = excluded.role";
+         days_brought = excluded.days_brought, role = excluded.role, \
+         role_granted = excluded.role_granted, group_granted = excluded.group_granted";
     sqlx::query(SQL)
         .bind(ORG_ID)
         .bind(to_blob(row.id.as_u128()))
@@ -180,6 +191,8 @@ async fn account(connection: &mut SqliteConnection, row: &AccountRow) -> Result<
         .bind(to_millis(row.known_since))
         .bind(row.days_brought)
         .bind(row.role.as_str())
+        .bind(row.role_granted)
+        .bind(row.group_granted)
         .execute(&mut *connection)
         .await?;
     limits(connection, "account", row.id.as_u128(), row.limits.as_ref()).await

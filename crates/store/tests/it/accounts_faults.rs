@@ -13,7 +13,8 @@ use surgewall_store::admin::{
 };
 use surgewall_store::directory::{Bounds, Directory};
 use surgewall_store::people::{
-    AccountRow, Change, ConfigRow, GroupRow, KeyRow, People, Pick, Seen, StoreError, UserSeen,
+    AccountRow, Change, ConfigRow, GroupRow, KeyCounts, KeyRow, People, Pick, Seen, StoreError,
+    UserSeen,
 };
 use surgewall_store::sqlite::Sqlite;
 
@@ -62,6 +63,14 @@ impl People for Faulty {
     }
     fn keys(&self, p: &Pick) -> impl Future<Output = Result<Vec<KeyRow>, StoreError>> + Send {
         self.inner.keys(p)
+    }
+    async fn key_counts(
+        &self,
+        account: AccountId,
+        now: Timestamp,
+        lately: Timestamp,
+    ) -> Result<KeyCounts, StoreError> {
+        self.inner.key_counts(account, now, lately).await
     }
     async fn write_key_uses(&self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
         self.inner.write_key_uses(uses).await
@@ -112,6 +121,7 @@ async fn an_account_whose_client_left_half_way_is_there_for_the_next_one() {
         class: Class::Verified,
         claimed: None,
         group: None,
+        granted: None,
     });
     assert_eq!(ask_under(&desk, Fault::Stalls, ensure.clone()).await, "left");
     assert!(desk.directory.account_by_external("i", "s").is_none());

@@ -120,6 +120,7 @@ async fn what_a_suspension_takes_from_a_tokens_account_is_not_what_its_issuer_ga
         class: Class::Verified,
         claimed: None,
         group: None,
+        granted: None,
     };
     let reply = desk.ask(Request::AccountEnsure(ensure)).await.unwrap();
     let Reply::UserCreated { id: user } = reply else { panic!("{reply:?}") };

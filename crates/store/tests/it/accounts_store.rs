@@ -36,6 +36,7 @@ async fn fill(desk: &Desk) -> String {
         class: Class::Verified,
         claimed: None,
         group: None,
+        granted: None,
     };
     desk.ask(Request::GroupCreate(group)).await.unwrap();
     desk.ask(Request::UserCreate(user)).await.unwrap();

@@ -14,6 +14,8 @@ mod accounts_foreign;
 #[cfg(test)]
 mod accounts_import;
 #[cfg(test)]
+mod accounts_own;
+#[cfg(test)]
 mod accounts_refused;
 #[cfg(test)]
 mod accounts_standing;

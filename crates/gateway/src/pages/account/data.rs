@@ -20,7 +20,7 @@ use tokio::sync::mpsc::channel;
 use super::exports::{self, Chunks};
 use super::keys::words;
 use crate::door::Door;
-use crate::operate::operate;
+use crate::operate::{By, operate_by};
 use crate::pages::answer::{WithStatus as _, internal, plain};
 use crate::pages::forms::Form;
 use crate::pages::frame::Frame;
@@ -107,7 +107,8 @@ fn whose(who: &SignedIn) -> Whose {
 }
 
 fn busy(visit: &Visit<'_>) -> Result<Response, Refusal> {
-    let error = "This is being done already, or others do it now. Try again in a minute.".to_owned();
+    let error =
+        "This is being done already, or others do it now. Try again in a minute.".to_owned();
     plain(&Page { error, ..form(visit) }).with_status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
@@ -205,7 +206,7 @@ pub(super) async fn erase(
         return plain(&page).with_status(StatusCode::UNPROCESSABLE_ENTITY);
     }
     let asked = Request::VaultErase(VaultErase { whose: whose(who) });
-    match operate(visit.door, asked).await {
+    match operate_by(visit.door, By::Account(&who.account.public_id), asked).await {
         Ok(Reply::Erased(view)) => {
             let receipt = serde_json::to_string_pretty(&view).map_err(|error| internal(&error))?;
             plain(&Page { receipt, ..form(visit) })

@@ -17,11 +17,11 @@ use tokio::time::timeout;
 use crate::sync::lock;
 
 /// Exports at a time: each holds a thread and reads the whole ledger.
-pub const EXPORTS_MAX: usize = 16;
+const EXPORTS_MAX: usize = 16;
 /// How long one may take.
-pub const EXPORT_LASTS: Duration = Duration::from_secs(900);
+const EXPORT_LASTS: Duration = Duration::from_secs(900);
 /// How long its reader may take nothing.
-pub const READER_STALLS: Duration = Duration::from_secs(30);
+const READER_STALLS: Duration = Duration::from_secs(30);
 /// Between two looks at whether it has read on.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 

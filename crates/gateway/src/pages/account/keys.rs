@@ -8,23 +8,21 @@ use axum::response::Response;
 use http::StatusCode;
 use ipnet::IpNet;
 use surgewall_core::figures::{day, minute};
+use surgewall_core::id::PublicId;
 use surgewall_core::principal::Scopes;
 use surgewall_core::refusal::Refusal;
 use surgewall_store::admin::{
-    AdminError, ErrorKind, KeyCreate, KeyList, KeyState, KeyView, Named, ROUTES, Reply, Request,
+    AdminError, ErrorKind, KeyCreate, KeyState, KeyView, KeysOf, Named, ROUTES, Reply, Request,
 };
+use surgewall_store::people::{People as _, Pick};
 
-use crate::operate::operate;
+use crate::operate::{By, operate, operate_by};
 use crate::pages::answer::{WithStatus as _, internal, plain, see_other};
 use crate::pages::forms::Form;
 use crate::pages::frame::Frame;
 use crate::pages::visit::Visit;
 use crate::session::SignedIn;
 
-/// Keys of one account that work.
-pub(super) const KEYS_PER_ACCOUNT_MAX: usize = 50;
-/// Keys of one account that are listed: the newest, revoked ones included.
-const LISTED_MAX: usize = 500;
 /// How long a key may be asked to work.
 const LIFETIMES: [&str; 4] = ["30d", "90d", "365d", ""];
 
@@ -49,23 +47,22 @@ struct Page {
     routes: [&'static str; 5],
 }
 
-/// The account's keys, the oldest first.
-pub(super) async fn own(visit: &Visit<'_>, who: &SignedIn) -> Result<Vec<KeyView>, Refusal> {
-    let (mut keys, mut after) = (Vec::new(), None);
-    loop {
-        let account = Some(who.account.public_id.to_string());
-        let asked = Request::KeyList(KeyList { account, after, rows_max: 0 });
-        let reply = operate(visit.door, asked).await.map_err(|error| internal(&error))?;
-        let Reply::Keys(page) = reply else { return Err(internal(&"no list of keys")) };
-        keys.extend(page.rows);
-        match page.next {
-            Some(next) if keys.len() < LISTED_MAX => after = Some(next.to_string()),
-            _ => return Ok(keys),
-        }
+/// The account's keys that work, or those that do not any more: the newest first.
+async fn own(visit: &Visit<'_>, who: &SignedIn, over: bool) -> Result<Vec<KeyView>, Refusal> {
+    let asked = KeysOf { account: who.account.public_id.to_string(), over };
+    let reply = operate(visit.door, Request::KeysOf(asked)).await;
+    match reply.map_err(|error| internal(&error))? {
+        Reply::Keys(page) => Ok(page.rows),
+        _ => Err(internal(&"no list of keys")),
     }
 }
 
-pub(super) fn is_active(key: &KeyView) -> bool {
+/// The account's keys that work, the newest first.
+pub(super) async fn working(visit: &Visit<'_>, who: &SignedIn) -> Result<Vec<KeyView>, Refusal> {
+    own(visit, who, false).await
+}
+
+fn is_active(key: &KeyView) -> bool {
     key.state == KeyState::Active
 }
 
@@ -102,8 +99,9 @@ async fn show(
     made: String,
     error: String,
 ) -> Result<Response, Refusal> {
-    let mut keys: Vec<_> = own(visit, who).await?.into_iter().map(row).collect();
-    keys.reverse();
+    let mut keys = working(visit, who).await?;
+    keys.extend(own(visit, who, true).await?);
+    let keys = keys.into_iter().map(row).collect();
     let frame = Frame::inside(visit, "Keys", "keys");
     plain(&Page { frame, made, error, keys, routes: ROUTES })
 }
@@ -131,17 +129,17 @@ pub(super) async fn create(
     if !LIFETIMES.contains(&lifetime) {
         return again("Choose how long the key works.".to_owned()).await;
     }
-    if own(visit, who).await?.iter().filter(|key| is_active(key)).count() >= KEYS_PER_ACCOUNT_MAX {
-        return again(format!("You have {KEYS_PER_ACCOUNT_MAX} keys. Revoke one first.")).await;
-    }
     let asked = KeyCreate {
         name: sent.text("name").to_owned(),
         account: Some(who.account.public_id.to_string()),
+        own: true,
         scopes,
         expires_in: (!lifetime.is_empty()).then(|| lifetime.to_owned()),
         ..KeyCreate::default()
     };
-    match operate(visit.door, Request::KeyCreate(asked)).await {
+    match operate_by(visit.door, By::Account(&who.account.public_id), Request::KeyCreate(asked))
+        .await
+    {
         Ok(Reply::KeyCreated { key: Some(key), .. }) => {
             show(visit, who, key.0.expose().clone(), String::new()).await
         }
@@ -187,14 +185,21 @@ pub(super) async fn revoke(
     who: &SignedIn,
     sent: &Form,
 ) -> Result<Response, Refusal> {
-    let asked = sent.text("key");
-    let own = own(visit, who).await?;
-    let Some(key) = own.into_iter().find(|key| key.id.as_str() == asked) else {
-        return Err(Refusal::RouteUnknown);
-    };
-    let named = Named { name: key.id.to_string() };
-    match operate(visit.door, Request::KeyRevoke(named)).await {
-        Ok(_) => see_other("/account/keys"),
-        Err(error) => Err(words(error).map_or_else(|refusal| refusal, |why| internal(&why))),
+    let pick = Pick::PublicId(sent.text("key").to_owned());
+    let rows = visit.door.people.keys(&pick).await.map_err(|error| internal(&error))?;
+    match rows.first() {
+        Some(key) if key.account == Some(who.account.id) => {
+            end(visit, who, &key.public_id).await?;
+            see_other("/account/keys")
+        }
+        _ => Err(Refusal::RouteUnknown),
     }
+}
+
+/// Ends the key with this id, which is the account's.
+pub(super) async fn end(visit: &Visit<'_>, who: &SignedIn, key: &PublicId) -> Result<(), Refusal> {
+    let asked = Request::KeyRevoke(Named { name: key.to_string() });
+    let ended = operate_by(visit.door, By::Account(&who.account.public_id), asked).await;
+    let failed = |error| words(error).map_or_else(|refusal| refusal, |why| internal(&why));
+    ended.map(drop).map_err(failed)
 }

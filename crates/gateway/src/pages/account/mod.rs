@@ -64,6 +64,7 @@ async fn danger(
     match asked {
         Asked::KeyCreate => keys::create(visit, who, &visit.form(body).await?).await,
         Asked::PasswordSet => security::set_password(visit, who, &visit.form(body).await?).await,
+        Asked::Clean => security::clean(visit, who).await,
         Asked::TotpBegin => security::totp_begin(visit, who).await,
         Asked::TotpOn => security::totp_on(visit, who, &visit.form(body).await?).await,
         Asked::TotpOff => security::totp_off(visit, who).await,
@@ -125,7 +126,7 @@ async fn overview(visit: &Visit<'_>, who: &SignedIn) -> Result<Response, Refusal
     let totp = factors.totp().map_err(|error| internal(&error))?;
     let role: Role = who.role;
     let email = email_of(&visit.door.vault, &row).map_err(|error| internal(&error))?;
-    let keys = keys::own(visit, who).await?;
+    let keys = keys::working(visit, who).await?;
     plain(&Overview {
         frame: Frame::inside(visit, "Your account", "account"),
         email: email.unwrap_or_default(),
@@ -135,7 +136,7 @@ async fn overview(visit: &Visit<'_>, who: &SignedIn) -> Result<Response, Refusal
         role: role.as_str(),
         strong: who.strong,
         weak: passkeys.is_empty() && totp.is_none(),
-        keys: keys.iter().filter(|key| keys::is_active(key)).count(),
+        keys: keys.len(),
         sessions: session::of_account(visit.door, &who.account).len(),
     })
 }

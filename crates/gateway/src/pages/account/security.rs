@@ -16,7 +16,7 @@ use surgewall_identity::recovery;
 use surgewall_identity::totp::TotpSecret;
 use surgewall_store::identity::{FactorKind, email_of};
 
-use super::factors;
+use super::{factors, keys};
 use crate::pages::answer::{WithStatus as _, internal, scripted, see_other};
 use crate::pages::forms::Form;
 use crate::pages::frame::Frame;
@@ -26,6 +26,9 @@ use crate::pages::sign_up;
 use crate::pages::tickets::{self, TicketKind};
 use crate::pages::visit::Visit;
 use crate::session::{self, SignedIn};
+
+/// What is said after a new password by a link.
+const NEW_PASSWORD: &str = "Your password is new. If somebody else may have been in your account, remove below what they may have left.";
 
 struct PasskeyRow {
     id: String,
@@ -44,6 +47,7 @@ struct Page {
     password: String,
     chars_min: usize,
     passkeys: Vec<PasskeyRow>,
+    keys: usize,
     totp: bool,
     recovery: usize,
     codes: Vec<String>,
@@ -89,6 +93,7 @@ async fn form(visit: &Visit<'_>, who: &SignedIn) -> Result<Page, Refusal> {
         password: factors.password_set_at().map(day).unwrap_or_default(),
         chars_min: beside(totp).chars_min(),
         passkeys: passkeys.collect(),
+        keys: keys::working(visit, who).await?.len(),
         totp,
         recovery: factors.recovery_codes(),
         codes: Vec::new(),
@@ -109,6 +114,8 @@ pub(super) async fn page(visit: &Visit<'_>, who: &SignedIn) -> Result<Response, 
         "password" => "Your password was set. All your other sessions ended.",
         "totp-off" => "The authenticator app is off.",
         "passkey" => "The passkey was added.",
+        "new" => NEW_PASSWORD,
+        "cleaned" => "Passkeys and keys are removed, and all your other sessions ended.",
         "removed" => "The passkey was removed.",
         _ => "",
     };
@@ -143,6 +150,27 @@ pub(super) async fn set_password(
 async fn end_others(visit: &Visit<'_>, who: &SignedIn) -> Result<(), Refusal> {
     let others = session::end(visit.door, &who.account, |session| session.public_id != who.session);
     others.await.map(drop).map_err(unrecorded)
+}
+
+/// Takes away what somebody else may have left as a way back in: all passkeys, all
+/// keys, all other sessions.
+pub(super) async fn clean(visit: &Visit<'_>, who: &SignedIn) -> Result<Response, Refusal> {
+    let factors = factors(visit, who).await?;
+    let row = visit.row(who).await?;
+    if !factors.passkeys().map_err(|error| internal(&error))?.is_empty() {
+        if factors.password_set_at().is_none() && row.external.is_none() {
+            let words = "Set a password first: without passkeys there would be no way in.";
+            return again(visit, who, words.to_owned()).await;
+        }
+        visit.record("passkey.remove", who.account.public_id.as_str(), None).await?;
+        factors.clear(FactorKind::Passkey).await.map_err(|error| internal(&error))?;
+        visit.tell(&row, LetterOf::PasskeyRemoved);
+    }
+    for key in keys::working(visit, who).await? {
+        keys::end(visit, who, &key.id).await?;
+    }
+    end_others(visit, who).await?;
+    see_other("/account/security?cleaned")
 }
 
 /// Begins to set an authenticator app up: a secret that counts for nothing yet.

@@ -10,13 +10,15 @@ use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use surgewall_core::principal::Class;
 use surgewall_core::refusal::Refusal;
+use surgewall_core::role::Role;
 use surgewall_identity::oidc::{Callback, Flow, OidcError, Proven};
-use surgewall_store::admin::{AccountEnsure, Request, UserSet};
+use surgewall_store::admin::{AccountEnsure, Granted, Request};
+use surgewall_store::identity::SessionListener;
 use surgewall_store::people::{AccountRow, People as _, Pick};
 
-use super::{HOME, Page, Provider, cookie_for, form};
+use super::{HOME, Page, Provider, cookie_for, form, unrecorded};
 use crate::listen::Purpose;
-use crate::operate::operate;
+use crate::operate::{By, operate_by};
 use crate::outside::SignInWith;
 use crate::pages::answer::{WithStatus as _, found, internal, plain, scripted, with_cookie};
 use crate::pages::forms;
@@ -24,7 +26,7 @@ use crate::pages::frame::Frame;
 use crate::pages::sign_up::gate::{self, Wanted};
 use crate::pages::tickets::{self, TICKET_LASTS, TicketKind};
 use crate::pages::visit::Visit;
-use crate::session::is_secure;
+use crate::session::{self, is_secure};
 
 /// The cookie that binds the way back to the browser.
 const COOKIE: &str = "surgewall-elsewhere";
@@ -158,7 +160,7 @@ async fn account(
 ) -> Result<Result<AccountRow, String>, Refusal> {
     let door = visit.door;
     let known = door.directory.account_by_external(&proven.issuer, &proven.subject);
-    let permit = match known {
+    let permit = match &known {
         Some(_) => None,
         None => match gate::pass(visit, &Wanted::verified(proven.email.as_deref())).await {
             Ok(permit) => Some(permit),
@@ -172,8 +174,12 @@ async fn account(
         class: Class::Verified,
         claimed: proven.class,
         group: proven.group.clone(),
+        granted: Some(Granted { role: proven.role }),
     };
-    operate(door, Request::AccountEnsure(ensure)).await.map_err(|error| internal(&error))?;
+    let before = known.map_or(Role::User, |known| known.role);
+    let by = By::Provider(visit.last_segment());
+    let made = operate_by(door, by, Request::AccountEnsure(ensure)).await;
+    made.map_err(|error| internal(&error))?;
     let record = door.directory.account_by_external(&proven.issuer, &proven.subject);
     let record = record.ok_or_else(|| internal(&"an account was made and is not there"))?;
     if let Some(permit) = permit
@@ -181,10 +187,10 @@ async fn account(
     {
         tracing::warn!(held = held.as_str(), "an account was made, and its invite was not used");
     }
-    if let Some(role) = proven.role.filter(|role| *role != record.role) {
-        let user = record.public_id.to_string();
-        let set = UserSet { user, role: Some(role), ..UserSet::default() };
-        operate(door, Request::UserSet(set)).await.map_err(|error| internal(&error))?;
+    if record.role < before {
+        // A role was taken back: what it let in ends.
+        let ended = session::end(door, &record, |it| it.listener == SessionListener::Admin);
+        ended.await.map_err(unrecorded)?;
     }
     let rows = door.people.accounts(&Pick::Ids(vec![record.id.as_u128()])).await;
     let row = rows.map_err(|error| internal(&error))?.into_iter().next();

@@ -81,7 +81,8 @@ fn form(visit: &Visit<'_>, next: &str) -> Page {
 
 /// The form.
 pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
-    let note = match visit.uri.query().unwrap_or_default() {
+    let query = visit.uri.query().unwrap_or_default();
+    let note = match query.split('&').next().unwrap_or_default() {
         "made" => "If this address was free, the account is there now. Sign in.",
         "out" => "You are signed out.",
         "new-password" => "Your password was set. Sign in.",

@@ -93,6 +93,11 @@ pub(in crate::pages) async fn make(visit: &Visit<'_>, sent: &Form) -> Result<Res
         page.error = "This is no e-mail address. Write it like ann@example.org.".to_owned();
         return plain(&page).with_status(wrong);
     };
+    if recovery.account.is_none() && known(visit, &email).await?.is_some() {
+        // Whoever made it may have left passkeys, keys or sessions of their own there.
+        page.error = "There is an account with this address already, and whoever made it has a way into it. Choose another address.".to_owned();
+        return plain(&page).with_status(wrong);
+    }
     let password = sent.secret("password");
     let hash = match take(visit, HashFor::Reset, (password, Beside::Alone), &email).await {
         Ok(hash) => hash,
@@ -120,20 +125,25 @@ pub(in crate::pages) async fn make(visit: &Visit<'_>, sent: &Form) -> Result<Res
     if let Some(record) = visit.door.directory.account(account.id) {
         session::end(visit.door, &record, |_| true).await.map_err(unrecorded)?;
     }
-    see_other("/sign-in?new-password")
+    // Whoever comes back finds there what somebody else may have left behind.
+    see_other(match recovery.account {
+        Some(_) => "/sign-in?new-password&next=/account/security?new",
+        None => "/sign-in?new-password",
+    })
 }
 
-/// The account with this address, the owner's from now on.
-async fn owner(visit: &Visit<'_>, email: &str) -> Result<AccountRow, Refusal> {
+/// The account with this address.
+async fn known(visit: &Visit<'_>, email: &str) -> Result<Option<AccountRow>, Refusal> {
     let (store, vault) = (visit.door.people.as_ref(), &visit.door.vault);
-    let find =
-        || async { account_by_email(store, vault, email).await.map_err(|error| internal(&error)) };
-    if find().await?.is_none() {
-        let create = UserCreate { email: email.to_owned(), ..UserCreate::default() };
-        operate(visit.door, Request::UserCreate(create)).await.map_err(|error| internal(&error))?;
-    }
+    account_by_email(store, vault, email).await.map_err(|error| internal(&error))
+}
+
+/// A new account with this address, the owner's.
+async fn owner(visit: &Visit<'_>, email: &str) -> Result<AccountRow, Refusal> {
+    let create = UserCreate { email: email.to_owned(), ..UserCreate::default() };
+    operate(visit.door, Request::UserCreate(create)).await.map_err(|error| internal(&error))?;
     let role = Some(Role::Owner);
     let set = UserSet { user: email.to_owned(), role, ..UserSet::default() };
     operate(visit.door, Request::UserSet(set)).await.map_err(|error| internal(&error))?;
-    find().await?.ok_or_else(|| internal(&"the owner's account is not there"))
+    known(visit, email).await?.ok_or_else(|| internal(&"the owner's account is not there"))
 }

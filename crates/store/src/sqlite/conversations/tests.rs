@@ -31,6 +31,8 @@ fn account() -> AccountRow {
         days_brought: 0,
         days_counted: 0,
         group: None,
+        group_granted: false,
+        role_granted: false,
         suspended: false,
         role: surgewall_core::role::Role::User,
         limits: None,

@@ -140,6 +140,7 @@ async fn create_key(place: &Place, asked: typed::KeyCreate) -> Result<(), Fault>
         expires_in: asked.expires,
         limits: asked.limits.limits,
         foreign,
+        own: false,
     };
     match operate(place, Request::KeyCreate(create)).await? {
         Reply::KeyCreated { id, key: Some(key) } => {

@@ -117,6 +117,7 @@ impl KeyLine {
             expires_in: self.expires,
             limits: self.limits,
             foreign: Some(foreign),
+            own: false,
         })
     }
 }
