@@ -25,9 +25,8 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::door::Door;
 
-pub(crate) use answer::{found, plain, refused, see_other, written};
 pub use account::Exports;
-pub(crate) use answer::refused;
+pub(crate) use answer::{found, plain, refused, see_other, written};
 pub use page::Page;
 pub(crate) use page::serve;
 pub(crate) use reports::report;

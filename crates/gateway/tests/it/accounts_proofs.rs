@@ -136,7 +136,7 @@ async fn what_is_dangerous_needs_a_fresh_proof() {
     let proved = browser.post("/account/confirm", &fields).await;
     assert_eq!((proved.status, location(&proved)), (303, "/account/data"));
     assert_ne!(browser.cookie("surgewall"), Some(before.as_str()), "a proof gives a new session");
-    assert_eq!(browser.get("/account/export").await.status, 404, "a link takes no copy");
+    assert_eq!(browser.get("/account/export").await.status, 405, "a link takes no copy");
     let export = browser.post("/account/export", &[]).await;
     assert_eq!(export.json()["account"]["email"], ADA);
     assert_eq!(export.json()["export"]["asked_by"], "owner");
