@@ -30,6 +30,8 @@ use crate::fault::Fault;
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The upstream's name in the drill's configuration.
 pub(crate) const UPSTREAM: &str = "planted-upstream-kestrel";
+/// Whoever comes may make an account.
+const OPEN_GATE: &str = "[gate]\nstart = \"open\"\n";
 /// In `[listen]`: who connects may say for whom.
 const BEHIND_PROXY: &str = "behind_proxy = [\"127.0.0.1/32\"]\n";
 
@@ -65,8 +67,8 @@ impl Stage {
         Self::with(Double::start(Behaviour::default()), BEHIND_PROXY, more).await
     }
 
-    /// The same with a door that keeps records of all traffic and has these further
-    /// upstreams; networks are told in `x-forwarded-for`.
+    /// The same with a door that keeps records of all traffic, has these further
+    /// upstreams, and lets people make accounts; networks are told in `x-forwarded-for`.
     pub(crate) async fn recording(upstreams: &[String]) -> Result<Self, Fault> {
         let double = Double::start(Behaviour::default());
         let url = double.url().to_owned();
@@ -74,7 +76,7 @@ impl Stage {
             format!("[[upstream]]\nname = \"{name}\"\nurl = \"{url}/v1\"\nmodels = [\"double\"]\n")
         });
         let more: String = upstreams.collect();
-        Self::with(double, BEHIND_PROXY, &format!("record = \"all\"\n{more}")).await
+        Self::with(double, BEHIND_PROXY, &format!("record = \"all\"\n{OPEN_GATE}{more}")).await
     }
 
     /// The same with two upstreams, of which the one called `undeclared` says

@@ -1,6 +1,7 @@
 //! The leaked data directory: with every file in hand and no master key,
 //! nothing planted is found, in no encoding; nor is it in metrics and logs.
 
+mod pages;
 mod planted;
 mod search;
 
@@ -26,6 +27,7 @@ pub(super) async fn leak() -> Played {
     let mut stage = Stage::recording(&planted.upstreams).await?;
     let keys = people(&stage, &planted).await?;
     requests(&stage, &planted, &keys).await?;
+    pages::visited(&stage, &planted).await?;
     let everywhere = Search::new(&planted.everything(), planted.binary())?;
     let logged = Search::new(&[planted.never_logged(), keys].concat(), Vec::new())?;
     logged.refuse("/metrics", stage.metrics().await?.as_bytes())?;
@@ -34,6 +36,8 @@ pub(super) async fn leak() -> Played {
     logged.refuse("the log", &read_bounded(&stage.log_file(), FILE_BYTES_MAX)?)?;
     // A second life writes what the first one left unfinished.
     stage.start().await?;
+    pages::again(&stage, &planted).await?;
+    logged.refuse("/metrics", stage.metrics().await?.as_bytes())?;
     stage.stop().await?;
     search(&stage.data_dir(), &everywhere)?;
     logged.refuse("the log", &read_bounded(&stage.log_file(), FILE_BYTES_MAX)?)?;

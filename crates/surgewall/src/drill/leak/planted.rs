@@ -1,4 +1,4 @@
-//! What the act plants: a thousand things that a thief would look for.
+//! What the act plants: over a thousand things that a thief would look for.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,9 +13,57 @@ const EACH: usize = 3;
 const ACCOUNTS: usize = 50;
 /// Upstreams, groups and keys by name, of each.
 const NAMED: usize = 50;
+/// People who make an account by themselves and write in the chat.
+const MEMBERS: usize = 3;
 
-/// A thousand things, new at each run: nothing else can hold them.
+/// Somebody at the pages, and what they type there.
+pub(super) struct Member {
+    pub(super) email: String,
+    pub(super) password: String,
+    /// A password that is none of theirs.
+    pub(super) wrong: String,
+    /// A password where the address belongs.
+    pub(super) misplaced: String,
+    pub(super) address: IpAddr,
+    pub(super) title: String,
+    pub(super) instructions: String,
+    pub(super) message: String,
+    /// The name of what hangs on the message, and what it says.
+    pub(super) file: String,
+    pub(super) attached: String,
+    pub(super) draft: String,
+}
+
+impl Member {
+    fn new(nth: usize) -> Self {
+        let of = |what: &str| format!("{what} {}", random::base62(14));
+        let password = || format!("{}-{}", random::base62(10), random::base62(14));
+        Self {
+            email: format!("{}@osprey.example.org", random::base62(14).to_lowercase()),
+            password: password(),
+            wrong: password(),
+            misplaced: password(),
+            address: address(nth),
+            title: of("godwit"),
+            instructions: of("whimbrel"),
+            message: of("curlew"),
+            file: of("redshank"),
+            attached: of("turnstone"),
+            draft: of("sanderling"),
+        }
+    }
+
+    /// Everything that they typed.
+    fn typed(&self) -> [&String; 10] {
+        let Self { email, password, wrong, misplaced, title, .. } = self;
+        let Self { instructions, message, file, attached, draft, .. } = self;
+        [email, password, wrong, misplaced, title, instructions, message, file, attached, draft]
+    }
+}
+
+/// Over a thousand things, new at each run: nothing else can hold them.
 pub(super) struct Planted {
+    pub(super) members: Vec<Member>,
     pub(super) secrets: Vec<String>,
     pub(super) names: Vec<String>,
     /// Of accounts, then those that requests say.
@@ -33,6 +81,7 @@ impl Planted {
             (0..count).map(|_| one(&random::base62(14))).collect()
         };
         Self {
+            members: (0..MEMBERS).map(Member::new).collect(),
             secrets: many(REQUESTS * EACH, &|word| format!("sk-proj-{word}{word}")),
             names: many(REQUESTS * EACH, &|word| format!("Heron {word}")),
             emails: many(ACCOUNTS + REQUESTS, &|word| {
@@ -65,14 +114,22 @@ impl Planted {
     pub(super) fn everything(&self) -> Vec<String> {
         let texts =
             [&self.secrets, &self.names, &self.emails, &self.upstreams, &self.groups, &self.keys];
-        let addresses = self.addresses.iter().map(ToString::to_string);
-        texts.into_iter().flatten().cloned().chain(addresses).collect()
+        let typed = self.members.iter().flat_map(Member::typed);
+        let addresses = self.networks().map(|address| address.to_string());
+        texts.into_iter().flatten().chain(typed).cloned().chain(addresses).collect()
+    }
+
+    /// Where requests and people come from.
+    fn networks(&self) -> impl Iterator<Item = &IpAddr> {
+        self.addresses.iter().chain(self.members.iter().map(|member| &member.address))
     }
 
     /// What must not be in metrics and logs either: an operator's log may name
     /// networks, and what the operator configured.
     pub(super) fn never_logged(&self) -> Vec<String> {
-        [&self.secrets, &self.names, &self.emails].into_iter().flatten().cloned().collect()
+        let typed = self.members.iter().flat_map(Member::typed);
+        let said = [&self.secrets, &self.names, &self.emails].into_iter().flatten();
+        said.chain(typed).cloned().collect()
     }
 
     /// Networks as bytes: the first six of an IPv6 address. Three or four bytes
@@ -82,7 +139,7 @@ impl Planted {
             IpAddr::V6(address) => Some(address.octets()[..6].to_vec()),
             IpAddr::V4(_) => None,
         };
-        self.addresses.iter().filter_map(six).collect()
+        self.networks().filter_map(six).collect()
     }
 }
 
