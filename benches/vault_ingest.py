@@ -44,6 +44,7 @@ def run(words, folder, **options):
 def ours(setup, folder, events, seconds=()):
     row = run([setup.program, "store", folder, events, *seconds], folder)
     assert row["secrets_leaked"] == 0 and row["erased_is_unreadable"], row
+    assert 0 < row["batches"] == row["batches_proved"], row
     return row
 
 
@@ -97,7 +98,7 @@ def page(result):
         "",
         f"Of {result['runs']['surgewall'][0]['secrets_planted']:,} events with a planted secret, those of the large account were read "
         f"again: {sum(row['secrets_leaked'] for row in result['runs']['surgewall'])} of its events held one. "
-        "Erasing destroys the account's keys; its sealed bytes stay until their time is over. chDB's deletion rewrites the parts "
+        "The sealed blocks of every batch give the root that the ledger has. Erasing destroys the account's keys; its sealed bytes stay until their time is over. chDB's deletion rewrites the parts "
         "that hold the account.",
     ]
     if result.get("soak"):
@@ -140,6 +141,8 @@ def main():
     for nth in range(rounds):
         result["runs"]["surgewall"].append(ours(setup, folder / "surgewall", events))
         result["runs"]["chdb"].append(chdb(setup, folder / "chdb", lines))
+        # The same work: every event of the large account is in both.
+        assert len({rows[-1]["large_account_events"] for rows in result["runs"].values()}) == 1, result["runs"]
         for name, rows in result["runs"].items():
             print(f"round {nth + 1}: {name} {json.dumps(rows[-1])}", file=sys.stderr)
     lines.unlink()
