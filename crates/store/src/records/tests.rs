@@ -19,7 +19,7 @@ use super::{Cursor, Event, Records, RecordsError, RecordsOptions, RecordsReader,
 use crate::datadir::DataDir;
 use crate::ledger::read::export;
 use crate::ledger::{Ledger, LedgerOptions};
-use crate::vault::Vault;
+use crate::vault::{EPOCH_DAYS, Vault};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -241,6 +241,44 @@ async fn what_is_older_than_its_time_goes_with_its_keys() {
     close(records, ledger).await;
     assert_eq!(store.removed().last(), Some(&(2, 3, RemovedFor::Age)));
     assert_eq!(store.check().await, (vec![], 1));
+}
+
+#[tokio::test]
+async fn what_a_clock_wrote_that_was_set_back_an_hour_goes_by_its_time_and_proves() {
+    let mut store = Store::new();
+    store.retention_days = 10;
+    // The hour goes back over the end of an epoch: the keys before it are others.
+    let end = (START.day() / EPOCH_DAYS + 1) * EPOCH_DAYS * DAY.as_secs() * 1_000;
+    let (end, hour) = (Timestamp::from_millis(end), 3_600_000);
+    store.clock = ManualClock::new(Timestamp::from_millis(end.millis() + hour / 2));
+    let (records, ledger) = store.open().await;
+    record(&records, event(1, account(1), "text")).await;
+    close(records, ledger).await;
+    store.clock = ManualClock::new(Timestamp::from_millis(end.millis() - hour / 2));
+    let (records, ledger) = store.open().await;
+    record(&records, event(2, account(1), "text")).await;
+    record(&records, event(3, account(2), "text")).await;
+    close(records, ledger).await;
+    assert_eq!(store.check().await, (vec![], 3), "time that goes back is no damage");
+    // Ten days after the end only what was written later is too old.
+    store.clock = ManualClock::new(end.plus(10 * DAY));
+    let (records, ledger) = store.open().await;
+    while records.health().bytes > store.stored()[0].bytes {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    close(records, ledger).await;
+    assert_eq!(store.removed(), [(2, 3, RemovedFor::Age)]);
+    assert_eq!(store.check().await, (vec![], 1));
+    let mut reader = store.reader().await;
+    assert_eq!(ids(&mut reader, account(1)).await, [1], "its key is of a later epoch");
+    assert_eq!(ids(&mut reader, account(2)).await, [0; 0]);
+    store.clock.advance(DAY);
+    let (records, ledger) = store.open().await;
+    while records.health().bytes > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    close(records, ledger).await;
+    assert_eq!(store.check().await, (vec![], 0));
 }
 
 #[tokio::test]
