@@ -1,7 +1,7 @@
 //! Where a command works: the configuration and the data directory that the
 //! global options name.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use surgewall_core::config::{self, Config};
 use surgewall_store::datadir::{DataDir, DataDirError, DirLock};
@@ -92,10 +92,5 @@ pub(crate) fn lock(data: &DataDir, holder: &str) -> Result<DirLock, Fault> {
 /// # Errors
 /// The master key cannot be used.
 pub(crate) fn vault(data: &DataDir, config: &Config) -> Result<Vault, Fault> {
-    Ok(Vault::open(data, key_file(config))?)
-}
-
-/// The master key's file, where the configuration names one.
-pub(crate) fn key_file(config: &Config) -> Option<&Path> {
-    config.vault.key_file.as_deref()
+    Ok(Vault::open(data, &config.vault)?)
 }

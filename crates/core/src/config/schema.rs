@@ -193,6 +193,9 @@ pub struct Vault {
     pub record_waiting_bytes_max: u64,
     /// The master key's file, outside the data directory.
     pub key_file: Option<PathBuf>,
+    /// A command that prints the master key, instead of a file: a program's absolute
+    /// path, and its arguments.
+    pub key_command: Vec<String>,
 }
 
 impl Default for Vault {
@@ -203,6 +206,7 @@ impl Default for Vault {
             record_bytes_max: 8 << 30,
             record_waiting_bytes_max: 256 << 20,
             key_file: None,
+            key_command: Vec::new(),
         }
     }
 }

@@ -9,12 +9,17 @@ mod oidc;
 mod status;
 mod upstream;
 
+use std::path::Path;
+
 use super::admission::Classes;
 use super::limits::QuotaRule;
 use super::schema::{Config, Listen, Price, Telemetry, Vault};
 use crate::money::Money;
 use crate::principal::{Class, matches_model};
 use crate::quota::{LimitSpec, Meter};
+
+/// Words of `vault.key_command`, at most.
+const KEY_COMMAND_WORDS_MAX: usize = 64;
 
 /// One step from the root of a configuration to a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +104,23 @@ fn vault(vault: &Vault) -> Result<(), Fault> {
             return Err(fault(["vault".into(), key.into()], format!("at least {least}")));
         }
     }
-    Ok(())
+    key_command(vault)
+}
+
+/// One source of the master key, and a program that is the same wherever it is run.
+fn key_command(vault: &Vault) -> Result<(), Fault> {
+    let wrong = |why: String| Err(fault(["vault".into(), "key_command".into()], why));
+    match vault.key_command.first() {
+        None => Ok(()),
+        Some(_) if vault.key_file.is_some() => wrong("there is a key_file too".to_owned()),
+        Some(program) if !Path::new(program).is_absolute() => {
+            wrong("its first word is no absolute path of a program".to_owned())
+        }
+        Some(_) if vault.key_command.len() > KEY_COMMAND_WORDS_MAX => {
+            wrong(format!("more than {KEY_COMMAND_WORDS_MAX} words"))
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 fn admission(config: &Config) -> Result<(), Fault> {
@@ -289,6 +310,9 @@ mod tests {
             (format!("{UP}[[limits.quota]]\nper=\"key\"\nlimit=\"money=1/1d\""), "no price"),
             (format!("{UP}[[limits.quota]]\nper=\"key\"\nlimit=\"tokens=1\""), "not a limit"),
             ("[vault]\nrecord_retention_days=0".to_owned(), "at least 1"),
+            ("[vault]\nkey_command=[\"kms\"]".to_owned(), "no absolute path"),
+            ("[vault]\nkey_command=[\"/k\"]\nkey_file=\"k\"".to_owned(), "a key_file too"),
+            (format!("[vault]\nkey_command=[\"/k\"{}]", ",\"w\"".repeat(64)), "more than 64"),
             ("[vault]\nrecord_bytes_max=16777215".to_owned(), "at least 16777216"),
             ("[vault]\nrecord_waiting_bytes_max=16777215".to_owned(), "at least 16777216"),
             ("[telemetry]\notlp_endpoint=\"collector:4318\"".to_owned(), "not an http://"),

@@ -317,4 +317,7 @@ pub struct RotationView {
     pub keys: u32,
     /// Slots that could not be read any more, and are gone with the old key.
     pub lost: u32,
+    /// Whether a command prints the master key: its keeper ends the rotation.
+    #[serde(default)]
+    pub command: bool,
 }

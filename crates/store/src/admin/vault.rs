@@ -12,7 +12,7 @@ use super::request::{EndUser, VaultErase, Whose};
 use super::words;
 use crate::people::People;
 use crate::people::sealed::delegated_user;
-use crate::vault::{Vault, VaultError};
+use crate::vault::{Vault, VaultError, VaultStatus};
 
 /// What a receipt says of callers without a credential.
 const STRANGERS: &str = "strangers";
@@ -72,8 +72,9 @@ pub(super) async fn rotate<P: People, A: Audit>(
     let now = office.now();
     let view = blocking(office.vault, move |vault| {
         let rotated = vault.rotate(now)?;
-        let key_file = vault.status()?.key_file.display().to_string();
-        Ok(RotationView { key_file, keys: rotated.keys, lost: rotated.lost })
+        let VaultStatus { key_file, is_command: command, .. } = vault.status()?;
+        let key_file = key_file.display().to_string();
+        Ok(RotationView { key_file, keys: rotated.keys, lost: rotated.lost, command })
     });
     match view.await {
         Ok(view) => {

@@ -55,6 +55,11 @@ impl Accounts {
         SlotFile::open(&self.path, &self.header).map(drop)
     }
 
+    /// The master keys.
+    pub(super) fn masters(&self) -> Masters {
+        self.masters.clone()
+    }
+
     /// The master keys from now on.
     pub(super) fn set_masters(&mut self, masters: Masters) {
         self.masters = masters;

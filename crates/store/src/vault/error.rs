@@ -67,6 +67,14 @@ pub enum VaultError {
         /// The key file.
         path: PathBuf,
     },
+    /// The command that gives the key fails, or gives none.
+    #[error("vault.key_command: {} {why}", program.display())]
+    KeyCommand {
+        /// Its first word.
+        program: PathBuf,
+        /// What is wrong, in words that go on after its name.
+        why: String,
+    },
     /// The wrapped keys are gone or damaged.
     #[error(
         "{path} is missing or damaged: it holds the wrapped keys, and nothing opens without it; restore it from a backup of this data directory"

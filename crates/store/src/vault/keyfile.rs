@@ -1,25 +1,30 @@
-//! The master key's file: one header line, one line of 64 hex digits.
+//! Where the master key comes from: a file, a credential of systemd's, or a command.
+//!
+//! The file has one header line and one line of 64 hex digits.
 //!
 //! ```text
 //! surgewall master key 1 STORE_ID
 //! 0123...ef
 //! ```
 //! While a rotation is under way there is a second line with the new key: some
-//! things are under the one and some under the other.
+//! things are under the one and some under the other. A command prints such a text,
+//! the same in base64, or its lines of keys alone, each in hex digits or base64.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use surgewall_core::config::env;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use surgewall_core::config::{env, schema};
 use surgewall_core::files::read_text;
 use surgewall_core::secret::Secret;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::slotfile::{beside, discard, overwrite};
-use super::{VaultError, random_key};
+use super::{VaultError, command, random_key};
 use crate::datadir::{DataDir, sync_dir, write_atomic};
 
 const HEADER: &str = "surgewall master key ";
@@ -31,15 +36,68 @@ const CREDENTIAL: &str = "surgewall.key";
 /// What a key file's name ends with, and its accounts file's instead.
 const ENDINGS: [&str; 2] = [".key", ".accounts"];
 
+/// What a random key has at least of different bytes; fewer have none in 10^50.
+const DIFFERENT_BYTES_MIN: usize = 8;
+
+/// Where the master key is, as the configuration says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeySource<'a> {
+    /// A credential of systemd's, or else [`default_key_file`].
+    Usual,
+    /// This file.
+    File(&'a Path),
+    /// What this command prints: a program's absolute path, and its arguments.
+    Command(&'a [String]),
+}
+
+impl<'a> From<Option<&'a Path>> for KeySource<'a> {
+    fn from(file: Option<&'a Path>) -> Self {
+        file.map_or(Self::Usual, Self::File)
+    }
+}
+
+impl<'a> From<Option<&'a PathBuf>> for KeySource<'a> {
+    fn from(file: Option<&'a PathBuf>) -> Self {
+        file.map(PathBuf::as_path).into()
+    }
+}
+
+impl<'a> From<&'a schema::Vault> for KeySource<'a> {
+    fn from(section: &'a schema::Vault) -> Self {
+        match section.key_command.as_slice() {
+            [] => section.key_file.as_deref().into(),
+            words => Self::Command(words),
+        }
+    }
+}
+
+/// Who can replace the master key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Keeper {
+    /// The door: it is a file.
+    Door,
+    /// systemd, which handed it over.
+    Systemd,
+    /// Whoever answers this command.
+    Command(Vec<String>),
+}
+
 /// Where the keys of a store lie.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Places {
-    /// The master key.
+    /// The master key's file, or the command's program.
     pub(super) key: PathBuf,
-    /// Whether systemd handed it over: it cannot be replaced there.
-    pub(super) is_credential: bool,
+    /// Who keeps the master key.
+    pub(super) keeper: Keeper,
     /// The accounts file.
     pub(super) accounts: PathBuf,
+}
+
+impl Places {
+    /// Whether there is a master key, as far as that can be seen.
+    pub(super) fn has_key(&self) -> bool {
+        matches!(self.keeper, Keeper::Command(_)) || exists(&self.key)
+    }
 }
 
 /// Where the master key of a store is kept unless the configuration says
@@ -63,17 +121,21 @@ pub fn default_key_file(
 
 /// The key files of `directory`, and that they do not lie inside it. A
 /// configured key counts more than a credential, and that more than the default.
-pub(super) fn locate(directory: &DataDir, configured: Option<&Path>) -> Result<Places, VaultError> {
-    let places = match configured {
-        Some(path) => {
-            Places { key: path.to_owned(), is_credential: false, accounts: accounts_beside(path) }
+pub(super) fn locate(directory: &DataDir, source: KeySource<'_>) -> Result<Places, VaultError> {
+    let xdg = env::read(env::XDG_CONFIG_HOME);
+    let home = env::read(env::HOME);
+    let default = || default_key_file(directory.store_id(), xdg.as_deref(), home.as_deref());
+    let places = match source {
+        KeySource::File(path) => {
+            let accounts = accounts_beside(path);
+            Places { key: path.to_owned(), keeper: Keeper::Door, accounts }
         }
-        None => unconfigured(
-            directory.store_id(),
-            env::read(env::CREDENTIALS_DIRECTORY).as_deref(),
-            env::read(env::XDG_CONFIG_HOME).as_deref(),
-            env::read(env::HOME).as_deref(),
-        )?,
+        KeySource::Command(words) => Places {
+            key: command::program(words),
+            keeper: Keeper::Command(words.to_vec()),
+            accounts: accounts_beside(&default()?),
+        },
+        KeySource::Usual => usual(default()?, env::read(env::CREDENTIALS_DIRECTORY).as_deref()),
     };
     for path in [&places.key, &places.accounts] {
         let canonical = canonical(path).map_err(|source| io_error(path, source))?;
@@ -87,18 +149,13 @@ pub(super) fn locate(directory: &DataDir, configured: Option<&Path>) -> Result<P
     Ok(places)
 }
 
-fn unconfigured(
-    store: Uuid,
-    credentials: Option<&str>,
-    xdg_config_home: Option<&str>,
-    home: Option<&str>,
-) -> Result<Places, VaultError> {
-    let key = default_key_file(store, xdg_config_home, home)?;
-    let accounts = accounts_beside(&key);
+/// A credential where there is one, else the default key file.
+fn usual(default: PathBuf, credentials: Option<&str>) -> Places {
+    let accounts = accounts_beside(&default);
     let credential = credentials.map(|directory| Path::new(directory).join(CREDENTIAL));
     match credential.filter(|path| exists(path)) {
-        Some(key) => Ok(Places { key, is_credential: true, accounts }),
-        None => Ok(Places { key, is_credential: false, accounts }),
+        Some(key) => Places { key, keeper: Keeper::Systemd, accounts },
+        None => Places { key: default, keeper: Keeper::Door, accounts },
     }
 }
 
@@ -179,6 +236,12 @@ pub(super) fn replace(
 /// they are `store`'s.
 pub(super) fn read(places: &Places, store: Uuid) -> Result<Vec<Secret<[u8; 32]>>, VaultError> {
     let path = &places.key;
+    if let Keeper::Command(words) = &places.keeper {
+        return printed(words, store);
+    }
+    if !exists(path) {
+        return Err(VaultError::KeyMissing { path: path.to_owned() });
+    }
     let failed = |source| io_error(path, source);
     let metadata = fs::metadata(path).map_err(failed)?;
     let malformed = || VaultError::KeyMalformed { path: path.to_owned() };
@@ -188,7 +251,7 @@ pub(super) fn read(places: &Places, store: Uuid) -> Result<Vec<Secret<[u8; 32]>>
     let mode = metadata.mode() & 0o7777;
     // systemd lets one user read a credential by an access list, whose mask
     // stands where a group's bits are.
-    let open = if places.is_credential { 0o037 } else { 0o077 };
+    let open = if places.keeper == Keeper::Systemd { 0o037 } else { 0o077 };
     if mode & open != 0 {
         return Err(VaultError::KeyExposed { path: path.to_owned(), mode });
     }
@@ -198,6 +261,12 @@ pub(super) fn read(places: &Places, store: Uuid) -> Result<Vec<Secret<[u8; 32]>>
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(malformed()),
         Err(error) => return Err(failed(error)),
     };
+    parse(&text, store, path)
+}
+
+/// The keys in a key file's text, the one that wraps first.
+fn parse(text: &str, store: Uuid, path: &Path) -> Result<Vec<Secret<[u8; 32]>>, VaultError> {
+    let malformed = || VaultError::KeyMalformed { path: path.to_owned() };
     let (header, keys) = text.split_once('\n').ok_or_else(malformed)?;
     let (version, id) =
         header.strip_prefix(HEADER).and_then(|rest| rest.split_once(' ')).ok_or_else(malformed)?;
@@ -210,6 +279,58 @@ pub(super) fn read(places: &Places, store: Uuid) -> Result<Vec<Secret<[u8; 32]>>
     }
     let keys: Option<Vec<_>> = keys.trim_end().split('\n').rev().map(decode_hex).collect();
     keys.filter(|keys| keys.len() <= 2).ok_or_else(malformed)
+}
+
+/// The keys that a command prints, the one that wraps first.
+fn printed(words: &[String], store: Uuid) -> Result<Vec<Secret<[u8; 32]>>, VaultError> {
+    let bytes = command::run(words)?;
+    let none = || {
+        command::fault(
+            words,
+            "printed no master key: it is a key file's text, or 32 random bytes in hex digits or base64, and for a rotation the new ones on a second line",
+        )
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|_| none())?.trim();
+    let decoded = decode_base64(text).filter(|bytes| bytes.starts_with(HEADER.as_bytes()));
+    let text = match &decoded {
+        Some(bytes) => std::str::from_utf8(bytes).map_err(|_| none())?,
+        None => text,
+    };
+    let keys = if text.starts_with(HEADER) {
+        parse(text, store, &command::program(words)).map_err(|error| match error {
+            VaultError::KeyMalformed { .. } => none(),
+            error => error,
+        })?
+    } else {
+        let lines = text.lines().rev().map(str::trim);
+        let keys: Option<Vec<_>> = lines.map(decode_key).collect();
+        keys.filter(|keys| (1..=2).contains(&keys.len())).ok_or_else(none)?
+    };
+    if keys.iter().any(is_weak) {
+        return Err(command::fault(words, "printed a weak master key: 32 random bytes are wanted"));
+    }
+    Ok(keys)
+}
+
+/// A key in hex digits or base64.
+fn decode_key(text: &str) -> Option<Secret<[u8; 32]>> {
+    decode_hex(text).or_else(|| {
+        let bytes = decode_base64(text)?;
+        <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Secret::new)
+    })
+}
+
+fn decode_base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; text.len()]);
+    let length = STANDARD.decode_slice(text, &mut bytes).ok()?;
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+/// Whether nobody's random source made it.
+fn is_weak(key: &Secret<[u8; 32]>) -> bool {
+    let different: std::collections::BTreeSet<u8> = key.expose().iter().copied().collect();
+    different.len() < DIFFERENT_BYTES_MIN
 }
 
 fn decode_hex(hex: &str) -> Option<Secret<[u8; 32]>> {
@@ -231,6 +352,8 @@ fn io_error(path: &Path, source: io::Error) -> VaultError {
 
 #[cfg(test)]
 mod tests {
+    use surgewall_core::random;
+
     use super::*;
 
     #[test]
@@ -256,12 +379,13 @@ mod tests {
     fn a_credential_is_used_where_there_is_one() {
         let base = tempfile::tempdir().unwrap();
         let directory = base.path().to_str();
-        let place = || unconfigured(Uuid::from_u128(7), directory, Some("/x"), None).unwrap();
+        let id = Uuid::from_u128(7);
+        let place = || usual(default_key_file(id, Some("/x"), None).unwrap(), directory);
         let default = place();
-        assert!(!default.is_credential && default.key.starts_with("/x"));
+        assert!(default.keeper == Keeper::Door && default.key.starts_with("/x"));
         fs::write(base.path().join(CREDENTIAL), "").unwrap();
         let credential = place();
-        assert!(credential.is_credential && credential.key.starts_with(base.path()));
+        assert!(credential.keeper == Keeper::Systemd && credential.key.starts_with(base.path()));
         let accounts = format!("/x/surgewall/{}.accounts", Uuid::from_u128(7));
         assert_eq!(credential.accounts, Path::new(&accounts));
         assert_eq!(default.accounts, credential.accounts);
@@ -274,5 +398,44 @@ mod tests {
         for bad in [&hex[..63], &format!("{hex}0"), &"0g".repeat(32), &"é".repeat(32)] {
             assert!(decode_hex(bad).is_none());
         }
+    }
+
+    #[test]
+    fn a_command_may_print_a_key_in_every_usual_form() {
+        let store = Uuid::from_u128(7);
+        let (one, two): ([u8; 32], [u8; 32]) = (random::bytes(), random::bytes());
+        let (one, two) = (Secret::new(one), Secret::new(two));
+        let file = encode(store, &[&one, &two]);
+        let lines: Vec<&str> = file.lines().collect();
+        let (hex, base64) = (lines[1].to_owned(), STANDARD.encode(two.expose()));
+        let of = |text: &str| {
+            let words = ["/bin/echo".to_owned(), text.to_owned()];
+            let keys = printed(&words, store);
+            keys.map(|keys| keys.iter().map(|key| *key.expose()).collect::<Vec<_>>())
+        };
+        let (one, two) = (*one.expose(), *two.expose());
+        for (text, expected) in [
+            (file.to_string(), vec![two, one]),
+            (STANDARD.encode(file.as_bytes()), vec![two, one]),
+            (hex.clone(), vec![one]),
+            (base64.clone(), vec![two]),
+            (format!("{hex}\r\n{base64}\n"), vec![two, one]),
+        ] {
+            assert_eq!(of(&text).unwrap(), expected);
+        }
+        let weak = "ab".repeat(32);
+        for (text, why) in [
+            ("", "printed no master key"),
+            ("hello", "printed no master key"),
+            (&hex[..62], "printed no master key"),
+            (&format!("{hex}\n{hex}\n{hex}"), "printed no master key"),
+            (lines[0], "printed no master key"),
+            (&weak, "printed a weak master key"),
+        ] {
+            let error = of(text).unwrap_err().to_string();
+            assert!(error.contains(why) && !error.contains(&hex), "{error}");
+        }
+        let other = encode(Uuid::from_u128(8), &[&Secret::new(one)]);
+        assert!(matches!(of(&other), Err(VaultError::WrongKey { .. })));
     }
 }

@@ -1,7 +1,7 @@
 //! The vault: the one place where things are sealed and opened.
 //!
 //! ```text
-//! master key (a file outside the data directory)
+//! master key (a file outside the data directory, or what a command prints)
 //!   wraps, in the file `keys` of the data directory
 //!     column key   -> Vault::seal, Vault::open_sealed
 //!     pepper       -> Vault::keyed_hash
@@ -16,6 +16,7 @@
 
 mod accounts;
 mod cache;
+mod command;
 mod data;
 mod error;
 mod index;
@@ -29,7 +30,7 @@ mod slotfile;
 mod slots;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::hmac;
@@ -43,8 +44,8 @@ use accounts::Accounts;
 use cache::Cache;
 pub use data::{Content, EPOCH_DAYS, Epoch, Erased};
 pub use error::VaultError;
-use keyfile::Places;
-pub use keyfile::default_key_file;
+use keyfile::{Keeper, Places};
+pub use keyfile::{KeySource, default_key_file};
 use keyring::Keyring;
 pub use rotate::Rotated;
 use seal::SealKey;
@@ -75,8 +76,10 @@ struct Inner {
 /// How a vault is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VaultStatus {
-    /// The master key's file.
+    /// The master key's file, or the program that prints it.
     pub key_file: PathBuf,
+    /// Whether a command prints it.
+    pub is_command: bool,
     /// The accounts file.
     pub accounts_file: PathBuf,
     /// Data keys.
@@ -101,30 +104,30 @@ impl fmt::Debug for Vault {
 
 impl Vault {
     /// The vault of `directory`; a directory in which nothing was sealed yet
-    /// gets its keys. `key_file` is the configured one; `None` is the default
-    /// place ([`default_key_file`]).
+    /// gets its keys. `key` is the configured place; `None` is the default one
+    /// ([`default_key_file`]).
     ///
     /// # Errors
     /// As [`Vault::open`], and the accounts file is missing or another store's;
     /// a second master key or accounts file is never made.
-    pub fn open_or_create(
+    pub fn open_or_create<'k>(
         directory: &DataDir,
-        key_file: Option<&Path>,
+        key: impl Into<KeySource<'k>>,
     ) -> Result<Self, VaultError> {
-        let places = keyfile::locate(directory, key_file)?;
-        if is_unsealed(directory) {
-            let store = directory.store_id();
-            if !keyfile::exists(&places.key) {
-                keyfile::create(&places.key, store)?;
-            }
-            let keys = keyfile::read(&places, store)?;
+        let places = keyfile::locate(directory, key.into())?;
+        let (store, is_new) = (directory.store_id(), is_unsealed(directory));
+        if is_new && !places.has_key() {
+            keyfile::create(&places.key, store)?;
+        }
+        let keys = keyfile::read(&places, store)?;
+        if is_new {
             let accounts = make_accounts(&places, store.into_bytes())?;
             // Last: from here on the accounts file is missed where it is not there.
             if let Some(master) = keys.first() {
                 Keyring::random(accounts).write(directory, &seal_key(master))?;
             }
         }
-        let vault = Self::open_at(directory, places)?;
+        let vault = Self::open_with(directory, places, &keys)?;
         vault.accounts().check()?;
         Ok(vault)
     }
@@ -135,8 +138,13 @@ impl Vault {
     /// # Errors
     /// The key is missing, readable by others, inside the data directory, no
     /// key, or another store's; or the wrapped keys are damaged.
-    pub fn open(directory: &DataDir, key_file: Option<&Path>) -> Result<Self, VaultError> {
-        Self::open_at(directory, keyfile::locate(directory, key_file)?)
+    pub fn open<'k>(
+        directory: &DataDir,
+        key: impl Into<KeySource<'k>>,
+    ) -> Result<Self, VaultError> {
+        let places = keyfile::locate(directory, key.into())?;
+        let keys = keyfile::read(&places, directory.store_id())?;
+        Self::open_with(directory, places, &keys)
     }
 
     /// Begins a new accounts file where the old one is lost for good: what was
@@ -145,11 +153,11 @@ impl Vault {
     ///
     /// # Errors
     /// There is an accounts file, or as [`Vault::open`].
-    pub fn replace_lost_accounts(
+    pub fn replace_lost_accounts<'k>(
         directory: &DataDir,
-        key_file: Option<&Path>,
+        key: impl Into<KeySource<'k>>,
     ) -> Result<(), VaultError> {
-        let places = keyfile::locate(directory, key_file)?;
+        let places = keyfile::locate(directory, key.into())?;
         if keyfile::exists(&places.accounts) {
             return Err(VaultError::AccountsThere { path: places.accounts });
         }
@@ -163,11 +171,12 @@ impl Vault {
         slotfile::create(&places.accounts, &Header { store, id: ring.accounts })
     }
 
-    fn open_at(directory: &DataDir, places: Places) -> Result<Self, VaultError> {
-        if !keyfile::exists(&places.key) {
-            return Err(VaultError::KeyMissing { path: places.key });
-        }
-        let masters = masters(&keyfile::read(&places, directory.store_id())?);
+    fn open_with(
+        directory: &DataDir,
+        places: Places,
+        keys: &[Secret<[u8; 32]>],
+    ) -> Result<Self, VaultError> {
+        let masters = masters(keys);
         let ring = Keyring::open(directory, &masters, &places.key)?;
         let store = directory.store_id().into_bytes();
         let header = Header { store, id: ring.accounts };
@@ -205,18 +214,25 @@ impl Vault {
         let Inner { directory, places, .. } = &*self.inner;
         // A rotation replaces what is read here: one at a time.
         let mut accounts = self.accounts();
-        let keys = keyfile::read(places, directory.store_id())?;
-        let ring = Keyring::open(directory, &masters(&keys), &places.key)?;
+        let masters = match places.keeper {
+            // It runs at the start and for a rotation, and not for a look.
+            Keeper::Command(_) => accounts.masters(),
+            Keeper::Door | Keeper::Systemd => {
+                masters(&keyfile::read(places, directory.store_id())?)
+            }
+        };
+        let ring = Keyring::open(directory, &masters, &places.key)?;
         let census = accounts.census()?;
         Ok(VaultStatus {
             key_file: places.key.clone(),
+            is_command: matches!(places.keeper, Keeper::Command(_)),
             accounts_file: places.accounts.clone(),
             keys: census.keys,
             subjects: census.subjects,
             erased: census.erased,
             unreadable: census.unreadable,
             rotated_at: ring.rotated_at,
-            is_rotating: keys.len() > 1,
+            is_rotating: masters.len() > 1,
         })
     }
 

@@ -8,13 +8,17 @@
 //! Each step puts one file in place, whole or not at all, and what opens either
 //! way opens after it: a death in between leaves a key file with both keys, and
 //! the next rotation goes on from there. What a step replaced is overwritten.
+//!
+//! Of a key that a command prints, the first step and the last are its keeper's:
+//! the command prints both keys, and afterwards the new one alone.
 
 use surgewall_core::clock::Timestamp;
 use surgewall_core::secret::Secret;
 use uuid::Uuid;
 
+use super::keyfile::{Keeper, Places};
 use super::keyring::Keyring;
-use super::{Vault, VaultError, keyfile, masters, random_key};
+use super::{Vault, VaultError, command, keyfile, masters, random_key};
 
 /// What a rotation did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,8 +45,8 @@ impl Vault {
     /// the key file and the accounts file from before.
     ///
     /// # Errors
-    /// A file cannot be written, or the key is systemd's to replace
-    /// ([`VaultError::KeyReadOnly`]). Everything still opens, and the next
+    /// A file cannot be written, the key is systemd's to replace
+    /// ([`VaultError::KeyReadOnly`]), or the command prints no new one. Everything still opens, and the next
     /// rotation goes on where this one stopped.
     pub fn rotate(&self, now: Timestamp) -> Result<Rotated, VaultError> {
         self.rotate_watched(now, |_| Ok(()))
@@ -54,14 +58,14 @@ impl Vault {
         mut done: impl FnMut(Step) -> Result<(), VaultError>,
     ) -> Result<Rotated, VaultError> {
         let (directory, places) = (&self.inner.directory, &self.inner.places);
-        if places.is_credential {
+        if places.keeper == Keeper::Systemd {
             return Err(VaultError::KeyReadOnly { path: places.key.clone() });
         }
         let store = directory.store_id();
         // Nobody makes or destroys a key until this is done.
         let mut accounts = self.accounts();
         accounts.own()?;
-        let keys = both_keys(&keyfile::read(places, store)?, store, &places.key)?;
+        let keys = both_keys(&keyfile::read(places, store)?, store, places)?;
         let masters = masters(&keys);
         accounts.set_masters(masters.clone());
         done(Step::BothKeys)?;
@@ -72,26 +76,33 @@ impl Vault {
         let [new, _] = &keys;
         ring.write(directory, &super::seal_key(new))?;
         done(Step::Keyring)?;
-        keyfile::replace(&places.key, store, &[new])?;
+        if places.keeper == Keeper::Door {
+            keyfile::replace(&places.key, store, &[new])?;
+        }
         accounts.set_masters(super::masters(std::slice::from_ref(new)));
         Ok(Rotated { keys: rewrapped.keys, lost: rewrapped.lost })
     }
 }
 
-/// The new key and the old one, once both are in the key file.
+/// The new key and the old one, once both are kept.
 fn both_keys(
     found: &[Secret<[u8; 32]>],
     store: Uuid,
-    path: &std::path::Path,
+    places: &Places,
 ) -> Result<[Secret<[u8; 32]>; 2], VaultError> {
-    match found {
-        [old] => {
+    let path = &places.key;
+    match (found, &places.keeper) {
+        ([_], Keeper::Command(words)) => Err(command::fault(
+            words,
+            "prints one key: let it print the present one and below it a new one, rotate, and then let it print the new one alone",
+        )),
+        ([old], _) => {
             let new = random_key();
             keyfile::replace(path, store, &[old, &new])?;
             Ok([new, old.clone()])
         }
         // An earlier rotation was cut off: its new key may be in use.
-        [new, old] => Ok([new.clone(), old.clone()]),
+        ([new, old], _) => Ok([new.clone(), old.clone()]),
         _ => Err(VaultError::KeyMalformed { path: path.to_owned() }),
     }
 }
@@ -106,6 +117,7 @@ mod tests {
     use surgewall_core::subject::Subject;
 
     use super::super::data::Content;
+    use super::super::keyfile::KeySource;
     use super::*;
     use crate::datadir::DataDir;
 
@@ -217,5 +229,47 @@ mod tests {
         fs::remove_dir(&in_the_way).unwrap();
         let _ = vault.rotate(NOW).unwrap();
         before.check(&vault);
+    }
+
+    #[test]
+    fn a_key_that_a_command_prints_is_replaced_by_whoever_keeps_it() {
+        let base = tempfile::tempdir().unwrap();
+        let file = vault(base.path());
+        let before = Before::new(&file);
+        drop(file);
+        // The accounts file lies beside the key file here, and is found there.
+        let printed = base.path().join("printed");
+        let print = |text: &str| fs::write(&printed, text).unwrap();
+        let key =
+            |path: &Path| read_text(path, 1 << 10).unwrap().lines().last().unwrap().to_owned();
+        let (old, new) = (key(&base.path().join("k")), "0123456789abcdef".repeat(4));
+        print(&old);
+        let words = ["/bin/cat".to_owned(), printed.display().to_string()];
+        let directory = DataDir::open(&base.path().join("data")).unwrap();
+        let mut places =
+            keyfile::locate(&directory, KeySource::File(&base.path().join("k"))).unwrap();
+        (places.key, places.keeper) = (command::program(&words), Keeper::Command(words.to_vec()));
+        let open = || {
+            let keys = keyfile::read(&places, directory.store_id())?;
+            Vault::open_with(&directory, places.clone(), &keys)
+        };
+        let vault = open().unwrap();
+        before.check(&vault);
+        let alone = vault.rotate(NOW).unwrap_err().to_string();
+        assert!(alone.contains("prints one key") && !alone.contains(&old), "{alone}");
+        print(&format!("{old}\n{new}\n"));
+        assert!(!vault.status().unwrap().is_rotating, "a look does not run it");
+        assert_eq!(vault.rotate(NOW).unwrap(), Rotated { keys: 1, lost: 0 });
+        before.check(&vault);
+        assert!(!vault.status().unwrap().is_rotating);
+        before.check(&open().unwrap());
+        print(&new);
+        before.check(&open().unwrap());
+        print(&old);
+        assert!(matches!(open(), Err(VaultError::WrongKey { .. })));
+        fs::remove_file(&printed).unwrap();
+        // What runs goes on without its keeper.
+        before.check(&vault);
+        assert!(matches!(open(), Err(VaultError::KeyCommand { .. })));
     }
 }

@@ -23,7 +23,7 @@ use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
 
 use crate::fault::Fault;
-use crate::place::{Place, key_file, lock};
+use crate::place::{Place, lock};
 use crate::show;
 
 /// Carries out `request`, by the running door if there is one.
@@ -64,7 +64,7 @@ fn data_for(place: &Place, request: &Request) -> Result<DataDir, Fault> {
 async fn operate_offline(place: &Place, data: &DataDir, request: Request) -> Result<Reply, Fault> {
     let config = place.load()?.config;
     let _lock = lock(data, &format!("admin {}", request.action()))?;
-    let vault = Vault::open_or_create(data, key_file(&config))?;
+    let vault = Vault::open_or_create(data, &config.vault)?;
     let people = Sqlite::open(&data.database()).await?;
     let directory = Directory::load(&people, vault.clone()).await?;
     let office = Office {
@@ -190,7 +190,7 @@ pub(crate) async fn tell(place: &Place, asked: Asked) -> Result<(Told, bool), Fa
     let _lock = lock(&data, "admin status")?;
     let (at, action, subject) = (Clock::System.now(), asked.action(), asked.subject());
     if let Some(action) = action {
-        let vault = Vault::open_or_create(&data, key_file(&config))?;
+        let vault = Vault::open_or_create(&data, &config.vault)?;
         let options = LedgerOptions::new(&config.ledger, Clock::System);
         let (ledger, _) = Ledger::open(&data, &vault, options)?;
         let changed = Changed { at, action: action.to_owned(), subject, detail: None };
@@ -222,7 +222,7 @@ struct Offline<'d> {
 impl<'d> Offline<'d> {
     async fn open(data: &'d DataDir, config: Config, holder: &str) -> Result<Self, Fault> {
         let lock = lock(data, holder)?;
-        let vault = Vault::open_or_create(data, key_file(&config))?;
+        let vault = Vault::open_or_create(data, &config.vault)?;
         let store = Arc::new(Sqlite::open(&data.database()).await?);
         Ok(Self { data, config, vault, store, _lock: lock })
     }

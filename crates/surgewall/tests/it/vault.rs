@@ -160,3 +160,42 @@ fn a_credential_of_systemd_is_the_master_key_and_is_not_rotated() {
     let opened = vault(&site).open_for(Content::Conversation, account, "x", &sealed);
     assert!(matches!(opened, Err(VaultError::Erased)));
 }
+
+#[test]
+fn a_command_may_keep_the_master_key_and_whoever_keeps_it_rotates_it() {
+    let (old, new) = ("0123456789abcdef".repeat(4), "fedcba9876543210".repeat(4));
+    let site = Site::new();
+    let print = |text: &str| site.write("printed", text);
+    let printed = site.path("printed").display().to_string();
+    site.write(
+        "surgewall.toml",
+        &format!("{ANY_PORTS}[vault]\nkey_command = [\"/bin/cat\", \"{printed}\"]\n"),
+    );
+    let create =
+        |email: &str, status| site.stdout(&["admin", "user", "create", "--email", email], status);
+    // No key is made where the keeper has none.
+    print("");
+    create("ada@example.org", 2);
+    print(&old);
+    create("ada@example.org", 0);
+    let mut door = site.serve(&[]);
+    let rotate = ["admin", "vault", "rotate", "--format", "json"];
+    site.stdout(&rotate, 2);
+    print(&format!("{old}\n{new}\n"));
+    let rotated = json(&site, &rotate);
+    assert_eq!((&rotated["lost"], &rotated["command"]), (&0.into(), &true.into()));
+    door.signal("TERM");
+    door.ended();
+    print(&new);
+    create("bob@example.org", 0);
+    let log = site.read("log");
+    assert!(!log.contains(&old) && !log.contains(&new), "{log}");
+    print(&old);
+    create("eve@example.org", 2);
+    // What the keeper says on stderr is told with the failure.
+    site.write(
+        "surgewall.toml",
+        &format!("{ANY_PORTS}[vault]\nkey_command = [\"/bin/cat\", \"/nowhere/key\"]\n"),
+    );
+    insta::assert_snapshot!("key_command_fails", site.shown(&["admin", "vault", "status"]));
+}

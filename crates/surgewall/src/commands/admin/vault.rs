@@ -12,7 +12,7 @@ use super::show::{or_never, sheet};
 use crate::cli::{Shape, admin as typed};
 use crate::commands::office::{operate, unexpected};
 use crate::fault::Fault;
-use crate::place::{Place, key_file, lock, vault as vault_of};
+use crate::place::{Place, lock, vault as vault_of};
 use crate::show::{count, err, json};
 
 /// Carries out an operation on the vault.
@@ -53,7 +53,7 @@ async fn replace_lost(place: &Place) -> Result<(), Fault> {
     let recorded = ledger.append(Record::Changed(begun)).await;
     let replaced = recorded
         .map_err(Fault::from)
-        .and_then(|_| Vault::replace_lost_accounts(&data, key_file(&config)).map_err(Fault::from));
+        .and_then(|_| Vault::replace_lost_accounts(&data, &config.vault).map_err(Fault::from));
     let closed = ledger.shutdown().await;
     replaced?;
     closed?;
@@ -131,8 +131,11 @@ fn rotated(view: &RotationView) {
             count(view.lost.into(), "slot")
         ));
     }
-    err(
+    err(if view.command {
+        "everything is under the new master key: let the command print it alone from now on, then make a\n\
+         new backup of the data directory and of the accounts file; a copy from before needs the old key\n"
+    } else {
         "the old master key is destroyed: make a new backup of the data directory and of both key files,\n\
-         a copy of the data directory from before needs the key files from before\n",
-    );
+         a copy of the data directory from before needs the key files from before\n"
+    });
 }

@@ -29,7 +29,7 @@ use tokio::runtime::Handle;
 
 use crate::commands::stored::first_unpriced;
 use crate::fault::Fault;
-use crate::place::{Loaded, Place, key_file, lock};
+use crate::place::{Loaded, Place, lock};
 
 /// A door that listens, and what has to be closed after it.
 pub(super) struct Started {
@@ -61,7 +61,7 @@ pub(super) async fn start(place: &Place, loaded: Loaded) -> Result<Started, Faul
     config.listen.tls.as_ref().map(acceptor).transpose().map_err(ListenError::from)?;
     let data = DataDir::open_or_create(&place.data_dir)?;
     let lock = lock(&data, "serve")?;
-    let vault = Vault::open_or_create(&data, key_file(&config))?;
+    let vault = Vault::open_or_create(&data, &config.vault)?;
     let sockets = Sockets::bind(&config.listen).map_err(|error| {
         Fault::from(error).hint(
             "another program listens there, or the address is not this machine's; change [listen]",
