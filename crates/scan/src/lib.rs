@@ -3,5 +3,6 @@
 
 pub mod exposure;
 pub mod ledger;
+pub mod provider;
 pub mod reach;
 pub mod receipt;

@@ -45,6 +45,7 @@ pub(super) const PAGES: &[Page] = &[
     page!("data-flow.md"),
     page!("vault.md"),
     page!("exposure.md"),
+    page!("providers.md"),
     page!("records.md"),
     page!("receipts.md"),
     page!("export.md"),

@@ -3,7 +3,7 @@
 use super::kind::Kind;
 
 /// What a server is sent. Every byte of it is known when this program is built,
-/// but for the host's name and an upstream's configured path: nothing that was
+/// but for the host's name and the path that the operator configured or named: nothing that was
 /// learnt or guessed can get into a request, and there is no word for one that
 /// writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,15 @@ pub(crate) enum Ask {
     Get(&'static str),
     /// `GET` of the one path that the operator configured: an upstream's list of models.
     List,
+    /// `GET` of this path under the one that the operator named.
+    GetUnder(&'static str),
+    /// The same with a body, as JSON.
+    QuestionUnder {
+        /// The path that is asked.
+        path: &'static str,
+        /// The body.
+        json: &'static str,
+    },
     /// A question that its service only takes in a body, as JSON.
     Question {
         /// The path that is asked.

@@ -7,13 +7,13 @@
 //! banner. Three outcomes: open, auth required, unknown.
 
 mod conclude;
-mod judge;
+pub(crate) mod judge;
 mod kind;
 pub mod limits;
 mod listeners;
 mod look;
-mod page;
-mod port;
+pub(crate) mod page;
+pub(crate) mod port;
 mod report;
 mod scan;
 mod services;
@@ -24,5 +24,6 @@ mod tls;
 
 pub use kind::{Holds, Kind};
 pub use report::{Outcome, Report, Seen};
+pub(crate) use scan::resolve;
 pub use scan::{Upstream, named, own};
 pub use target::{Target, TargetError};

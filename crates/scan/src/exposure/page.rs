@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::judge::{Heard, Judged};
+use super::judge::{End, Heard, Judged};
 use super::kind::Kind;
 use super::limits::HEAD_BYTES_MAX;
 
@@ -56,6 +56,19 @@ pub(crate) fn judge_json(
             Judged::Other
         }
     })
+}
+
+/// The answer over HTTP that `bytes` are, with as much of its body as there is.
+pub(crate) fn page(bytes: &[u8]) -> Option<Page<'_>> {
+    match read(&Heard { bytes, end: Some(End::Closed) }) {
+        Reading::Whole(page) => Some(page),
+        Reading::More | Reading::Foreign => None,
+    }
+}
+
+/// Whether it begins like an answer over HTTP and is not whole.
+pub(crate) fn goes_on(heard: &Heard<'_>) -> bool {
+    matches!(read(heard), Reading::More)
 }
 
 /// Whether it is an answer over HTTP for which `is` holds.
@@ -181,7 +194,6 @@ fn unchunked(mut bytes: &[u8]) -> (Vec<u8>, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exposure::judge::End;
 
     fn shown(text: &str, is_ended: bool) -> String {
         match read(&Heard { bytes: text.as_bytes(), end: is_ended.then_some(End::Closed) }) {

@@ -8,9 +8,11 @@ use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::judge::{Ask, End, Heard, Judged, Probe};
 use super::limits::{ANSWER_BYTES_MAX, CONNECTIONS_PER_PORT_MAX, Patience, REQUESTS_PER_PORT_MAX};
+use super::page;
 use super::tls;
 
 /// Where something may listen.
@@ -24,8 +26,29 @@ pub(crate) struct Endpoint {
     pub(crate) port: u16,
     /// Whether TLS is spoken.
     pub(crate) tls: bool,
-    /// Where an upstream lists its models; nothing elsewhere.
+    /// The path that the operator configured or named: where an upstream lists its
+    /// models, or what a provider's routes are under; nothing elsewhere.
     pub(crate) list: String,
+}
+
+/// What one run may do to one port, and as whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Requests, at most.
+    pub(crate) requests: u8,
+    /// Connections, at most.
+    pub(crate) connections: u8,
+    /// What HTTP servers are told of who asks.
+    pub(crate) agent: &'static str,
+}
+
+impl Bounds {
+    /// Of a probe for open services.
+    pub(crate) const EXPOSURE: Self = Self {
+        requests: REQUESTS_PER_PORT_MAX,
+        connections: CONNECTIONS_PER_PORT_MAX,
+        agent: "surgewall-check-exposure",
+    };
 }
 
 /// Why there is no connection.
@@ -44,6 +67,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 pub(crate) struct Port<'a> {
     endpoint: &'a Endpoint,
     patience: Patience,
+    bounds: Bounds,
+    connector: Option<TlsConnector>,
     /// Counted in [`Port::send`], the only function that sends a request.
     requests: u8,
     connections: u8,
@@ -55,12 +80,31 @@ pub(crate) struct Port<'a> {
 impl<'a> Port<'a> {
     /// A port of which nothing was asked yet.
     pub(crate) fn new(endpoint: &'a Endpoint, patience: Patience) -> Self {
-        Self { endpoint, patience, requests: 0, connections: 0, wire: None, answered: None }
+        Self {
+            endpoint,
+            patience,
+            bounds: Bounds::EXPOSURE,
+            connector: None,
+            requests: 0,
+            connections: 0,
+            wire: None,
+            answered: None,
+        }
+    }
+
+    /// The same within other bounds, with another way of TLS.
+    pub(crate) fn within(self, bounds: Bounds, connector: Option<TlsConnector>) -> Self {
+        Self { bounds, connector, ..self }
     }
 
     /// Requests that may still be sent.
     pub(crate) fn requests_left(&self) -> u8 {
-        REQUESTS_PER_PORT_MAX - self.requests
+        self.bounds.requests - self.requests
+    }
+
+    /// Requests that were sent.
+    pub(crate) fn requests_sent(&self) -> u8 {
+        self.requests
     }
 
     /// The address that took the first connection.
@@ -97,20 +141,43 @@ impl<'a> Port<'a> {
         Ok(judged)
     }
 
+    /// Asks over HTTP; the answer's bytes, as far as they came. None where it speaks
+    /// no TLS as it was asked, or closed at once, or no request is left.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub(crate) async fn fetch(&mut self, ask: &Ask) -> Result<Vec<u8>, Unreached> {
+        if self.requests_left() == 0 {
+            return Ok(Vec::new());
+        }
+        self.connect().await?;
+        let Some(request) = self.request(ask) else { return Ok(Vec::new()) };
+        if self.wire.is_none() || self.send(&request).await.is_err() {
+            return Ok(Vec::new());
+        }
+        let (bytes, _) = self.read(self.patience.answer, page::goes_on).await;
+        Ok(bytes)
+    }
+
     /// The bytes of a request; none where the server speaks first.
     fn request(&self, ask: &Ask) -> Option<Vec<u8>> {
-        let Endpoint { list, .. } = self.endpoint;
+        let (Endpoint { list, .. }, Bounds { agent, .. }) = (self.endpoint, self.bounds);
         let head = |line: String| {
             format!(
-                "{line} HTTP/1.1\r\nhost: {}\r\nuser-agent: surgewall-check-exposure\r\naccept: */*\r\nconnection: close\r\n",
+                "{line} HTTP/1.1\r\nhost: {}\r\nuser-agent: {agent}\r\naccept: */*\r\nconnection: close\r\n",
                 self.endpoint.authority()
             )
         };
         match ask {
             Ask::Get(path) => Some(format!("{}\r\n", head(format!("GET {path}"))).into()),
             Ask::List => Some(format!("{}\r\n", head(format!("GET {list}"))).into()),
-            Ask::Question { path, json } => {
-                let head = head(format!("POST {path}"));
+            Ask::GetUnder(path) => {
+                Some(format!("{}\r\n", head(format!("GET {list}{path}"))).into())
+            }
+            Ask::Question { path, json } | Ask::QuestionUnder { path, json } => {
+                let under =
+                    if matches!(ask, Ask::QuestionUnder { .. }) { list.as_str() } else { "" };
+                let head = head(format!("POST {under}{path}"));
                 let length = json.len();
                 Some(format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{json}").into())
             }
@@ -122,7 +189,7 @@ impl<'a> Port<'a> {
     /// Opens a connection, if there may be one more.
     async fn connect(&mut self) -> Result<(), Unreached> {
         self.wire = None;
-        if self.connections == CONNECTIONS_PER_PORT_MAX {
+        if self.connections == self.bounds.connections {
             return Err(Unreached::Silent);
         }
         self.connections += 1;
@@ -135,7 +202,8 @@ impl<'a> Port<'a> {
             match timeout(self.patience.connect, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
                     self.answered = Some(address);
-                    self.wire = self.endpoint.dress(stream, self.patience.answer).await;
+                    let connector = self.connector.as_ref();
+                    self.wire = self.endpoint.dress(stream, connector, self.patience.answer).await;
                     return Ok(());
                 }
                 Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -149,8 +217,8 @@ impl<'a> Port<'a> {
 
     /// Sends a request and counts it.
     async fn send(&mut self, request: &[u8]) -> io::Result<()> {
-        if self.requests >= REQUESTS_PER_PORT_MAX {
-            return Err(io::Error::other("a third request"));
+        if self.requests >= self.bounds.requests {
+            return Err(io::Error::other("a request too many"));
         }
         self.requests += 1;
         let wire = self.wire.as_mut().ok_or(io::ErrorKind::NotConnected)?;
@@ -174,9 +242,33 @@ impl<'a> Port<'a> {
             Ask::Hear => self.patience.greeting,
             _ => self.patience.answer,
         };
-        let mut bytes = Vec::new();
-        let Some(wire) = self.wire.as_mut() else { return Judged::Other };
         let mut judged = Judged::More;
+        let (bytes, end) = self
+            .read(patience, |heard| {
+                judged = (probe.judge)(heard);
+                matches!(judged, Judged::More)
+            })
+            .await;
+        if end.is_some() {
+            judged = (probe.judge)(&Heard { bytes: &bytes, end });
+        }
+        match (judged, end) {
+            // A judge that wants more than all there is knows nothing.
+            (Judged::Other | Judged::More, Some(end)) if bytes.is_empty() => silence(end),
+            (Judged::More, _) => Judged::Other,
+            (judged, _) => judged,
+        }
+    }
+
+    /// Reads as long as `wants` more of what was heard; the bytes, and why there are
+    /// no more, where that is not the reason.
+    async fn read(
+        &mut self,
+        patience: Duration,
+        mut wants: impl FnMut(&Heard<'_>) -> bool,
+    ) -> (Vec<u8>, Option<End>) {
+        let mut bytes = Vec::new();
+        let Some(wire) = self.wire.as_mut() else { return (bytes, Some(End::Closed)) };
         let reading = async {
             loop {
                 let mut chunk = [0; 8 << 10];
@@ -188,22 +280,13 @@ impl<'a> Port<'a> {
                     Ok(0) | Err(_) => return Some(End::Closed),
                     Ok(read) => bytes.extend_from_slice(&chunk[..read]),
                 }
-                judged = (probe.judge)(&Heard { bytes: &bytes, end: None });
-                if !matches!(judged, Judged::More) {
+                if !wants(&Heard { bytes: &bytes, end: None }) {
                     return None;
                 }
             }
         };
         let end = timeout(patience, reading).await.unwrap_or(Some(End::TimeOver));
-        if end.is_some() {
-            judged = (probe.judge)(&Heard { bytes: &bytes, end });
-        }
-        match (judged, end) {
-            // A judge that wants more than all there is knows nothing.
-            (Judged::Other | Judged::More, Some(end)) if bytes.is_empty() => silence(end),
-            (Judged::More, _) => Judged::Other,
-            (judged, _) => judged,
-        }
+        (bytes, end)
     }
 }
 
@@ -222,12 +305,18 @@ async fn within<T>(patience: Duration, done: impl Future<Output = io::Result<T>>
 
 impl Endpoint {
     /// A connection with TLS around it, where it is spoken; nothing where it is not.
-    async fn dress(&self, stream: TcpStream, patience: Duration) -> Option<Box<dyn Wire>> {
+    async fn dress(
+        &self,
+        stream: TcpStream,
+        connector: Option<&TlsConnector>,
+        patience: Duration,
+    ) -> Option<Box<dyn Wire>> {
         if !self.tls {
             return Some(Box::new(stream));
         }
         let name = ServerName::try_from(self.host.clone()).ok()?;
-        let shaken = tls::connector().ok()?.connect(name, stream);
+        let anybody = || tls::connector().ok();
+        let shaken = connector.cloned().or_else(anybody)?.connect(name, stream);
         let wire = timeout(patience, shaken).await.ok()?.ok()?;
         Some(Box::new(wire))
     }

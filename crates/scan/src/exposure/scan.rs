@@ -203,7 +203,7 @@ fn unknown(target: String, evidence: &'static str) -> Seen {
 }
 
 /// The addresses of a name; the port in them is none.
-async fn resolve(host: &str) -> Result<Vec<IpAddr>, &'static str> {
+pub(crate) async fn resolve(host: &str) -> Result<Vec<IpAddr>, &'static str> {
     let found = lookup_host((host, 0)).await.map_err(|_| "This name has no address.")?;
     let mut addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
     addresses.dedup();

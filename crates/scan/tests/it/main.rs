@@ -3,5 +3,6 @@
 #![expect(clippy::expect_used, reason = "a test without its server has failed")]
 
 mod exposure;
+mod provider;
 mod real;
 mod scripted;

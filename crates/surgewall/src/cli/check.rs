@@ -15,6 +15,7 @@ Examples:
   surgewall check config --format sarif
   surgewall check exposure
   surgewall check exposure 10.0.0.5 redis://db.example.org:6379
+  surgewall check provider https://api.example.com/v1
   surgewall check ledger /backup/surgewall-data --format json
   surgewall check ledger --against kept-checkpoint
   surgewall check ledger --proof proof.json --key surgewall/...
@@ -48,6 +49,21 @@ be told.")]
         /// HOST, HOST:PORT, or SERVICE://HOST:PORT
         #[arg(value_name = "TARGET")]
         targets: Vec<String>,
+    },
+    /// Ask a provider of models as a stranger, and say what is known of it: one page
+    #[command(after_help = "\
+Sends at most 12 requests to that one server: none has a key or names a model. Who
+is let in, what TLS is worth, what errors tell and which limits are named is seen; region, retention,
+training and terms are what the configuration declares of the upstream at this address.
+
+Example:
+  surgewall check provider https://api.example.com/v1
+
+Exit status: 0 it asks for a key everywhere, 1 findings, 2 it could not be told.")]
+    Provider {
+        /// The base address, with its path: https://HOST[:PORT]/v1
+        #[arg(value_name = "URL")]
+        url: String,
     },
     /// Verify the ledger: only reads, and works beside a running door and on a copy
     Ledger(Ledger),

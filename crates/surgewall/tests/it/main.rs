@@ -11,6 +11,7 @@ mod init;
 mod ocsf;
 mod offline;
 mod person;
+mod provider;
 mod refusals;
 mod serving;
 mod site;

@@ -3,6 +3,7 @@
 mod config;
 mod exposure;
 mod ledger;
+mod provider;
 mod receipt;
 mod rows;
 mod stored;
@@ -23,6 +24,7 @@ pub(crate) async fn check(place: &Place, asked: &Check) -> Result<Verdict, Fault
         Some(What::Config) => config::check(place, asked.format).await,
         Some(What::Exposure { targets }) => exposure::check(place, targets, asked.format).await,
         Some(What::Ledger(ledger)) => ledger::check(place, ledger, asked.format).await,
+        Some(What::Provider { url }) => provider::check(place, url, asked.format).await,
         Some(What::Receipt(receipt)) => receipt::check(place, receipt, asked.format),
         None => rows::check(place, asked.format).await,
     }
