@@ -14,7 +14,7 @@ use super::{
 /// Keywords, context words, checks and examples of one rule, at most of each.
 const ITEMS_MAX: usize = 256;
 /// Characters of an id, at most.
-const ID_CHARS_MAX: usize = 48;
+pub(super) const ID_CHARS_MAX: usize = 48;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +46,8 @@ struct Entry {
     context: Vec<String>,
     #[serde(default)]
     no_context: Vec<String>,
+    #[serde(default)]
+    no_value: Vec<String>,
     #[serde(default)]
     checks: Vec<String>,
     #[serde(default)]
@@ -99,6 +101,7 @@ fn read(entry: Entry) -> Result<Rule, Wrong> {
         ("keywords", &entry.keywords),
         ("context", &entry.context),
         ("no_context", &entry.no_context),
+        ("no_value", &entry.no_value),
         ("checks", &entry.checks),
         ("matches", &entry.matches),
         ("rejects", &entry.rejects),
@@ -139,6 +142,7 @@ fn read(entry: Entry) -> Result<Rule, Wrong> {
         rest: entry.rest.map(rest).transpose()?,
         context: Words::new("context", &entry.context)?,
         no_context: Words::new("no_context", &entry.no_context)?,
+        no_value: Words::new("no_value", &entry.no_value)?,
         checks,
         priority: entry.priority,
         matches: entry.matches,

@@ -9,6 +9,7 @@ mod error;
 pub mod example;
 mod file;
 mod filter;
+pub mod gitleaks;
 mod keywords;
 mod pattern;
 mod shape;
@@ -88,6 +89,8 @@ pub struct Rule {
     pub(crate) context: Words,
     /// Words of which none may stand there.
     pub(crate) no_context: Words,
+    /// Words of which none may stand in the value.
+    pub(crate) no_value: Words,
     pub(crate) checks: Vec<Check>,
     /// Of matches that begin at the same place, the one with the highest names it.
     pub(crate) priority: u8,

@@ -122,6 +122,7 @@ impl Candidate {
             && rule.after.as_ref().is_none_or(|set| next.is_some_and(|next| set.contains(next)));
         if !is_bounded
             || !self.is_in_context(rule, text)
+            || rule.no_value.any_in(value)
             || !rule.checks.iter().all(|check| check.holds(value))
         {
             return Outcome::Nothing;

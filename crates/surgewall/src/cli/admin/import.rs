@@ -25,6 +25,8 @@ pub(crate) enum Import {
     Users(Users),
     /// Take over keys by their hashes
     Keys(Keys),
+    /// Print the rules of a gitleaks configuration as a rule file of ours
+    Rules(Rules),
 }
 
 /// Where a file comes from.
@@ -52,6 +54,19 @@ pub(crate) struct What {
     /// Say what would be taken over, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// `admin import rules`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The rule file goes to standard output, and what could not be taken over to standard error, rule by
+rule. It needs no data directory and changes nothing: name the file as data.rules_file.
+
+Example:
+  surgewall admin import rules gitleaks.toml > rules.toml")]
+pub(crate) struct Rules {
+    /// The configuration of gitleaks, in TOML
+    pub(crate) file: PathBuf,
 }
 
 /// `admin import users`.

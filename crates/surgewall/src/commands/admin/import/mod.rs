@@ -4,6 +4,7 @@
 mod foreign;
 mod own;
 mod rows;
+mod rules;
 mod source;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -36,6 +37,7 @@ pub(super) async fn import(place: &Place, asked: typed::Import) -> Result<(), Fa
     match asked {
         typed::Import::Users(asked) => users(place, asked).await,
         typed::Import::Keys(asked) => keys(place, asked).await,
+        typed::Import::Rules(asked) => rules::rules(&asked.file),
     }
 }
 
