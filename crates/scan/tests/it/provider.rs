@@ -87,7 +87,7 @@ fn one_that_lets_strangers_in_says_where() {
         } else if request.starts_with(b"GET /metrics") {
             http!("200", "", "# HELP PLANTED\n")
         } else if request.starts_with(b"POST") {
-            http!("422", "", "Traceback (most recent call last): /home/PLANTED at 10.1.2.3")
+            http!("422", "", "Traceback (most recent call last): /opt/PLANTED at 10.1.2.3")
         } else {
             http!("404", "Server: thing/1.2\r\n", "")
         }

@@ -15,6 +15,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "surgewall-gateway",
             "surgewall-scan",
             "surgewall-shield",
+            "surgewall-guard",
             "surgewall-wire",
             "surgewall-store",
             "surgewall-core",
