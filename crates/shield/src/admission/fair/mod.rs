@@ -139,15 +139,8 @@ impl<T: Copy> FairQueue<T> {
     /// Takes the next request of `class`, whatever the others' shares are.
     #[must_use = "it has been charged for"]
     pub fn pop_class(&mut self, class: Class) -> Option<Next<T>> {
-        self.take(self.first(class)?)
-    }
-
-    /// Takes this request, whoever is before it, and charges its work as
-    /// [`Self::pop`] does: what it came too early by, its lineage waits for later.
-    #[must_use = "it has been charged for"]
-    pub fn take(&mut self, handle: Handle) -> Option<Next<T>> {
+        let handle = self.first(class)?;
         let next = self.next_of(handle)?;
-        let class = next.class;
         let (leaf, counted) = self.waiting.at(handle).map(|at| (at.leaf, at.counted))?;
         self.waiting.unlink(self.tree.line_mut(leaf), handle)?;
         self.tree.shorten(leaf, next.work, Some(counted));

@@ -14,7 +14,6 @@ mod claims;
 mod counts;
 mod learnt;
 mod outlook;
-mod overdue;
 mod punctual;
 mod room;
 mod shed;
@@ -40,7 +39,6 @@ use super::eta::{Eta, Predictor};
 use super::fair::{FairQueue, Next};
 use super::work::{Expected, Weights, Work};
 use claims::Claims;
-use overdue::Arrivals;
 use punctual::Punctual;
 use shed::Shedding;
 use ticket::{Phase, Promise, Ticket};
@@ -65,7 +63,6 @@ pub struct Gate<T, R = ()> {
     punctual: Punctual,
     claims: Claims,
     tickets: HashMap<TicketId, Ticket<T, R>>,
-    arrivals: Arrivals,
     last_id: TicketId,
     load: Load,
     queued_bytes: [u64; 4],
@@ -93,7 +90,6 @@ impl<T, R> Gate<T, R> {
             punctual: Punctual::new(),
             claims: Claims::new(now),
             tickets: HashMap::new(),
-            arrivals: Arrivals::default(),
             last_id: 0,
             load: Load::default(),
             queued_bytes: [0; 4],
@@ -187,7 +183,6 @@ impl<T, R> Gate<T, R> {
         let promised = Promise { at: now, eta: place.eta, is_told: false, is_overdue: false };
         let phase = Phase::Queued { handle, since: now, promised, wake: wake(), is_late: false };
         self.tickets.insert(id, Ticket::new(ask, (work, tokens), phase));
-        self.arrived(class, id);
         Arrived::Wait(id, place)
     }
 
@@ -220,7 +215,7 @@ impl<T, R> Gate<T, R> {
     pub fn next(&mut self, now: Instant) -> Option<(TicketId, T)> {
         loop {
             let class = self.next_class()?;
-            let Next { item: id, work, .. } = self.take_next(class, now)?;
+            let Next { item: id, work, .. } = self.queue.pop_class(class)?;
             let Some(ticket) = self.tickets.remove(&id) else { continue };
             let Ticket { ask, tokens, phase, .. } = ticket;
             let Phase::Queued { since, promised, wake, is_late, .. } = phase else { continue };

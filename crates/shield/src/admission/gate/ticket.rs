@@ -120,11 +120,6 @@ impl<T, R> Ticket<T, R> {
             phase,
         }
     }
-
-    /// Whether it still waits.
-    pub(super) const fn waits(&self) -> bool {
-        matches!(self.phase, Phase::Queued { .. })
-    }
 }
 
 /// The range by which a wait is measured: the first that its client was told, or
