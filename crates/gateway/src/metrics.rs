@@ -3,6 +3,7 @@
 
 mod gate;
 mod inbox;
+mod labels;
 mod pages;
 mod people;
 mod rules;
@@ -12,7 +13,6 @@ use std::time::Instant;
 
 use http::StatusCode;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -25,6 +25,10 @@ use surgewall_core::usage::Usage;
 
 pub use self::gate::GateMetrics;
 use self::inbox::InboxMetrics;
+use self::labels::{
+    CodeLabel, FateLabel, Fault, FaultLabels, ListenerLabel, ReasonLabel, RequestLabels,
+    SettledLabels, TokenLabels, UpstreamLabel,
+};
 use self::pages::PageMetrics;
 pub use self::people::PeopleMetrics;
 pub use self::rules::RuleMetrics;
@@ -42,65 +46,6 @@ const SECONDS: [f64; 14] =
 
 /// What a stranger's unlisted model is called in metrics.
 const OTHER_MODEL: &str = "other";
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RequestLabels {
-    route: &'static str,
-    dialect: &'static str,
-    status: u16,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct CodeLabel {
-    code: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ListenerLabel {
-    listener: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct FateLabel {
-    fate: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct UpstreamLabel {
-    upstream: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct FaultLabels {
-    upstream: String,
-    fault: Fault,
-}
-
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-struct Fault(UpstreamFault);
-
-impl EncodeLabelValue for Fault {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        EncodeLabelValue::encode(&self.0.as_str(), encoder)
-    }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct SettledLabels {
-    model: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct TokenLabels {
-    model: String,
-    kind: &'static str,
-}
 
 /// Every metric of a door.
 pub struct Metrics {

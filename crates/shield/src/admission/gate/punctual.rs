@@ -16,10 +16,9 @@ use surgewall_core::principal::Class;
 const LATE_PART: f64 = 0.02;
 /// How far one wait moves the stretch, as a part of it.
 const STEP: f64 = 0.1;
-/// The stretch before anything is known: in the first seconds of a flood nobody can
-/// tell how much more of it will come, nor how much the server takes. A queue is as
-/// long as its class may wait before it teaches anything.
-const STRETCH_START: f64 = 2.0;
+/// The stretch before anything is known: with usual errors of a prediction one in
+/// ten is past it. A queue is as long as its class may wait before it teaches anything.
+const STRETCH_START: f64 = 1.5;
 /// The most by which a prediction is stretched.
 const STRETCH_MAX: f64 = 3.0;
 /// Seconds in which what was learnt fades to 1/e.
