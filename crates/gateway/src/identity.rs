@@ -15,11 +15,21 @@ use crate::pages::tickets::Used;
 /// Reads of the whole ledger for somebody's account page, at a time.
 pub const LEDGER_READS_MAX: usize = 2;
 
+/// Letters to whoever lost their way in that are written at a time.
+pub const LETTERS_AT_ONCE_MAX: usize = 64;
+
 /// The state of signing in.
 pub struct Identity {
     hasher: ArcSwap<Hasher>,
-    /// Delays after failures.
+    /// Delays after wrong passwords.
     pub delays: Mutex<Delays>,
+    /// Delays after wrong second factors: apart, so that nothing a stranger types
+    /// makes the door forget them.
+    pub second_delays: Mutex<Delays>,
+    /// Delays between letters that one network asks for, for one address.
+    pub letter_delays: Mutex<Delays>,
+    /// Room for letters that are being written to whoever lost their way in.
+    pub letters: Arc<Semaphore>,
     /// Tickets that were used.
     pub used: Mutex<Used>,
     /// Room for looking who accessed what.
@@ -33,7 +43,10 @@ impl Default for Identity {
         let hasher = Hasher::new(Cost::DEFAULT, HasherLimits::default());
         Self {
             hasher: ArcSwap::from_pointee(hasher),
-            delays: Mutex::new(Delays::new()),
+            delays: Mutex::default(),
+            second_delays: Mutex::default(),
+            letter_delays: Mutex::default(),
+            letters: Arc::new(Semaphore::new(LETTERS_AT_ONCE_MAX)),
             used: Mutex::default(),
             ledger_reads: Arc::new(Semaphore::new(LEDGER_READS_MAX)),
             exports: Exports::default(),
@@ -57,6 +70,11 @@ impl Identity {
 
     /// Hashes at `cost` from now on: tests do it at the least.
     pub fn hash_at(&self, cost: Cost) {
-        self.hasher.store(Arc::new(Hasher::new(cost, HasherLimits::default())));
+        self.hash_within(cost, HasherLimits::default());
+    }
+
+    /// Hashes at `cost` and within `limits` from now on.
+    pub fn hash_within(&self, cost: Cost, limits: HasherLimits) {
+        self.hasher.store(Arc::new(Hasher::new(cost, limits)));
     }
 }

@@ -103,18 +103,37 @@ impl Delays {
         tally.this.failures = tally.this.failures.saturating_add(1);
         tally.this.accounts = tally.this.accounts.saturating_add(u32::from(pair.failed == 0));
         pair.failed = pair.failed.saturating_add(1);
+        pair.before = pair.last;
         pair.last = now;
         self.pairs.put((network, account), pair);
         self.networks.put(network, tally);
         Ok(care)
     }
 
+    /// The attempt that was let in at `at` was never judged: it counts for nothing.
+    pub fn give_back(&mut self, network: Network, account: u128, at: Timestamp) {
+        let Some(mut pair) = self.pairs.find(&(network, account)) else { return };
+        let failed = pair.failed;
+        pair.failed = failed.saturating_sub(1);
+        // Where another came later, its wait stands.
+        if pair.last == at {
+            pair.last = pair.before;
+        }
+        self.pairs.put((network, account), pair);
+        self.forgive(network, failed, at);
+    }
+
     /// The attempt that was let in was right: it, and those of the pair before it, delay nobody.
     pub fn succeeded(&mut self, network: Network, account: u128, now: Timestamp) {
         let failed = self.pairs.find(&(network, account)).map_or(0, |pair| pair.failed);
-        self.pairs.put((network, account), Pair { failed: 0, last: now, succeeded: Some(now) });
+        let known = Pair { failed: 0, last: now, before: now, succeeded: Some(now) };
+        self.pairs.put((network, account), known);
+        self.forgive(network, failed, now);
+    }
+
+    /// One attempt of a pair with `failed` ones was no failure of `network`.
+    fn forgive(&mut self, network: Network, failed: u32, now: Timestamp) {
         if let Some(tally) = self.networks.find(&network).filter(|_| failed > 0) {
-            // Only this attempt was no failure of the network.
             let mut tally = tally.at(now);
             tally.this.failures = tally.this.failures.saturating_sub(1);
             tally.this.accounts = tally.this.accounts.saturating_sub(u32::from(failed == 1));
@@ -134,6 +153,8 @@ struct Pair {
     /// Attempts since the last success.
     failed: u32,
     last: Timestamp,
+    /// The attempt before the last one.
+    before: Timestamp,
     succeeded: Option<Timestamp>,
 }
 
@@ -235,6 +256,31 @@ mod tests {
         assert_eq!(wait_s(&mut delays, 2, 7, START), None);
         assert_eq!(wait_s(&mut delays, 1, 8, START), None);
         assert!(wait_s(&mut delays, 1, 7, START).is_some());
+    }
+
+    #[test]
+    fn an_attempt_that_was_never_judged_counts_for_nothing() {
+        let mut delays = Delays::new();
+        for _ in 0..1_000 {
+            assert_eq!(wait_s(&mut delays, 1, 7, START), None);
+            delays.give_back(network(1), 7, START);
+        }
+        assert_eq!(delays.network(network(1), START), NetworkFailures::default());
+        while delays.attempt(network(1), 7, START).is_ok() {}
+        // Nor does it begin the wait of the failures before anew.
+        let now = after(2);
+        assert_eq!(wait_s(&mut delays, 1, 7, now), None);
+        delays.give_back(network(1), 7, now);
+        assert_eq!(wait_s(&mut delays, 1, 7, now), None);
+        // What came in between stands.
+        let mut delays = Delays::new();
+        for second in 0..4 {
+            assert_eq!(wait_s(&mut delays, 1, 7, after(second)), None);
+        }
+        delays.give_back(network(1), 7, START);
+        assert_eq!(wait_s(&mut delays, 1, 7, after(4)), None);
+        assert_eq!(wait_s(&mut delays, 1, 7, after(4)), Some(2));
+        delays.give_back(network(1), 8, START);
     }
 
     #[test]

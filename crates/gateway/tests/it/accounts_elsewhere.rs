@@ -12,8 +12,10 @@ use surgewall_core::principal::Class;
 use surgewall_core::role::Role;
 use surgewall_gateway::admission::effort;
 use surgewall_gateway::gate::ask;
+use surgewall_gateway::identity::LETTERS_AT_ONCE_MAX;
+use surgewall_identity::mail::PER_ADDRESS_MAX;
 use surgewall_identity::password::Cost;
-use surgewall_store::admin::{Named, Reply, Request, UserSet};
+use surgewall_store::admin::{Named, Reply, Request, UserCreate, UserSet};
 use surgewall_store::gate::{GateReply, GateRequest};
 use surgewall_testkit::client::Answer;
 
@@ -129,9 +131,8 @@ async fn a_new_password_by_letter_tells_nobody_who_has_an_account() {
     assert_eq!(answers[0].0, 200);
     let letters = letters(&sink, 2).await;
     assert_eq!(letters.len(), 2, "nobody else gets one");
-    let link = letters[1].text.split_whitespace().find(|word| word.contains("/set-up?token="));
-    let token = link.unwrap().split_once("token=").unwrap().1;
-    let fields = [("token", token), ("email", ADA), ("password", NEW_PASSWORD)];
+    let token = link_in(&letters[1]);
+    let fields = [("token", token.as_str()), ("email", ADA), ("password", NEW_PASSWORD)];
     let set = Browser::new(&door.url).post("/set-up", &fields).await;
     assert_eq!(location(&set), "/sign-in?new-password&next=/account/security?new");
     assert_eq!(browser.get("/account").await.status, 302, "its sessions ended");
@@ -139,6 +140,56 @@ async fn a_new_password_by_letter_tells_nobody_who_has_an_account() {
     assert_eq!(sign_in(&mut browser, PASSWORD).await.status, 422);
     assert_eq!(sign_in(&mut browser, NEW_PASSWORD).await.status, 303);
     door.stop().await;
+}
+
+/// The token of the link in a letter.
+fn link_in(letter: &Taken) -> String {
+    let mut words = letter.text.split_whitespace();
+    let link = words.find(|word| word.contains("/set-up?token="));
+    link.unwrap_or_else(|| panic!("{}", letter.text)).split_once("token=").unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn letters_with_links_are_bounded_and_of_an_account_the_last_counts() {
+    let (door, time, sink) = with_mail().await;
+    let user = UserCreate { email: ADA.into(), ..UserCreate::default() };
+    door.operate(Request::UserCreate(user)).await;
+    let mut browser = Browser::new(&door.url);
+    // Sign-ups with her address take nothing from her.
+    for _ in 0..PER_ADDRESS_MAX {
+        browser.post("/sign-up", &[("email", ADA), ("password", PASSWORD)]).await;
+    }
+    let before = usize::try_from(PER_ADDRESS_MAX).unwrap();
+    letters(&sink, before).await;
+    // However the address is written, it is one.
+    let written = [ADA, " ada@example.org", "ADA@example.org ", "Ada@EXAMPLE.org", " ada@Example.org"];
+    let (mut asked, mut sent) = (0, 0);
+    for text in written.iter().cycle().take(40) {
+        let answer = browser.post("/sign-in/reset", &[("email", text)]).await;
+        if answer.status == 429 {
+            time.advance(Duration::from_secs(answer.header("retry-after").unwrap().parse().unwrap()));
+            continue;
+        }
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        asked += 1;
+        if sent < before {
+            sent += 1;
+            letters(&sink, before + sent).await;
+        }
+    }
+    assert!(asked > before && asked < 30, "{asked}");
+    while door.door().identity.letters.available_permits() < LETTERS_AT_ONCE_MAX {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let all = sink.letters();
+    assert_eq!(all.len(), 2 * before);
+    for (letter, lives) in [(&all[before], false), (&all[2 * before - 1], true)] {
+        let page = browser.get(&format!("/set-up?token={}", link_in(letter))).await;
+        assert_eq!(page.text().contains("used up"), !lives, "{}", page.text());
+    }
+    let story = door.stop().await;
+    let recorded = story.changed.iter().filter(|changed| changed.action == "user.reset");
+    assert_eq!(recorded.count(), before, "what is not sent is not written");
 }
 
 /// A door with one provider, its secret in a file.
@@ -178,6 +229,9 @@ async fn another_provider_signs_in_and_the_way_back_is_the_browsers_own() {
     // Somebody else's browser, with the same address, gets nowhere.
     let stolen = Browser::new(&door.url).get(&back).await;
     assert_eq!((stolen.status, stolen.header("set-cookie")), (422, None));
+    // What proves nothing uses no ticket up.
+    let wrong = browser.get(&back.replace("state=", "state=x")).await;
+    assert_eq!((wrong.status, wrong.header("set-cookie")), (422, None));
     let home = browser.get(&back).await;
     assert_eq!(home.status, 200, "{}", home.text());
     assert_eq!(browser.get("/account").await.status, 200);

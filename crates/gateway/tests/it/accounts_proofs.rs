@@ -1,5 +1,6 @@
 //! Second factors, passkeys, the set-up link, and what needs a fresh proof.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -7,7 +8,11 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use surgewall_core::clock::{Clock, ManualClock, Timestamp};
+use surgewall_core::principal::Network;
 use surgewall_core::role::Role;
+use surgewall_gateway::pages::tickets::TRIES_MAX;
+use surgewall_identity::delay::{ENTRIES_MAX, FREE_ATTEMPTS};
+use surgewall_identity::hasher::HasherLimits;
 use surgewall_identity::password::Cost;
 use surgewall_store::admin::{Reply, Request, UserRecover};
 use surgewall_testkit::client::Answer;
@@ -98,11 +103,76 @@ async fn an_app_is_asked_for_and_each_code_is_good_once() {
     let again = hidden(&sign_in(&mut Browser::new(&door.url)).await, "ticket");
     let fields = [("ticket", again.as_str()), ("code", &typed)];
     assert_eq!(third.post("/sign-in/second", &fields).await.status, 422);
+    // A ticket that was used up takes no code, and spends none.
+    let used_up = [("ticket", ticket.as_str()), ("code", &codes[2])];
+    assert_eq!(third.post("/sign-in/second", &used_up).await.status, 422);
+    let fresh = [("ticket", again.as_str()), ("code", &codes[2])];
+    assert_eq!(third.post("/sign-in/second", &fresh).await.status, 303, "the code is good still");
+    let again = hidden(&sign_in(&mut Browser::new(&door.url)).await, "ticket");
     // A ticket is good for five minutes.
     time.advance(Duration::from_secs(300));
     let fields = [("ticket", again.as_str()), ("code", &codes[1])];
     let late = third.post("/sign-in/second", &fields).await;
     assert!(late.status == 422 && late.text().contains("too long"), "{}", late.text());
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_factors_wait_stands_whatever_strangers_type() {
+    let (door, _, mut browser) = begin().await;
+    let (_, codes) = with_app(&mut browser, START).await;
+    let mut other = Browser::new(&door.url);
+    let ticket = hidden(&sign_in(&mut other).await, "ticket");
+    let mut second = async |code: &str| {
+        other.post("/sign-in/second", &[("ticket", &ticket), ("code", code)]).await
+    };
+    for _ in 0..FREE_ATTEMPTS {
+        assert_eq!(second("000").await.status, 422);
+    }
+    assert_eq!(second("000").await.status, 429);
+    // Strangers type more addresses than the door remembers.
+    for typed in 0..=2 * u32::try_from(ENTRIES_MAX).unwrap() {
+        let network = Network::of(Ipv4Addr::from_bits(typed << 8).into());
+        let mut delays = door.door().identity.delays.lock().unwrap();
+        assert!(delays.attempt(network, typed.into(), START).is_ok());
+    }
+    let waits = second(&codes[0]).await;
+    assert_eq!(waits.status, 429, "{}", waits.text());
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn one_right_password_gives_so_many_tries_of_a_code() {
+    let (door, time, mut browser) = begin().await;
+    let (_, codes) = with_app(&mut browser, START).await;
+    let mut other = Browser::new(&door.url);
+    let ticket = hidden(&sign_in(&mut other).await, "ticket");
+    let mut statuses = Vec::new();
+    for _ in 0..TRIES_MAX {
+        let fields = [("ticket", ticket.as_str()), ("code", "000")];
+        statuses.push(other.post("/sign-in/second", &fields).await.status);
+    }
+    assert!(statuses.iter().all(|status| [422, 429].contains(status)), "{statuses:?}");
+    time.advance(Duration::from_secs(60));
+    let fields = [("ticket", ticket.as_str()), ("code", &codes[0])];
+    let late = other.post("/sign-in/second", &fields).await;
+    assert!(late.status == 422 && late.text().contains("too many codes"), "{}", late.text());
+    let ticket = hidden(&sign_in(&mut other).await, "ticket");
+    let fields = [("ticket", ticket.as_str()), ("code", &codes[0])];
+    assert_eq!(other.post("/sign-in/second", &fields).await.status, 303);
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_nobody_looked_at_locks_nobody_out() {
+    let (door, _, mut browser) = begin().await;
+    let full = HasherLimits { waiting_max: 0, waiting_per_network_max: 0, ..Default::default() };
+    door.door().identity.hash_within(Cost::LEAST, full);
+    for _ in 0..3 * FREE_ATTEMPTS {
+        assert_eq!(sign_in(&mut browser).await.status, 503);
+    }
+    door.door().identity.hash_at(Cost::LEAST);
+    assert_eq!(sign_in(&mut browser).await.status, 303);
     door.stop().await;
 }
 
@@ -317,6 +387,12 @@ async fn a_passkey_is_added_signs_in_and_is_removed() {
     // Without a name, and stronger than a password alone.
     let other = Browser::new(&door.url);
     let options = call(&other, "/sign-in/passkey/begin", &json!({})).await.json();
+    // A wrong answer, of a device that holds another key, uses no ticket up.
+    let mut forger = Device::new(&origin);
+    (forger.id, forger.user) = (device.id.clone(), device.user.clone());
+    let forged = parsed(&forger.get(&options));
+    let sent = json!({"ticket": options["ticket"], "credential": forged});
+    assert_eq!(call(&other, "/sign-in/passkey/finish", &sent).await.status, 422);
     let got = parsed(&device.get(&options));
     let sent = json!({"ticket": options["ticket"], "credential": got, "next": "/account"});
     let answer = call(&other, "/sign-in/passkey/finish", &sent).await;

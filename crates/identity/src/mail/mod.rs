@@ -129,8 +129,30 @@ pub struct Mailer {
     sign_up: mpsc::Sender<Message>,
     from: Mailbox,
     service: Arc<str>,
-    recipients: Arc<Mutex<Recipients>>,
+    recipients: Arc<Mutex<Asked>>,
     counters: Arc<Counters>,
+}
+
+/// What strangers had sent, by the two halves of the queue: letters about a
+/// sign-up take nothing from those that a person needs to get in again.
+#[derive(Default)]
+struct Asked {
+    first: Recipients,
+    sign_up: Recipients,
+}
+
+/// A letter that has its place in the queue: dropped, it is not sent.
+#[must_use]
+pub struct Reserved {
+    place: mpsc::OwnedPermit<Message>,
+    message: Message,
+}
+
+impl Reserved {
+    /// Sends it.
+    pub fn send(self) {
+        self.place.send(self.message);
+    }
 }
 
 impl Mailer {
@@ -176,6 +198,20 @@ impl Mailer {
     /// # Errors
     /// It is not sent.
     pub fn send(&self, to: &str, letter: &Letter<'_>, now: Timestamp) -> Result<(), MailError> {
+        self.reserve(to, letter, now).map(Reserved::send)
+    }
+
+    /// Takes a place for `letter` to `to`, before what it tells of is done: it
+    /// counts for the address from now on.
+    ///
+    /// # Errors
+    /// It cannot be sent.
+    pub fn reserve(
+        &self,
+        to: &str,
+        letter: &Letter<'_>,
+        now: Timestamp,
+    ) -> Result<Reserved, MailError> {
         self.queue(to, letter, now).inspect_err(|_| {
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
         })
@@ -188,17 +224,19 @@ impl Mailer {
         MailTally(Arc::clone(&self.counters)).counts(waiting(&self.first) + waiting(&self.sign_up))
     }
 
-    fn queue(&self, to: &str, letter: &Letter<'_>, now: Timestamp) -> Result<(), MailError> {
+    fn queue(&self, to: &str, letter: &Letter<'_>, now: Timestamp) -> Result<Reserved, MailError> {
         let address = parse_address(to)?;
         let message = self.message(address, letter, now)?;
-        let queue = if letter.is_of_sign_up() { &self.sign_up } else { &self.first };
-        let place = queue.try_reserve().map_err(|_: TrySendError<()>| MailError::Full)?;
+        let of_sign_up = letter.is_of_sign_up();
+        let queue = if of_sign_up { &self.sign_up } else { &self.first };
+        let place = queue.clone().try_reserve_owned();
+        let place = place.map_err(|_: TrySendError<mpsc::Sender<Message>>| MailError::Full)?;
         if letter.is_asked_by_strangers() {
-            let mut recipients = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
-            recipients.take(to, now).map_err(|_| MailError::TooMany)?;
+            let mut asked = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
+            let asked = if of_sign_up { &mut asked.sign_up } else { &mut asked.first };
+            asked.take(to, now).map_err(|_| MailError::TooMany)?;
         }
-        place.send(message);
-        Ok(())
+        Ok(Reserved { place, message })
     }
 
     fn message(

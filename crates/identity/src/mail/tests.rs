@@ -176,11 +176,35 @@ fn strangers_cannot_fill_a_mailbox_and_notices_come_all_the_same() {
             Ok(())
         );
     }
-    for letter in [Letter::SignUpCode { code: &code }, Letter::SignInCode { code: &code }] {
+    let again = [Letter::SignUpCode { code: &code }, Letter::AddressInUse { sign_in: "https://x" }];
+    for letter in again {
         assert_eq!(mailer.send("a@example.org", &letter, START), Err(MailError::TooMany));
     }
+    // Sign-ups take nothing from what a person needs to get in again.
+    for _ in 0..PER_ADDRESS_MAX {
+        let letter = Letter::ResetLink { url: &code };
+        assert_eq!(mailer.send("a@example.org", &letter, START), Ok(()));
+    }
+    let letter = Letter::SignInCode { code: &code };
+    assert_eq!(mailer.send("a@example.org", &letter, START), Err(MailError::TooMany));
     let notice = Letter::Changed { what: Changed::Password, at: START };
     assert_eq!(mailer.send("a@example.org", &notice, START), Ok(()));
+}
+
+#[test]
+fn a_letter_that_is_not_sent_gives_its_place_back_and_counts() {
+    let (mailer, _worker) = mailer();
+    let url = code();
+    let letter = Letter::ResetLink { url: &url };
+    for _ in 0..PER_ADDRESS_MAX {
+        let reserved = mailer.reserve("a@example.org", &letter, START).unwrap();
+        assert_eq!(mailer.counts().waiting, 1);
+        drop(reserved);
+        assert_eq!(mailer.counts().waiting, 0);
+    }
+    assert_eq!(mailer.send("a@example.org", &letter, START), Err(MailError::TooMany));
+    mailer.reserve("b@example.org", &letter, START).unwrap().send();
+    assert_eq!(mailer.counts().waiting, 1);
 }
 
 #[test]

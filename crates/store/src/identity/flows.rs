@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use surgewall_core::clock::Timestamp;
+use surgewall_core::id::AccountId;
 use surgewall_core::random;
 use surgewall_core::secret::SecretString;
 
@@ -23,6 +24,8 @@ const TOKEN_CHARS: usize = 22;
 pub struct Flow {
     /// What it waits for.
     pub kind: FlowKind,
+    /// Whose it is, where it takes the place of the account's last one.
+    pub account: Option<AccountId>,
     /// Wrong codes that it bears.
     pub tries_max: u32,
     /// How long it waits.
@@ -61,6 +64,7 @@ pub async fn begin_flow<S: Identity, T: Serialize + Sync>(
     let row = FlowRow {
         token_hash,
         kind: flow.kind,
+        account: flow.account,
         body: vault.seal(&context(&token_hash), &json),
         tries_left: flow.tries_max,
         expires_at: now.plus(flow.lasts),

@@ -33,8 +33,6 @@ pub const RECOVERY_CODES_MAX: usize = 16;
 pub const LABEL_CHARS_MAX: usize = 60;
 /// Sessions of one account: past it, the one not seen for longest ends.
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 50;
-/// Flows that wait: past it none is begun until some are over.
-pub const FLOWS_MAX: u32 = 100_000;
 
 /// What an account proves itself with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -159,6 +157,18 @@ impl FlowKind {
             Self::Reset => "reset",
         }
     }
+
+    /// Flows of this kind that wait: past it none is begun until some are over.
+    /// Each kind has its own room: what strangers begin takes none from the
+    /// operator's links, and sign-ups none from those who lost their way in.
+    #[must_use]
+    pub const fn waiting_max(self) -> u32 {
+        match self {
+            Self::SetUp => 1_000,
+            Self::SignUp => 60_000,
+            Self::Reset => 39_000,
+        }
+    }
 }
 
 /// One flow.
@@ -168,6 +178,8 @@ pub struct FlowRow {
     pub token_hash: [u8; 32],
     /// What it waits for.
     pub kind: FlowKind,
+    /// Whose it is, where one account has one of this kind at most.
+    pub account: Option<AccountId>,
     /// What it goes on with, sealed.
     pub body: Vec<u8>,
     /// Wrong codes that are still borne.
@@ -288,7 +300,8 @@ pub trait Identity: Send + Sync {
         seen: &[(SessionId, Timestamp)],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Adds a flow; those that are over at `now` go. False where [`FLOWS_MAX`] wait.
+    /// Adds a flow; those that are over at `now` go, and that of the same kind and
+    /// account. False where [`FlowKind::waiting_max`] of its kind wait.
     ///
     /// # Errors
     /// The engine failed.

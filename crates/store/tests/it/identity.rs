@@ -133,7 +133,8 @@ async fn sessions_survive_a_restart_and_end() {
 async fn a_flow_bears_its_tries_and_is_good_once_and_for_a_while() {
     let desk = Desk::new().await;
     let (store, vault, start) = (&desk.people, &desk.vault, desk.now());
-    let flow = Flow { kind: FlowKind::Reset, tries_max: 2, lasts: Duration::from_secs(60) };
+    let lasts = Duration::from_secs(60);
+    let flow = Flow { kind: FlowKind::Reset, account: None, tries_max: 2, lasts };
     let begin = || async {
         let token = new_token();
         let begun = begin_flow(store, vault, (flow, &token), &"body", start).await;
@@ -156,6 +157,34 @@ async fn a_flow_bears_its_tries_and_is_good_once_and_for_a_while() {
         let taken = take_flow(store, vault, (FlowKind::Reset, token.expose()), start).await;
         assert_eq!(taken.unwrap(), fits);
     }
+}
+
+#[tokio::test]
+async fn of_what_an_account_asked_for_the_last_counts_and_each_kind_has_its_room() {
+    let desk = Desk::new().await;
+    let (store, vault, start) = (&desk.people, &desk.vault, desk.now());
+    let begin = async |kind, account: Option<u128>| {
+        let (token, account) = (new_token(), account.map(AccountId::from_u128));
+        let flow = Flow { kind, account, tries_max: 2, lasts: Duration::from_secs(60) };
+        begin_flow(store, vault, (flow, &token), &"body", start).await.unwrap().then_some(token)
+    };
+    let lives = async |kind, token: &SecretString| {
+        take_flow(store, vault, (kind, token.expose()), start).await.unwrap()
+    };
+    let (kind, other) = (FlowKind::Reset, FlowKind::SetUp);
+    let first = begin(kind, Some(1)).await.unwrap();
+    let second = begin(kind, Some(2)).await.unwrap();
+    let of_operator = begin(other, Some(1)).await.unwrap();
+    let again = begin(kind, Some(1)).await.unwrap();
+    assert!(!lives(kind, &first).await, "it was replaced");
+    assert!(lives(kind, &again).await && lives(kind, &second).await);
+    assert!(lives(other, &of_operator).await);
+    // The operator's links: as many as there is room for, whatever else waits.
+    for _ in 0..FlowKind::SetUp.waiting_max() {
+        assert!(begin(other, None).await.is_some());
+    }
+    assert!(begin(other, None).await.is_none());
+    assert!(begin(kind, Some(1)).await.is_some());
 }
 
 #[tokio::test]

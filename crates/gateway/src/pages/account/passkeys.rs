@@ -76,9 +76,7 @@ pub(super) async fn finish(
     let sent: Sent<'_> = serde_json::from_str(sent.get()).map_err(malformed)?;
     let begun: Option<Begun> = tickets::open(visit.door, TicketKind::PasskeyAdd, sent.ticket);
     let begun = begun.filter(|begun| begun.account == who.account.id.as_u128());
-    let Some(begun) = begun.filter(|_| tickets::use_up(visit.door, sent.ticket)) else {
-        return fault(&PasskeyError::Expired);
-    };
+    let Some(begun) = begun else { return fault(&PasskeyError::Expired) };
     let response = sent.credential.get().as_bytes();
     let made = known::of_origin(visit)
         .and_then(|it| it.finish_registration(&begun.state, response, visit.now()));
@@ -86,6 +84,9 @@ pub(super) async fn finish(
         Ok(passkey) => passkey,
         Err(error) => return fault(&error),
     };
+    if !tickets::use_up(visit.door, sent.ticket) {
+        return fault(&PasskeyError::Expired);
+    }
     let label = label(sent.label.as_deref().unwrap_or_default());
     let json = serde_json::to_string(&passkey).map_err(|error| internal(&error))?;
     visit.record("passkey.add", who.account.public_id.as_str(), None).await?;

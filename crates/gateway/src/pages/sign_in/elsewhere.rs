@@ -112,10 +112,8 @@ pub(in crate::pages) async fn back(visit: &Visit<'_>) -> Result<Response, Refusa
     let ticket = forms::cookie(&visit.headers, COOKIE).unwrap_or_default();
     let away: Option<Away> = tickets::open(visit.door, TicketKind::Elsewhere, ticket);
     let ours = |away: &Away| away.provider == visit.last_segment() && away.admin == is_admin(visit);
-    let away = away.filter(ours).filter(|_| tickets::use_up(visit.door, ticket));
-    let Some(away) = away else {
-        return fault(visit, &OidcError::Mismatch("no ticket of this browser".to_owned()));
-    };
+    let no_ticket = || OidcError::Mismatch("no ticket of this browser".to_owned());
+    let Some(away) = away.filter(ours) else { return fault(visit, &no_ticket()) };
     let query = |name: &str| visit.query(name);
     let (state, code, iss, error) =
         (query("state").unwrap_or_default(), query("code"), query("iss"), query("error"));
@@ -128,7 +126,8 @@ pub(in crate::pages) async fn back(visit: &Visit<'_>) -> Result<Response, Refusa
     let proven =
         async { provider(visit)?.provider.finish(away.flow, &callback, visit.now()).await };
     match proven.await {
-        Ok(proven) => enter(visit, &proven).await,
+        Ok(proven) if tickets::use_up(visit.door, ticket) => enter(visit, &proven).await,
+        Ok(_) => fault(visit, &no_ticket()),
         Err(error) => fault(visit, &error),
     }
 }

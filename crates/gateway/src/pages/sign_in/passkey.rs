@@ -58,10 +58,8 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
         |_| Refusal::InvalidRequest { reason: "not a passkey's answer".into(), param: None };
     let sent: Sent<'_> = serde_json::from_str(sent.get()).map_err(malformed)?;
     let state: Option<SignIn> = tickets::open(visit.door, TicketKind::PasskeySignIn, sent.ticket);
-    let Some(state) = state.filter(|_| tickets::use_up(visit.door, sent.ticket)) else {
-        return fault(&PasskeyError::Expired);
-    };
-    let account = match proven(visit, state, sent.credential.get().as_bytes()).await? {
+    let Some(state) = state else { return fault(&PasskeyError::Expired) };
+    let account = match proven(visit, state, &sent).await? {
         Ok(account) => account,
         Err(error) => return fault(&error),
     };
@@ -72,12 +70,13 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
     Ok(with_cookie(answer::json(StatusCode::OK, &json!({ "next": next }))?, Some(cookie)))
 }
 
-/// Whose passkey answered.
+/// Whose passkey answered. The ticket is used up once it did, and before anything is written.
 async fn proven(
     visit: &Visit<'_>,
     state: SignIn,
-    response: &[u8],
+    sent: &Sent<'_>,
 ) -> Result<Result<AccountRow, PasskeyError>, Refusal> {
+    let response = sent.credential.get().as_bytes();
     let (store, vault) = (visit.door.people.as_ref(), &visit.door.vault);
     let unknown = || PasskeyError::Refused("an unknown passkey".to_owned());
     let passkeys = match passkeys::of_origin(visit) {
@@ -95,6 +94,9 @@ async fn proven(
         Ok(used) => used,
         Err(error) => return Ok(Err(error)),
     };
+    if !tickets::use_up(visit.door, sent.ticket) {
+        return Ok(Err(PasskeyError::Expired));
+    }
     let updated = used.updated.as_ref().and_then(|updated| serde_json::to_string(updated).ok());
     let body = updated.as_deref().unwrap_or(&found.body);
     found.used(store, vault, body, visit.now()).await.map_err(|error| internal(&error))?;

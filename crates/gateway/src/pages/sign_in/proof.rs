@@ -1,10 +1,13 @@
 //! The proof by password, for signing in and for a fresh proof alike.
 
+use std::sync::Mutex;
+
 use surgewall_core::clock::Timestamp;
 use surgewall_core::id::AccountId;
 use surgewall_core::principal::Network;
 use surgewall_core::refusal::Refusal;
 use surgewall_core::secret::SecretString;
+use surgewall_identity::delay::Delays;
 use surgewall_identity::hasher::{Purpose, Verdict};
 use surgewall_identity::recovery;
 use surgewall_identity::totp::TotpSecret;
@@ -38,7 +41,8 @@ pub(in crate::pages) async fn prove<'a>(
 ) -> Result<Proof<'a>, Refusal> {
     let door: &'a Door = visit.door;
     let typed = typed(door, email);
-    if let Err(seconds) = attempt(door, visit.network(), typed, visit.now()) {
+    let at = visit.now();
+    if let Err(seconds) = attempt(&door.identity.delays, visit.network(), typed, at) {
         return Ok(Proof::Wait(seconds));
     }
     let account = account_by_email(door.people.as_ref(), &door.vault, email).await;
@@ -52,6 +56,8 @@ pub(in crate::pages) async fn prove<'a>(
     let hasher = door.identity.hasher();
     let again = password.clone();
     let Ok(verdict) = hasher.verify(visit.network(), password, stored).await else {
+        // Nobody looked at it: a flood must not make its owner wait.
+        lock(&door.identity.delays).give_back(visit.network(), typed, at);
         return Ok(Proof::Busy);
     };
     let account = account.filter(|account| !account.suspended);
@@ -68,11 +74,11 @@ pub(in crate::pages) async fn prove<'a>(
     Ok(Proof::Right(Box::new(account), factors))
 }
 
-/// Whether what is asked for an address by anybody may be done once more now;
-/// if not, after how many seconds.
-pub(super) fn may_try(visit: &Visit<'_>, what: &str, email: &str) -> Result<(), u64> {
-    let of = typed(visit.door, &format!("{what}:{email}"));
-    attempt(visit.door, visit.network(), of, visit.now())
+/// Whether this network may have one more letter sent to `email` now; if not,
+/// after how many seconds.
+pub(super) fn may_ask(visit: &Visit<'_>, email: &str) -> Result<(), u64> {
+    let of = typed(visit.door, email);
+    attempt(&visit.door.identity.letter_delays, visit.network(), of, visit.now())
 }
 
 /// What was typed as an address, as the delays know it.
@@ -84,8 +90,13 @@ fn short(hash: [u8; 32]) -> u128 {
     hash.iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }
 
-fn attempt(door: &Door, network: Network, of: u128, now: Timestamp) -> Result<(), u64> {
-    let allowed = lock(&door.identity.delays).attempt(network, of, now);
+fn attempt(
+    delays: &Mutex<Delays>,
+    network: Network,
+    of: u128,
+    now: Timestamp,
+) -> Result<(), u64> {
+    let allowed = lock(delays).attempt(network, of, now);
     allowed.map(drop).map_err(|wait| wait.retry_after.as_secs() + 1)
 }
 
@@ -102,7 +113,7 @@ pub(in crate::pages) async fn is_second_right(
     let now = visit.now();
     let nowhere = Network::from_u128(0);
     let of = short(door.vault.keyed_hash("sign-in.second", &account.as_u128().to_be_bytes()));
-    if let Err(seconds) = attempt(door, nowhere, of, now) {
+    if let Err(seconds) = attempt(&door.identity.second_delays, nowhere, of, now) {
         return Ok(Err(seconds));
     }
     let failed = |error: surgewall_store::people::StoreError| internal(&error);
@@ -114,7 +125,7 @@ pub(in crate::pages) async fn is_second_right(
         },
     };
     if right {
-        lock(&door.identity.delays).succeeded(nowhere, of, now);
+        lock(&door.identity.second_delays).succeeded(nowhere, of, now);
     }
     Ok(Ok(right))
 }

@@ -11,10 +11,10 @@ use surgewall_core::secret::SecretString;
 use surgewall_identity::codes::LINK_LIFETIME;
 use surgewall_identity::mail::{Letter, Mailer};
 use surgewall_store::identity::{
-    Flow, FlowKind, Recovery, account_by_email, begin_flow, email_of, new_token,
+    Flow, FlowKind, Recovery, account_by_email, begin_flow, email_address, email_of, new_token,
 };
 
-use super::proof::may_try;
+use super::proof::may_ask;
 use crate::door::Door;
 use crate::pages::answer::{WithStatus as _, plain, retry_after};
 use crate::pages::forms::Form;
@@ -60,16 +60,27 @@ pub(in crate::pages) fn send(visit: &Visit<'_>, sent: &Form) -> Result<Response,
     let Some(mailer) = mailer(visit) else {
         return plain(&form(visit)).with_status(StatusCode::UNPROCESSABLE_ENTITY);
     };
-    let email = sent.text("email").to_owned();
-    if let Err(seconds) = may_try(visit, "reset", &email) {
+    // What is no address has no letter: nothing is done, and the page says the same.
+    let Ok(email) = email_address(sent.text("email")) else {
+        return plain(&Page { sent: true, ..form(visit) });
+    };
+    if let Err(seconds) = may_ask(visit, &email) {
         let error = format!("That was asked for several times. Try again in {seconds} seconds.");
         let page = Page { error, ..form(visit) };
         let mut response = plain(&page).with_status(StatusCode::TOO_MANY_REQUESTS)?;
         retry_after(&mut response, seconds);
         return Ok(response);
     }
+    let Ok(permit) = visit.door.identity.letters.clone().try_acquire_owned() else {
+        let error = "Many ask for a letter now. Try again in a minute.".to_owned();
+        let page = Page { error, ..form(visit) };
+        let mut response = plain(&page).with_status(StatusCode::SERVICE_UNAVAILABLE)?;
+        retry_after(&mut response, 60);
+        return Ok(response);
+    };
     let door = visit.door.clone();
     visit.door.tasks.background(async move {
+        let _permit = permit;
         if let Err(why) = letter(&door, &mailer, &email).await {
             tracing::warn!(why, "a letter with a link is not sent");
         }
@@ -77,24 +88,28 @@ pub(in crate::pages) fn send(visit: &Visit<'_>, sent: &Form) -> Result<Response,
     plain(&Page { sent: true, ..form(visit) })
 }
 
+/// The letter has its place, and counts for its address, before anything is
+/// written: who asks again and again fills neither the ledger nor the store.
 async fn letter(door: &Door, mailer: &Mailer, email: &str) -> Result<(), String> {
     let (store, vault, now) = (door.people.as_ref(), &door.vault, door.clock.now());
     let account = account_by_email(store, vault, email).await.map_err(|e| e.to_string())?;
     let Some(account) = account.filter(|account| !account.suspended) else { return Ok(()) };
     // To the address that is kept, not as it was typed.
     let Some(to) = email_of(vault, &account).map_err(|e| e.to_string())? else { return Ok(()) };
-    door.record_change("user.reset", Some(account.public_id.to_string()))
-        .await
-        .map_err(|e| e.to_string())?;
     let token = new_token();
+    let link = set_up_link(&door.policy().config.listen, false, token.expose());
+    let letter = Letter::ResetLink { url: &SecretString::new(link) };
+    let letter = mailer.reserve(&to, &letter, now).map_err(|e| e.to_string())?;
     let lasts: Duration = LINK_LIFETIME;
-    let flow = Flow { kind: FlowKind::SetUp, tries_max: OPENED_MAX, lasts };
+    let owner = Some(account.id);
+    let flow = Flow { kind: FlowKind::Reset, account: owner, tries_max: OPENED_MAX, lasts };
     let body = Recovery { account: Some(account.id.as_u128()) };
     let begun = begin_flow(store, vault, (flow, &token), &body, now).await;
     if !begun.map_err(|e| e.to_string())? {
         return Err("too many links and codes wait".to_owned());
     }
-    let link = set_up_link(&door.policy().config.listen, false, token.expose());
-    let letter = Letter::ResetLink { url: &SecretString::new(link) };
-    mailer.send(&to, &letter, now).map_err(|e| e.to_string())
+    let subject = Some(account.public_id.to_string());
+    door.record_change("user.reset", subject).await.map_err(|e| e.to_string())?;
+    letter.send();
+    Ok(())
 }

@@ -45,6 +45,9 @@ pub(in crate::pages) async fn by_second(
     let Some(account) = rows.into_iter().next().filter(|account| !account.suspended) else {
         return too_late(visit);
     };
+    if !tickets::try_once(visit.door, ticket) {
+        return too_late(visit);
+    }
     let factors = Factors::of(visit.door.people.as_ref(), &visit.door.vault, account.id).await;
     let factors = factors.map_err(|error| internal(&error))?;
     match is_second_right(visit, account.id, &factors, sent.text("code")).await? {
@@ -67,6 +70,6 @@ fn again(visit: &Visit<'_>, error: &'static str, ticket: &str) -> Result<Respons
 }
 
 fn too_late(visit: &Visit<'_>) -> Result<Response, Refusal> {
-    let error = "That took too long. Sign in again.".to_owned();
+    let error = "That took too long, or too many codes were wrong. Sign in again.".to_owned();
     scripted(&Page { error, ..form(visit, "") }).with_status(StatusCode::UNPROCESSABLE_ENTITY)
 }

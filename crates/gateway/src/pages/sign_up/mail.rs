@@ -64,12 +64,6 @@ pub(super) async fn begin(
         taken: account.is_some(),
         invite: invite.to_owned(),
     };
-    let tries_max = u32::from(CODE_ATTEMPTS_MAX);
-    let flow = Flow { kind: FlowKind::SignUp, tries_max, lasts: CODE_LIFETIME };
-    let begun = begin_flow(store, vault, (flow, &token), &waiting, visit.now()).await;
-    if !begun.map_err(|error| internal(&error))? {
-        return Err(internal(&"too many sign-ups wait for a code"));
-    }
     let origin = public_origin(&visit.arrival.policy.config.listen).unwrap_or_default();
     let sign_in = format!("{origin}/sign-in");
     let letter = if waiting.taken {
@@ -77,9 +71,19 @@ pub(super) async fn begin(
     } else {
         Letter::SignUpCode { code: &code }
     };
-    if let Err(error) = mailer.send(email, &letter, visit.now()) {
+    match mailer.reserve(email, &letter, visit.now()) {
+        Ok(letter) => {
+            let tries_max = u32::from(CODE_ATTEMPTS_MAX);
+            let lasts = CODE_LIFETIME;
+            let flow = Flow { kind: FlowKind::SignUp, account: None, tries_max, lasts };
+            let begun = begin_flow(store, vault, (flow, &token), &waiting, visit.now()).await;
+            if !begun.map_err(|error| internal(&error))? {
+                return Err(internal(&"too many sign-ups wait for a code"));
+            }
+            letter.send();
+        }
         // The page says the same: what was sent to an address is no stranger's business.
-        tracing::warn!(%error, "a letter to sign up is not sent");
+        Err(error) => tracing::warn!(%error, "a letter to sign up is not sent"),
     }
     let frame = Frame::outside(visit, "Make an account");
     plain(&Page { frame, error: "", token: token.expose().clone() })

@@ -84,9 +84,7 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
         |_| Refusal::InvalidRequest { reason: "not a passkey's answer".into(), param: None };
     let sent: Sent<'_> = serde_json::from_str(sent.get()).map_err(malformed)?;
     let begun: Option<Begun> = tickets::open(visit.door, TicketKind::PasskeySignUp, sent.ticket);
-    let Some(begun) = begun.filter(|_| tickets::use_up(visit.door, sent.ticket)) else {
-        return fault(&PasskeyError::Expired);
-    };
+    let Some(begun) = begun else { return fault(&PasskeyError::Expired) };
     let response = sent.credential.get().as_bytes();
     let made = passkeys::of_origin(visit)
         .and_then(|passkeys| passkeys.finish_registration(&begun.state, response, visit.now()));
@@ -104,6 +102,10 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
         Ok(permit) => permit,
         Err(held) => return json_fault(StatusCode::FORBIDDEN, &held.public_words()),
     };
+    // Anybody can make a passkey in software: only what the gate lets through is remembered.
+    if !tickets::use_up(visit.door, sent.ticket) {
+        return fault(&PasskeyError::Expired);
+    }
     permit.begun();
     let (store, vault) = (visit.door.people.as_ref(), &visit.door.vault);
     let known = account_by_email(store, vault, &begun.email).await;

@@ -35,14 +35,33 @@ struct Page {
     fixed: bool,
 }
 
+/// Whose links lead here: the operator's, and those of letters.
+const KINDS: [FlowKind; 2] = [FlowKind::SetUp, FlowKind::Reset];
+
 /// What the link with `token` is for; `None` where it is used up, too old, or
 /// for the other listener.
 async fn recovery(visit: &Visit<'_>, token: &str) -> Result<Option<Recovery>, Refusal> {
     let (store, vault) = (visit.door.people.as_ref(), &visit.door.vault);
-    let found = try_flow::<_, Recovery>(store, vault, (FlowKind::SetUp, token), visit.now()).await;
-    let found = found.map_err(|error| internal(&error))?;
     let admin = visit.purpose() == Purpose::Admin;
-    Ok(found.filter(|recovery| recovery.account.is_none() == admin))
+    for kind in KINDS {
+        let found = try_flow::<_, Recovery>(store, vault, (kind, token), visit.now()).await;
+        if let Some(found) = found.map_err(|error| internal(&error))? {
+            return Ok(Some(found).filter(|recovery| recovery.account.is_none() == admin));
+        }
+    }
+    Ok(None)
+}
+
+/// Uses the link with `token` up: true once.
+async fn take_link(visit: &Visit<'_>, token: &str) -> Result<bool, Refusal> {
+    let (store, vault) = (visit.door.people.as_ref(), &visit.door.vault);
+    for kind in KINDS {
+        let taken = take_flow(store, vault, (kind, token), visit.now()).await;
+        if taken.map_err(|error| internal(&error))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The account that a link is for.
@@ -112,9 +131,7 @@ pub(in crate::pages) async fn make(visit: &Visit<'_>, sent: &Form) -> Result<Res
             return Ok(response);
         }
     };
-    let (store, vault) = (visit.door.people.as_ref(), &visit.door.vault);
-    let taken = take_flow(store, vault, (FlowKind::SetUp, token), visit.now()).await;
-    if !taken.map_err(|error| internal(&error))? {
+    if !take_link(visit, token).await? {
         return plain(&form(visit, None, "").await?).with_status(wrong);
     }
     let account = match recovery.account {
