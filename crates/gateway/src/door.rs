@@ -66,6 +66,8 @@ pub struct Door {
     pub rules: RuleBook<Sqlite>,
     /// Where decisions and findings go as events, if they go anywhere.
     pub events: OnceLock<Export>,
+    /// The ports of the public and the admin listener, once they are bound.
+    pub ports: OnceLock<(u16, u16)>,
     /// What the program around the door does for its pages, once it is there.
     pub program: OnceLock<Box<dyn Program>>,
     /// The operator's records, if there are any.
@@ -171,6 +173,7 @@ impl Door {
             findings: Inbox::new(parts.people.clone(), parts.vault.clone()),
             rules: RuleBook::new(parts.people.clone(), parts.vault.clone()),
             events: OnceLock::new(),
+            ports: OnceLock::new(),
             program: OnceLock::new(),
             people: parts.people,
             vault: parts.vault,

@@ -125,6 +125,8 @@ impl Listening {
             door: door.clone(),
         };
         door.replace_tls(tls);
+        // Once: a door listens once.
+        let _ = door.ports.set((listening.public.port(), listening.admin.port()));
         hold_counters(&door);
         send_letters(&door);
         conversations::keep_partial(&door).await;

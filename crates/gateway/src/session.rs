@@ -27,7 +27,7 @@ use surgewall_store::people::StoreError;
 use crate::door::Door;
 use crate::listen::Purpose;
 
-pub use cookie::{clearing as clearing_cookie, is_secure};
+pub use cookie::{clearing as clearing_cookie, is_secure, is_secure_under};
 pub use index::{SESSIONS_MAX, Sessions};
 
 /// How long after a proof of who one is dangerous acts need no further one.

@@ -1,8 +1,11 @@
-//! Addresses of our own pages for use outside of a browser's visit: in letters,
-//! and on an operator's terminal. They come from the configuration alone: what a
+//! Addresses of our own pages: in letters, on an operator's terminal, and what a
+//! passkey may be for. They come from the configuration alone: what a
 //! request calls us must not get into a letter.
 
 use surgewall_core::config::schema::Listen;
+
+use crate::listen::Purpose;
+use crate::session::is_secure_under;
 
 /// The public listener's origin; `None` where nobody told what it is called.
 #[must_use]
@@ -19,6 +22,26 @@ pub fn public_origin(listen: &Listen) -> Option<String> {
         }
         (None, _) => None,
     }
+}
+
+/// The origins by which browsers reach the listener for `purpose`, which is at
+/// `port`: those that a passkey may be used under. Another port of the same name
+/// is somebody else's service.
+#[must_use]
+pub fn own_origins(listen: &Listen, purpose: Purpose, port: u16) -> Vec<String> {
+    let address = if purpose == Purpose::Admin { listen.admin } else { listen.public };
+    let secure = is_secure_under(listen, purpose);
+    let mut origins = Vec::new();
+    if let (true, Some(name)) = (secure, &listen.public_name) {
+        // A proxy, or whatever else hands port 443 on, and the listener itself.
+        origins.push(format!("https://{name}"));
+        origins.push(format!("https://{name}:{port}"));
+    }
+    if address.ip().is_loopback() {
+        let scheme = if secure { "https" } else { "http" };
+        origins.push(format!("{scheme}://localhost:{port}"));
+    }
+    origins
 }
 
 /// Where a set-up link leads: the owner's to the admin listener, on the machine
@@ -39,6 +62,27 @@ mod tests {
     use surgewall_core::config::parse;
 
     use super::*;
+
+    #[test]
+    fn browsers_reach_a_listener_by_its_own_name_and_port_only() {
+        let check = |text: &str, purpose, port, expected: &[&str]| {
+            let listen = parse("t.toml", &format!("[listen]\n{text}")).unwrap().listen;
+            assert_eq!(own_origins(&listen, purpose, port), expected, "{text}");
+        };
+        let name = "public_name=\"ai.example.org\"\n";
+        let tls = "tls={cert_file=\"c\",key_file=\"k\"}\n";
+        let proxy = "behind_proxy=[\"192.0.2.0/24\"]\n";
+        check("", Purpose::Public, 7070, &["http://localhost:7070"]);
+        check("", Purpose::Admin, 7071, &["http://localhost:7071"]);
+        check(name, Purpose::Public, 9, &["http://localhost:9"]);
+        check(tls, Purpose::Public, 9, &["https://localhost:9"]);
+        let named = ["https://ai.example.org", "https://ai.example.org:8443"];
+        let outside = format!("{tls}{name}public=\"192.0.2.7:8443\"\n");
+        check(&outside, Purpose::Public, 8443, &named);
+        check(&outside, Purpose::Admin, 7071, &["http://localhost:7071"]);
+        let proxied = [named[0], "https://ai.example.org:9", "https://localhost:9"];
+        check(&format!("{proxy}{name}"), Purpose::Public, 9, &proxied);
+    }
 
     #[test]
     fn our_own_address_is_the_configurations() {

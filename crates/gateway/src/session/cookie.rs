@@ -5,6 +5,7 @@
 
 use http::header::{COOKIE, HeaderValue};
 use http::{HeaderMap, HeaderName};
+use surgewall_core::config::schema::Listen;
 
 use crate::door::Door;
 use crate::listen::Purpose;
@@ -19,8 +20,12 @@ const COOKIE_DAYS: u64 = 400;
 /// Whether browsers reach this listener by TLS, its own or a proxy's.
 #[must_use]
 pub fn is_secure(door: &Door, purpose: Purpose) -> bool {
-    let policy = door.policy();
-    let listen = &policy.config.listen;
+    is_secure_under(&door.policy().config.listen, purpose)
+}
+
+/// The same under `listen`.
+#[must_use]
+pub fn is_secure_under(listen: &Listen, purpose: Purpose) -> bool {
     match purpose {
         Purpose::Public => listen.tls.is_some() || !listen.behind_proxy.is_empty(),
         // It has no TLS of its own: beyond loopback a proxy ends it.

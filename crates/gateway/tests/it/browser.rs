@@ -26,6 +26,11 @@ impl Browser {
         self
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Sets a cookie by hand.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.cookies.insert(name.to_owned(), value.to_owned());

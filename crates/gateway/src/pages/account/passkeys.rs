@@ -17,7 +17,7 @@ use surgewall_store::people::StoreError;
 use super::factors;
 use crate::pages::answer::{self, internal, see_other};
 use crate::pages::forms::{self, Form};
-use crate::pages::passkeys as known;
+use crate::pages::passkeys::{self as known, Here};
 use crate::pages::sign_in::{passkey_fault as fault, with_ticket};
 use crate::pages::tickets::{self, TicketKind};
 use crate::pages::visit::Visit;
@@ -26,6 +26,7 @@ use crate::session::SignedIn;
 /// A passkey that is being made, and for whom.
 #[derive(Serialize, Deserialize)]
 struct Begun {
+    here: Here,
     account: u128,
     state: Registration,
 }
@@ -42,10 +43,6 @@ struct Sent<'a> {
 
 /// A challenge for the device.
 pub(super) async fn begin(visit: &Visit<'_>, who: &SignedIn) -> Result<Response, Refusal> {
-    let passkeys = match known::of_origin(visit) {
-        Ok(passkeys) => passkeys,
-        Err(error) => return fault(&error),
-    };
     let present = factors(visit, who).await?.passkeys().map_err(|error| internal(&error))?;
     let present: Vec<StoredPasskey> = present.iter().filter_map(known::read).collect();
     let row = visit.row(who).await?;
@@ -54,12 +51,15 @@ pub(super) async fn begin(visit: &Visit<'_>, who: &SignedIn) -> Result<Response,
     // One handle an account: a device so replaces its own, and keeps no two.
     let handle = present.first().map_or_else(UserHandle::random, StoredPasskey::user);
     let user = PasskeyUser { handle, name: &name, display_name: &name };
-    let begun = passkeys.begin_registration(&user, &present, visit.now());
-    let (options, state) = match begun {
+    let begun = || {
+        let here = Here::of(visit)?;
+        let (options, state) = here.passkeys()?.begin_registration(&user, &present, visit.now())?;
+        Ok((options, Begun { here, account: who.account.id.as_u128(), state }))
+    };
+    let (options, begun) = match begun() {
         Ok(begun) => begun,
         Err(error) => return fault(&error),
     };
-    let begun = Begun { account: who.account.id.as_u128(), state };
     let ticket = tickets::issue(visit.door, TicketKind::PasskeyAdd, &begun);
     answer::json(StatusCode::OK, &with_ticket(options, ticket.as_deref()))
 }
@@ -78,7 +78,7 @@ pub(super) async fn finish(
     let begun = begun.filter(|begun| begun.account == who.account.id.as_u128());
     let Some(begun) = begun else { return fault(&PasskeyError::Expired) };
     let response = sent.credential.get().as_bytes();
-    let made = known::of_origin(visit)
+    let made = begun.here.again(visit)
         .and_then(|it| it.finish_registration(&begun.state, response, visit.now()));
     let passkey = match made {
         Ok(passkey) => passkey,

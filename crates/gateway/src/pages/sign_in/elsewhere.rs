@@ -28,8 +28,11 @@ use crate::pages::tickets::{self, TICKET_LASTS, TicketKind};
 use crate::pages::visit::Visit;
 use crate::session::{self, is_secure};
 
-/// The cookie that binds the way back to the browser.
-const COOKIE: &str = "surgewall-elsewhere";
+/// The cookie that binds the way back to the browser. With TLS nothing but this
+/// host can set it: another one below the same name cannot toss its own ticket.
+const fn cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-surgewall-elsewhere" } else { "surgewall-elsewhere" }
+}
 
 /// A browser that is away.
 #[derive(Serialize, Deserialize)]
@@ -83,12 +86,16 @@ fn is_admin(visit: &Visit<'_>) -> bool {
     visit.purpose() == Purpose::Admin
 }
 
-/// `Lax` also on the admin listener: the browser comes back from elsewhere.
 fn cookie(visit: &Visit<'_>, ticket: &str, age_s: u64) -> Option<HeaderValue> {
-    let tls = if is_secure(visit.door, visit.purpose()) { "; Secure" } else { "" };
-    let text = format!(
-        "{COOKIE}={ticket}; Path=/sign-in/back/; Max-Age={age_s}; HttpOnly; SameSite=Lax{tls}"
-    );
+    written(is_secure(visit.door, visit.purpose()), ticket, age_s)
+}
+
+/// `Lax` also on the admin listener: the browser comes back from elsewhere.
+fn written(secure: bool, ticket: &str, age_s: u64) -> Option<HeaderValue> {
+    let name = cookie_name(secure);
+    // The prefix asks for the whole host.
+    let rest = if secure { "Path=/; Secure" } else { "Path=/sign-in/back/" };
+    let text = format!("{name}={ticket}; {rest}; Max-Age={age_s}; HttpOnly; SameSite=Lax");
     HeaderValue::try_from(text).ok()
 }
 
@@ -109,7 +116,8 @@ fn origin(visit: &Visit<'_>) -> Option<String> {
 
 /// The browser came back.
 pub(in crate::pages) async fn back(visit: &Visit<'_>) -> Result<Response, Refusal> {
-    let ticket = forms::cookie(&visit.headers, COOKIE).unwrap_or_default();
+    let name = cookie_name(is_secure(visit.door, visit.purpose()));
+    let ticket = forms::cookie(&visit.headers, name).unwrap_or_default();
     let away: Option<Away> = tickets::open(visit.door, TicketKind::Elsewhere, ticket);
     let ours = |away: &Away| away.provider == visit.last_segment() && away.admin == is_admin(visit);
     let no_ticket = || OidcError::Mismatch("no ticket of this browser".to_owned());
@@ -200,4 +208,24 @@ fn fault(visit: &Visit<'_>, error: &OidcError) -> Result<Response, Refusal> {
     tracing::info!(why = error.why(), "a sign-in with another provider did not work");
     let page = Page { error: error.to_string(), ..form(visit, "") };
     scripted(&page).with_status(StatusCode::UNPROCESSABLE_ENTITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_tls_the_cookie_is_this_hosts_alone() {
+        let check = |secure, expected: &str| {
+            assert_eq!(written(secure, "t", 9).unwrap().to_str().unwrap(), expected);
+        };
+        check(
+            true,
+            "__Host-surgewall-elsewhere=t; Path=/; Secure; Max-Age=9; HttpOnly; SameSite=Lax",
+        );
+        check(
+            false,
+            "surgewall-elsewhere=t; Path=/sign-in/back/; Max-Age=9; HttpOnly; SameSite=Lax",
+        );
+    }
 }

@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use surgewall_core::refusal::Refusal;
@@ -14,9 +14,17 @@ use surgewall_store::people::{AccountRow, People as _, Pick};
 
 use super::{HOME, cookie_for};
 use crate::pages::answer::{self, internal, json_fault, with_cookie};
+use crate::pages::passkeys::Here;
 use crate::pages::tickets::{self, TicketKind};
 use crate::pages::visit::{Visit, local_path};
 use crate::pages::{forms, passkeys};
+
+/// A challenge, and where it was asked for.
+#[derive(Serialize, Deserialize)]
+struct Begun {
+    here: Here,
+    state: SignIn,
+}
 
 /// What the page sends back.
 #[derive(Deserialize)]
@@ -30,12 +38,16 @@ struct Sent<'a> {
 
 /// A challenge, and the ticket that goes with it.
 pub(in crate::pages) fn begin(visit: &Visit<'_>) -> Result<Response, Refusal> {
-    let begun = passkeys::of_origin(visit).and_then(|it| it.begin_sign_in(visit.now()));
-    let (options, state) = match begun {
+    let begun = || {
+        let here = Here::of(visit)?;
+        let (options, state) = here.passkeys()?.begin_sign_in(visit.now())?;
+        Ok((options, Begun { here, state }))
+    };
+    let (options, begun) = match begun() {
         Ok(begun) => begun,
         Err(error) => return fault(&error),
     };
-    let ticket = tickets::issue(visit.door, TicketKind::PasskeySignIn, &state);
+    let ticket = tickets::issue(visit.door, TicketKind::PasskeySignIn, &begun);
     answer::json(StatusCode::OK, &with_ticket(options, ticket.as_deref()))
 }
 
@@ -57,9 +69,9 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
     let malformed =
         |_| Refusal::InvalidRequest { reason: "not a passkey's answer".into(), param: None };
     let sent: Sent<'_> = serde_json::from_str(sent.get()).map_err(malformed)?;
-    let state: Option<SignIn> = tickets::open(visit.door, TicketKind::PasskeySignIn, sent.ticket);
-    let Some(state) = state else { return fault(&PasskeyError::Expired) };
-    let account = match proven(visit, state, &sent).await? {
+    let begun: Option<Begun> = tickets::open(visit.door, TicketKind::PasskeySignIn, sent.ticket);
+    let Some(begun) = begun else { return fault(&PasskeyError::Expired) };
+    let account = match proven(visit, begun, &sent).await? {
         Ok(account) => account,
         Err(error) => return fault(&error),
     };
@@ -73,13 +85,13 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
 /// Whose passkey answered. The ticket is used up once it did, and before anything is written.
 async fn proven(
     visit: &Visit<'_>,
-    state: SignIn,
+    begun: Begun,
     sent: &Sent<'_>,
 ) -> Result<Result<AccountRow, PasskeyError>, Refusal> {
     let response = sent.credential.get().as_bytes();
     let (store, vault) = (visit.door.people.as_ref(), &visit.door.vault);
     let unknown = || PasskeyError::Refused("an unknown passkey".to_owned());
-    let passkeys = match passkeys::of_origin(visit) {
+    let passkeys = match begun.here.again(visit) {
         Ok(passkeys) => passkeys,
         Err(error) => return Ok(Err(error)),
     };
@@ -90,7 +102,7 @@ async fn proven(
     let found = passkey_owner(store, vault, &presented.credential).await;
     let Some(found) = found.map_err(|error| internal(&error))? else { return Ok(Err(unknown())) };
     let Some(known) = passkeys::read(&found) else { return Ok(Err(unknown())) };
-    let used = match passkeys.finish_sign_in(state, response, &known, visit.now()) {
+    let used = match passkeys.finish_sign_in(begun.state, response, &known, visit.now()) {
         Ok(used) => used,
         Err(error) => return Ok(Err(error)),
     };

@@ -14,10 +14,11 @@ use surgewall_store::identity::{Factors, account_by_email, email_address};
 use super::create;
 use super::gate::{self, Wanted};
 use crate::pages::answer::{self, internal, json_fault};
+use crate::pages::forms;
+use crate::pages::passkeys::Here;
 use crate::pages::sign_in::{mailer, passkey_fault as fault, with_ticket};
 use crate::pages::tickets::{self, TicketKind};
 use crate::pages::visit::Visit;
-use crate::pages::{forms, passkeys};
 
 /// What the first passkey of an account is called, until its owner says otherwise.
 const LABEL: &str = "The first one";
@@ -25,6 +26,7 @@ const LABEL: &str = "The first one";
 /// A passkey that is being made, and for which address.
 #[derive(Serialize, Deserialize)]
 struct Begun {
+    here: Here,
     email: String,
     invite: String,
     state: Registration,
@@ -66,13 +68,16 @@ pub(in crate::pages) async fn begin(visit: &Visit<'_>, body: Body) -> Result<Res
         return json_fault(StatusCode::FORBIDDEN, "This cannot be done now. Open the page anew.");
     }
     let user = PasskeyUser { handle: UserHandle::random(), name: &email, display_name: &email };
-    let begun = passkeys::of_origin(visit)
-        .and_then(|passkeys| passkeys.begin_registration(&user, &[], visit.now()));
-    let (options, state) = match begun {
+    let begun = || {
+        let here = Here::of(visit)?;
+        let (options, state) = here.passkeys()?.begin_registration(&user, &[], visit.now())?;
+        Ok((options, here, state))
+    };
+    let (options, here, state) = match begun() {
         Ok(begun) => begun,
         Err(error) => return fault(&error),
     };
-    let begun = Begun { email, invite: asked.invite, state };
+    let begun = Begun { here, email, invite: asked.invite, state };
     let ticket = tickets::issue(visit.door, TicketKind::PasskeySignUp, &begun);
     answer::json(StatusCode::OK, &with_ticket(options, ticket.as_deref()))
 }
@@ -86,7 +91,7 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
     let begun: Option<Begun> = tickets::open(visit.door, TicketKind::PasskeySignUp, sent.ticket);
     let Some(begun) = begun else { return fault(&PasskeyError::Expired) };
     let response = sent.credential.get().as_bytes();
-    let made = passkeys::of_origin(visit)
+    let made = begun.here.again(visit)
         .and_then(|passkeys| passkeys.finish_registration(&begun.state, response, visit.now()));
     let passkey = match made {
         Ok(passkey) => passkey,
