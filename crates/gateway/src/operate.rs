@@ -13,13 +13,14 @@ use surgewall_store::admin::{
 };
 use surgewall_store::identity::recover;
 use surgewall_store::ledger::Ledger;
-use surgewall_store::people::AccountRow;
+use surgewall_store::people::{AccountRow, People as _, Pick};
 use surgewall_store::rules::{RuleReply, RuleRequest};
 use surgewall_store::sqlite::Sqlite;
 
 use crate::conversations;
 use crate::door::Door;
 use crate::jwt::Bearer;
+use crate::session;
 
 /// Changes are recorded in the ledger before they hold.
 pub struct LedgerAudit<'a>(pub &'a Ledger);
@@ -96,14 +97,36 @@ pub async fn operate_by(door: &Door, by: By<'_>, request: Request) -> Result<Rep
     if let Request::UserRecover(asked) = &request {
         return recover(&office, &audit, asked).await;
     }
+    let suspends = matches!(&request, Request::UserSet(set) if set.suspended == Some(true));
     let account = match by {
         By::Account(account) => Some(account),
         _ => None,
     };
     let reply = execute_by(&office, &SignedAudit { audit, by }, account, request).await?;
     end_withdrawn(door);
+    if suspends {
+        // Boxed: who comes with a token passes here at each request.
+        Box::pin(end_sessions(door, &reply)).await;
+    }
     conversations::after(door, &reply).await;
     Ok(reply)
+}
+
+/// With a suspension the sessions end, and do not come back when it does.
+async fn end_sessions(door: &Door, reply: &Reply) {
+    let Reply::User(user) = reply else { return };
+    let pick = Pick::PublicId(user.id.to_string());
+    let ended = async {
+        let rows = door.people.accounts(&pick).await?;
+        let id = rows.first().map(|row| row.id);
+        match id.and_then(|id| door.directory.account(id)) {
+            Some(account) => session::end(door, &account, |_| true).await,
+            None => Ok(0),
+        }
+    };
+    if let Err(error) = ended.await {
+        tracing::error!(%error, "sessions of a suspended account are ended in memory only");
+    }
 }
 
 /// Carries out an operator's request on rules: it holds for the next request.

@@ -28,6 +28,7 @@ use crate::door::Door;
 use crate::listen::Purpose;
 
 pub use cookie::{clearing as clearing_cookie, is_secure, is_secure_under};
+use index::Live;
 pub use index::{SESSIONS_MAX, Sessions};
 
 /// How long after a proof of who one is dangerous acts need no further one.
@@ -46,6 +47,8 @@ pub struct SignedIn {
     pub authenticated_at: Timestamp,
     /// Whether it began with a passkey or a second factor.
     pub strong: bool,
+    /// The keyed hash of its token.
+    pub(crate) token_hash: [u8; 32],
 }
 
 impl SignedIn {
@@ -71,7 +74,14 @@ pub fn signed_in(door: &Door, purpose: Purpose, headers: &HeaderMap) -> Option<S
         role,
         authenticated_at: session.authenticated_at,
         strong: session.strong,
+        token_hash: session.token_hash,
     })
+}
+
+/// Whether the session with this keyed hash holds on the listener for `purpose`.
+#[must_use]
+pub(crate) fn holds(door: &Door, purpose: Purpose, token_hash: &[u8; 32]) -> bool {
+    listener(purpose).is_some_and(|listener| live(door, listener, token_hash).is_some())
 }
 
 /// The session behind the cookie, if it holds.
@@ -81,21 +91,27 @@ fn holding(
     headers: &HeaderMap,
 ) -> Option<(Arc<Session>, Arc<AccountRecord>)> {
     let listener = listener(purpose)?;
-    let now = door.clock.now();
-    let lifetime = Lifetime::of(door, listener);
     cookie::tokens(door, purpose, headers).find_map(|token| {
-        let live = door.sessions.find(&token_hash(&door.vault, token))?;
-        let session = live.session.clone();
-        if session.listener != listener || lifetime.is_over(&session, live.seen_at(), now) {
-            return None;
-        }
-        let account = door.directory.account(session.account)?;
-        if account.suspended {
-            return None;
-        }
-        door.sessions.touch(&live, now);
-        Some((session, account))
+        let (live, account) = live(door, listener, &token_hash(&door.vault, token))?;
+        door.sessions.touch(&live, door.clock.now());
+        Some((live.session.clone(), account))
     })
+}
+
+/// The session with this keyed hash, and its account, if it holds.
+fn live(
+    door: &Door,
+    listener: SessionListener,
+    token_hash: &[u8; 32],
+) -> Option<(Arc<Live>, Arc<AccountRecord>)> {
+    let live = door.sessions.find(token_hash)?;
+    let lifetime = Lifetime::of(door, listener);
+    let is_over = lifetime.is_over(&live.session, live.seen_at(), door.clock.now());
+    if live.session.listener != listener || is_over {
+        return None;
+    }
+    let account = door.directory.account(live.session.account)?;
+    (!account.suspended).then_some((live, account))
 }
 
 /// Where sessions can be had at all.

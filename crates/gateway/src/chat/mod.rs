@@ -163,7 +163,7 @@ async fn answer(asked: &Asked<'_>, call: Call, body: axum::body::Body) -> Answer
         Call::Ask => send::ask(asked, body).await,
         Call::Watch => {
             let job = find(asked)?;
-            watch::attach(asked.door, &job, &asked.head.headers)
+            watch::attach(asked, &job)
         }
         Call::Stop => {
             find(asked)?.stop_by_owner();

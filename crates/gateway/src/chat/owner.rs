@@ -71,6 +71,8 @@ pub(crate) enum Owner {
 pub(super) struct Asker {
     /// The account of the session.
     pub(super) account: Option<Arc<AccountRecord>>,
+    /// The keyed hash of the session's token.
+    pub(super) session: Option<[u8; 32]>,
     /// The visitor's cookie.
     pub(super) visitor: Option<Visitor>,
 }
@@ -79,8 +81,9 @@ impl Asker {
     /// Reads the cookies of a request.
     pub(super) fn read(door: &Door, headers: &HeaderMap) -> Self {
         let signed_in = signed_in(door, Purpose::Public, headers);
+        let session = signed_in.as_ref().map(|signed_in| signed_in.token_hash);
         let account = signed_in.map(|signed_in| signed_in.account);
-        Self { account, visitor: Visitor::read(headers) }
+        Self { account, session, visitor: Visitor::read(headers) }
     }
 
     /// The account.

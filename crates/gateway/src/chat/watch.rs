@@ -16,16 +16,22 @@ use serde_json::{Value, json};
 use surgewall_core::refusal::Refusal;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::call::Asked;
 use super::job::{Done, Ended, Fault, Job, Standing, Watcher};
+use super::owner::Owner;
 use super::said::{Piece, Voice};
 use super::ticket;
 use crate::door::Door;
+use crate::listen::Purpose;
+use crate::session::holds;
 
 /// Between two words of where an answer stands that waits; and a sign of life
 /// for proxies while a model is silent.
 const BEAT: Duration = Duration::from_secs(2);
 /// How soon a browser comes again, in milliseconds.
 const RETRY_MS: u64 = 500;
+/// A comment: no event.
+const SIGN_OF_LIFE: Bytes = Bytes::from_static(b":\n\n");
 /// What the number of the last event ends with: whoever has it has everything.
 const LAST: &str = ".end";
 
@@ -47,9 +53,9 @@ fn last_event(headers: &HeaderMap) -> From {
     From::At(id.parse().unwrap_or(0))
 }
 
-/// The stream of `watcher`, from where `headers` say.
-fn stream(door: &Arc<Door>, watcher: Watcher, headers: &HeaderMap) -> Response {
-    let at = match last_event(headers) {
+/// The stream of `watcher`, from where the heads of `asked` say.
+fn stream(asked: &Asked<'_>, watcher: Watcher) -> Response {
+    let at = match last_event(&asked.head.headers) {
         From::At(at) => at,
         From::End if matches!(watcher.job.standing(), Standing::Ended(_)) => {
             // The one answer after which a browser does not come again.
@@ -61,11 +67,14 @@ fn stream(door: &Arc<Door>, watcher: Watcher, headers: &HeaderMap) -> Response {
         From::End => 0,
     };
     if at > 0 {
-        door.metrics.people.answer_resumed();
+        asked.door.metrics.people.answer_resumed();
     }
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let watch = Watch { door: door.clone(), watcher, at, told: Told::Nothing, beat };
+    let of_account = matches!(watcher.job.owner, Owner::Account(_));
+    let session = asked.asker.session.filter(|_| of_account);
+    let door = asked.door.clone();
+    let watch = Watch { door, watcher, session, at, told: Told::Nothing, beat };
     let events = unfold(Some(watch), |watch| async move {
         let mut watch = watch?;
         let (bytes, goes_on) = watch.next().await;
@@ -93,6 +102,8 @@ enum Told {
 struct Watch {
     door: Arc<Door>,
     watcher: Watcher,
+    /// The session by which it watches; none for a visitor's answer.
+    session: Option<[u8; 32]>,
     /// Where it goes on.
     at: u64,
     told: Told,
@@ -104,9 +115,18 @@ impl Watch {
         &self.watcher.job
     }
 
+    /// Whether whoever watches still may.
+    fn holds(&self) -> bool {
+        self.session.is_none_or(|session| holds(&self.door, Purpose::Public, &session))
+    }
+
     /// The next event, and whether one may follow.
     async fn next(&mut self) -> (Bytes, bool) {
         loop {
+            // With the session, at each event and at each beat.
+            if !self.holds() {
+                return (SIGN_OF_LIFE, false);
+            }
             // Before looking: what changes meanwhile is not missed.
             self.watcher.changed.mark_unchanged();
             let standing = self.job().standing();
@@ -126,7 +146,7 @@ impl Watch {
                 _ = self.beat.tick() => match self.told {
                     Told::Queued => self.told = Told::Nothing,
                     Told::Nothing => {}
-                    Told::Started => return (Bytes::from_static(b":\n\n"), true),
+                    Told::Started => return (SIGN_OF_LIFE, true),
                 },
             }
         }
@@ -208,16 +228,12 @@ fn event(id: &str, name: &str, data: &Value) -> Bytes {
     out.freeze()
 }
 
-/// Watches `job` for the page behind `headers`.
+/// Watches `job` for the page that asked.
 ///
 /// # Errors
 /// As many watch it as may.
-pub(super) fn attach(
-    door: &Arc<Door>,
-    job: &Arc<Job>,
-    headers: &HeaderMap,
-) -> Result<Response, Refusal> {
-    Ok(stream(door, job.watch(door)?, headers))
+pub(super) fn attach(asked: &Asked<'_>, job: &Arc<Job>) -> Result<Response, Refusal> {
+    Ok(stream(asked, job.watch(asked.door)?))
 }
 
 #[cfg(test)]

@@ -202,6 +202,26 @@ async fn what_is_not_ones_own_is_not_there() {
     door.stop().await;
 }
 
+#[tokio::test]
+async fn a_suspension_ends_the_sessions_for_good() {
+    let door = door().await;
+    sign_up(&door, ADA).await;
+    let mut browser = signed_in(&door, ADA).await;
+    for suspended in [true, false] {
+        let set = UserSet { user: ADA.into(), suspended: Some(suspended), ..UserSet::default() };
+        door.operate(Request::UserSet(set)).await;
+        assert_eq!(browser.get("/account").await.status, 302, "{suspended}");
+    }
+    let mut again = signed_in(&door, ADA).await;
+    // What else is set ends none.
+    let set = UserSet { user: ADA.into(), suspended: Some(false), ..UserSet::default() };
+    door.operate(Request::UserSet(set)).await;
+    assert_eq!(again.get("/account").await.status, 200);
+    let story = door.stop().await;
+    let ended = story.changed.iter().filter(|changed| changed.action == "session.end");
+    assert_eq!(ended.count(), 1);
+}
+
 /// What two answers must have in common: everything but the request's id and what was typed.
 fn seen(answer: &Answer, email: &str) -> (u16, Vec<(String, String)>, String) {
     let mut heads: Vec<_> = answer

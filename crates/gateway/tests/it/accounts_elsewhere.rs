@@ -39,7 +39,7 @@ async fn door(text: &str) -> (TestDoor, ManualClock) {
 }
 
 /// A door that sends its letters to a mail server in this process.
-async fn with_mail() -> (TestDoor, ManualClock, Sink) {
+pub(crate) async fn with_mail() -> (TestDoor, ManualClock, Sink) {
     let sink = Sink::start(Line::Clear, Manner::Takes).await;
     let mail = format!(
         "[mail]\nhost=\"localhost\"\nport={}\nsecurity=\"none\"\nfrom=\"door@example.org\"\n",
@@ -50,7 +50,7 @@ async fn with_mail() -> (TestDoor, ManualClock, Sink) {
 }
 
 /// The letters, once there are `count` of them.
-async fn letters(sink: &Sink, count: usize) -> Vec<Taken> {
+pub(crate) async fn letters(sink: &Sink, count: usize) -> Vec<Taken> {
     for _ in 0..500 {
         let letters = sink.letters();
         if letters.len() >= count {
@@ -162,12 +162,15 @@ async fn letters_with_links_are_bounded_and_of_an_account_the_last_counts() {
     let before = usize::try_from(PER_ADDRESS_MAX).unwrap();
     letters(&sink, before).await;
     // However the address is written, it is one.
-    let written = [ADA, " ada@example.org", "ADA@example.org ", "Ada@EXAMPLE.org", " ada@Example.org"];
+    let written =
+        [ADA, " ada@example.org", "ADA@example.org ", "Ada@EXAMPLE.org", " ada@Example.org"];
     let (mut asked, mut sent) = (0, 0);
     for text in written.iter().cycle().take(18) {
         let answer = browser.post("/sign-in/reset", &[("email", text)]).await;
         if answer.status == 429 {
-            time.advance(Duration::from_secs(answer.header("retry-after").unwrap().parse().unwrap()));
+            time.advance(Duration::from_secs(
+                answer.header("retry-after").unwrap().parse().unwrap(),
+            ));
             continue;
         }
         assert_eq!(answer.status, 200, "{}", answer.text());

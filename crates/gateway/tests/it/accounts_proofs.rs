@@ -21,10 +21,10 @@ use crate::authenticator::Device;
 use crate::browser::{Browser, between, hidden, location};
 use crate::harness::TestDoor;
 
-const PASSWORD: &str = "correct gibbon staple 94 turnip";
+pub(crate) const PASSWORD: &str = "correct gibbon staple 94 turnip";
 const NEW_PASSWORD: &str = "velvet otter parade 61 harbour";
-const ADA: &str = "ada@example.org";
-const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+pub(crate) const ADA: &str = "ada@example.org";
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
 /// A door whose time stands still, and Ada signed in.
 async fn begin() -> (TestDoor, ManualClock, Browser) {
@@ -61,7 +61,7 @@ fn code(secret: &str, at: Timestamp) -> String {
 }
 
 /// Turns the app on: its secret, and the recovery codes.
-async fn with_app(browser: &mut Browser, at: Timestamp) -> (String, Vec<String>) {
+pub(crate) async fn with_app(browser: &mut Browser, at: Timestamp) -> (String, Vec<String>) {
     let begun = browser.post("/account/totp/begin", &[]).await;
     let secret = between(&begun, "class=\"secret\">", "<");
     let ticket = hidden(&begun, "ticket");
@@ -233,6 +233,45 @@ async fn a_new_password_ends_the_other_sessions() {
 }
 
 #[tokio::test]
+async fn the_app_goes_only_where_the_password_stands_alone() {
+    let (door, _, mut browser) = begin().await;
+    let set = async |browser: &mut Browser, password: &str| {
+        browser.post("/account/password", &[("password", password)]).await
+    };
+    let short = "velvet9otter";
+    assert_eq!(set(&mut browser, short).await.status, 422);
+    with_app(&mut browser, START).await;
+    assert_eq!(set(&mut browser, short).await.status, 303, "beside the app it is enough");
+    let off = browser.post("/account/totp/off", &[]).await;
+    assert!(off.status == 422 && off.text().contains("stand alone"), "{}", off.text());
+    assert_eq!(set(&mut browser, NEW_PASSWORD).await.status, 303);
+    let token = link(&door, Some(ADA)).await;
+    let mut other = Browser::new(&door.url);
+    let fields = [("token", token.as_str()), ("password", PASSWORD)];
+    assert_eq!(other.post("/set-up", &fields).await.status, 303);
+    let ticket = hidden(&sign_in(&mut other).await, "ticket");
+    assert!(!ticket.is_empty());
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn without_the_app_the_other_sessions_end() {
+    let (door, time, mut browser) = begin().await;
+    let (secret, _) = with_app(&mut browser, START).await;
+    time.advance(Duration::from_secs(60));
+    let mut other = Browser::new(&door.url);
+    let ticket = hidden(&sign_in(&mut other).await, "ticket");
+    let code = code(&secret, START.plus(Duration::from_secs(60)));
+    let fields = [("ticket", ticket.as_str()), ("code", &code)];
+    assert_eq!(other.post("/sign-in/second", &fields).await.status, 303);
+    let off = browser.post("/account/totp/off", &[]).await;
+    assert_eq!(location(&off), "/account/security?totp-off");
+    let statuses = [browser.get("/account").await.status, other.get("/account").await.status];
+    assert_eq!(statuses, [200, 302]);
+    door.stop().await;
+}
+
+#[tokio::test]
 async fn sessions_end_by_themselves_and_survive_a_restart() {
     let (door, time, mut browser) = begin().await;
     let hours = |hours: u64| Duration::from_secs(hours * 3_600);
@@ -254,7 +293,7 @@ async fn sessions_end_by_themselves_and_survive_a_restart() {
     door.stop().await;
 }
 
-async fn link(door: &TestDoor, user: Option<&str>) -> String {
+pub(crate) async fn link(door: &TestDoor, user: Option<&str>) -> String {
     let asked = UserRecover { user: user.map(str::to_owned) };
     let Reply::Link { token } = door.operate(Request::UserRecover(asked)).await else { panic!() };
     token.0.expose().clone()
@@ -305,7 +344,7 @@ async fn after_a_recovery_what_a_stranger_left_is_shown_and_goes_at_once() {
     let fields = [("name", "left behind"), ("expires", ""), ("route", "models")];
     let made = stranger.post("/account/keys", &fields).await;
     let key = door.stranger().with_key(&between(&made, "class=\"secret\">", "<"));
-    add_passkey(&stranger).await;
+    add(&stranger, &mut Device::new(&origin(&door.url))).await;
     let token = link(&door, Some(ADA)).await;
     let mut ada = Browser::new(&door.url);
     let fields = [("token", token.as_str()), ("email", ADA), ("password", NEW_PASSWORD)];
@@ -352,7 +391,7 @@ async fn a_recovery_link_sets_a_password_and_goes_around_no_second_factor() {
 }
 
 /// The origin that a browser on this machine calls the listener at `url` by.
-fn origin(url: &str) -> String {
+pub(crate) fn origin(url: &str) -> String {
     url.replace("127.0.0.1", "localhost")
 }
 
@@ -365,8 +404,54 @@ fn parsed(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
+#[tokio::test]
+async fn the_last_way_in_stays() {
+    let door = TestDoor::start("").await;
+    door.door().identity.hash_at(Cost::LEAST);
+    let mut device = Device::new(&origin(&door.url));
+    let stranger = Browser::new(&door.url);
+    let asked = json!({"email": ADA});
+    let options = call(&stranger, "/sign-up/passkey/begin", &asked).await.json();
+    let made = parsed(&device.create(&options));
+    let sent = json!({"ticket": options["ticket"], "credential": made});
+    let finished = call(&stranger, "/sign-up/passkey/finish", &sent).await;
+    assert_eq!(finished.json()["next"], "/sign-in?made", "{}", finished.text());
+    let mut browser = by_passkey(&door, &device).await;
+    let id = hidden(&browser.get("/account/security").await, "passkey");
+    let removed = browser.post("/account/passkeys/remove", &[("passkey", &id)]).await;
+    assert!(removed.status == 422 && removed.text().contains("only way"), "{}", removed.text());
+    browser = by_passkey(&door, &device).await;
+    // With another one it can go, and the last one with a password.
+    add(&browser, &mut Device::new(&origin(&door.url))).await;
+    let removed = browser.post("/account/passkeys/remove", &[("passkey", &id)]).await;
+    assert_eq!(removed.status, 303);
+    let last = hidden(&browser.get("/account/security").await, "passkey");
+    assert_eq!(browser.post("/account/passkeys/remove", &[("passkey", &last)]).await.status, 422);
+    browser.post("/account/password", &[("password", PASSWORD)]).await;
+    assert_eq!(browser.post("/account/passkeys/remove", &[("passkey", &last)]).await.status, 303);
+    door.stop().await;
+}
+
+/// A browser that signed in with `device`.
+async fn by_passkey(door: &TestDoor, device: &Device) -> Browser {
+    let mut browser = Browser::new(&door.url);
+    let answer = present(&browser, device).await;
+    let cookie = answer.header("set-cookie").unwrap_or_else(|| panic!("{}", answer.text()));
+    let token = cookie.split(';').next().unwrap().split_once('=').unwrap().1;
+    browser.set("surgewall", token);
+    browser
+}
+
+/// What the door says to `device`, which signs in.
+pub(crate) async fn present(browser: &Browser, device: &Device) -> Answer {
+    let options = call(browser, "/sign-in/passkey/begin", &json!({})).await.json();
+    let got = parsed(&device.get(&options));
+    let sent = json!({"ticket": options["ticket"], "credential": got});
+    call(browser, "/sign-in/passkey/finish", &sent).await
+}
+
 /// Makes `device` a passkey of whoever is signed in.
-async fn add(browser: &Browser, device: &mut Device) {
+pub(crate) async fn add(browser: &Browser, device: &mut Device) {
     let options = call(browser, "/account/passkeys/begin", &json!({})).await.json();
     let made = parsed(&device.create(&options));
     let sent = json!({"ticket": options["ticket"], "credential": made});

@@ -7,6 +7,8 @@ mod accounts_elsewhere;
 #[cfg(test)]
 mod accounts_proofs;
 #[cfg(test)]
+mod accounts_told;
+#[cfg(test)]
 mod admin_page;
 #[cfg(test)]
 mod admission;

@@ -13,6 +13,8 @@ const BODY: &str = "factors.body";
 const LABEL: &str = "factors.label";
 const PASSKEY: &str = "factors.passkey";
 const RECOVERY: &str = "factors.recovery";
+/// The label of a password that does not stand alone.
+const BESIDE: &str = "beside a second factor";
 
 /// A passkey, opened.
 #[derive(Clone)]
@@ -84,6 +86,13 @@ impl<'a, S: Identity> Factors<'a, S> {
         self.rows(FactorKind::Password).next().map(|row| row.created_at)
     }
 
+    /// Whether its password may be short: it was taken where a second factor is
+    /// asked for each time.
+    #[must_use]
+    pub fn is_password_beside(&self) -> bool {
+        self.rows(FactorKind::Password).any(|row| row.label.is_some())
+    }
+
     /// Its passkeys, oldest first.
     ///
     /// # Errors
@@ -118,7 +127,25 @@ impl<'a, S: Identity> Factors<'a, S> {
     /// # Errors
     /// The store failed.
     pub async fn set_password(&self, hash: &str, now: Timestamp) -> Result<(), StoreError> {
-        let row = self.row(FactorKind::Password, None, hash, None, now);
+        self.put_password(hash, None, now).await
+    }
+
+    /// The same for one that was taken beside a second factor, and may be too
+    /// short to stand alone: that is noted with it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn set_password_beside(&self, hash: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.put_password(hash, Some(BESIDE), now).await
+    }
+
+    async fn put_password(
+        &self,
+        hash: &str,
+        note: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let row = self.row(FactorKind::Password, None, hash, note, now);
         self.store.put_factors(&[row], Some((self.account, FactorKind::Password))).await
     }
 

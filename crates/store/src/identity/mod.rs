@@ -78,7 +78,8 @@ pub struct FactorRow {
     pub lookup: Option<[u8; 32]>,
     /// The password's hash, the passkey, the TOTP secret, sealed.
     pub body: Vec<u8>,
-    /// What its owner calls it, sealed.
+    /// What its owner calls it, sealed; a password has one where it was taken
+    /// beside a second factor.
     pub label: Option<Vec<u8>>,
     /// The last time step whose code was accepted.
     pub step: u64,

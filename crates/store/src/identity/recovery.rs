@@ -55,7 +55,8 @@ pub async fn recover<S: People + Identity, A: Audit>(
     audit.record(Record::Changed(changed)).await.map_err(AdminError::not_recorded)?;
     let token = new_token();
     let body = Recovery { account: row.map(|row| row.id.as_u128()) };
-    let flow = Flow { kind: FlowKind::SetUp, account: None, tries_max: OPENED_MAX, lasts: SET_UP_LASTS };
+    let flow =
+        Flow { kind: FlowKind::SetUp, account: None, tries_max: OPENED_MAX, lasts: SET_UP_LASTS };
     let begun = begin_flow(office.people, office.vault, (flow, &token), &body, now).await?;
     if !begun {
         return Err(AdminError::full("too many links and codes wait"));

@@ -55,7 +55,7 @@ pub(super) async fn prove(
     let (words, status, seconds) = match proof {
         Proof::Right(account, factors) => {
             let second = if page.totp {
-                is_second_right(visit, account.id, &factors, sent.text("code")).await?
+                is_second_right(visit, &account, &factors, sent.text("code")).await?
             } else {
                 Ok(true)
             };

@@ -14,7 +14,7 @@ use surgewall_identity::passkey::{
 use surgewall_store::identity::{Identity as _, LABEL_CHARS_MAX, email_of};
 use surgewall_store::people::StoreError;
 
-use super::factors;
+use super::{factors, security};
 use crate::pages::answer::{self, internal, see_other};
 use crate::pages::forms::{self, Form};
 use crate::pages::passkeys::{self as known, Here};
@@ -78,7 +78,9 @@ pub(super) async fn finish(
     let begun = begun.filter(|begun| begun.account == who.account.id.as_u128());
     let Some(begun) = begun else { return fault(&PasskeyError::Expired) };
     let response = sent.credential.get().as_bytes();
-    let made = begun.here.again(visit)
+    let made = begun
+        .here
+        .again(visit)
         .and_then(|it| it.finish_registration(&begun.state, response, visit.now()));
     let passkey = match made {
         Ok(passkey) => passkey,
@@ -118,14 +120,22 @@ pub(super) async fn remove(
     sent: &Form,
 ) -> Result<Response, Refusal> {
     let asked = sent.text("passkey");
-    let own = factors(visit, who).await?.passkeys().map_err(|error| internal(&error))?;
+    let factors = factors(visit, who).await?;
+    let own = factors.passkeys().map_err(|error| internal(&error))?;
     if !own.iter().any(|passkey| passkey.public_id.as_str() == asked) {
         return Err(Refusal::RouteUnknown);
+    }
+    let row = visit.row(who).await?;
+    let has_another_way =
+        own.len() > 1 || factors.password_set_at().is_some() || row.external.is_some();
+    if !has_another_way {
+        let error = "This is the only way into your account. Set a password first.".to_owned();
+        return security::again(visit, who, error).await;
     }
     visit.record("passkey.remove", who.account.public_id.as_str(), None).await?;
     let removed = visit.door.people.remove_factor(who.account.id, asked).await;
     removed.map_err(|error| internal(&error))?;
-    visit.tell(&visit.row(who).await?, LetterOf::PasskeyRemoved);
+    visit.tell(&row, LetterOf::PasskeyRemoved);
     see_other("/account/security?removed")
 }
 

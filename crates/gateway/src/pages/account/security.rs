@@ -112,7 +112,7 @@ const fn beside(totp: bool) -> Beside {
 pub(super) async fn page(visit: &Visit<'_>, who: &SignedIn) -> Result<Response, Refusal> {
     let note = match visit.uri.query().unwrap_or_default() {
         "password" => "Your password was set. All your other sessions ended.",
-        "totp-off" => "The authenticator app is off.",
+        "totp-off" => "The authenticator app is off. All your other sessions ended.",
         "passkey" => "The passkey was added.",
         "new" => NEW_PASSWORD,
         "cleaned" => "Passkeys and keys are removed, and all your other sessions ended.",
@@ -122,7 +122,11 @@ pub(super) async fn page(visit: &Visit<'_>, who: &SignedIn) -> Result<Response, 
     scripted(&Page { note, ..form(visit, who).await? })
 }
 
-async fn again(visit: &Visit<'_>, who: &SignedIn, error: String) -> Result<Response, Refusal> {
+pub(super) async fn again(
+    visit: &Visit<'_>,
+    who: &SignedIn,
+    error: String,
+) -> Result<Response, Refusal> {
     let page = Page { error, ..form(visit, who).await? };
     scripted(&page).with_status(StatusCode::UNPROCESSABLE_ENTITY)
 }
@@ -134,16 +138,30 @@ pub(super) async fn set_password(
     sent: &Form,
 ) -> Result<Response, Refusal> {
     let shown = form(visit, who).await?;
-    let password = sent.secret("password");
-    let new = (password, beside(shown.totp));
-    let hash = match sign_up::take(visit, HashFor::Reset, new, &shown.email).await {
+    // The stricter rule first: a password that holds alone is no hindrance when the app goes.
+    let mut rule = Beside::Alone;
+    let mut taken = take(visit, sent, rule, &shown.email).await;
+    if shown.totp && matches!(taken, Err(NotTaken::Fault(_))) {
+        rule = Beside::WithSecondFactor;
+        taken = take(visit, sent, rule, &shown.email).await;
+    }
+    let hash = match taken {
         Ok(hash) => hash,
         Err(NotTaken::Fault(fault)) => return again(visit, who, fault.to_string()).await,
         Err(NotTaken::Busy(busy)) => return again(visit, who, busy.to_string()).await,
     };
-    sign_up::set_password(visit, &visit.row(who).await?, &hash).await?;
+    sign_up::set_password_beside(visit, &visit.row(who).await?, &hash, rule).await?;
     end_others(visit, who).await?;
     see_other("/account/security?password")
+}
+
+async fn take(
+    visit: &Visit<'_>,
+    sent: &Form,
+    rule: Beside,
+    email: &str,
+) -> Result<String, NotTaken> {
+    sign_up::take(visit, HashFor::Reset, (sent.secret("password"), rule), email).await
 }
 
 /// What protects the account changed: other sessions prove themselves anew.
@@ -231,11 +249,19 @@ pub(super) async fn totp_on(
 
 /// Turns the app off; its recovery codes go with it.
 pub(super) async fn totp_off(visit: &Visit<'_>, who: &SignedIn) -> Result<Response, Refusal> {
-    visit.record("totp.off", who.account.public_id.as_str(), None).await?;
     let factors = factors(visit, who).await?;
+    if factors.is_password_beside() {
+        let chars_min = Beside::Alone.chars_min();
+        let error = format!(
+            "Your password is too weak to stand alone. Set one of at least {chars_min} characters first."
+        );
+        return again(visit, who, error).await;
+    }
+    visit.record("totp.off", who.account.public_id.as_str(), None).await?;
     for kind in [FactorKind::Totp, FactorKind::Recovery] {
         factors.clear(kind).await.map_err(|error| internal(&error))?;
     }
+    end_others(visit, who).await?;
     visit.tell(&visit.row(who).await?, LetterOf::TotpOff);
     see_other("/account/security?totp-off")
 }
@@ -251,7 +277,9 @@ pub(super) async fn recovery_codes(visit: &Visit<'_>, who: &SignedIn) -> Result<
         .await;
     }
     visit.record("recovery.set", who.account.public_id.as_str(), None).await?;
-    new_codes(visit, who, "These take the place of the codes before.").await
+    let answer = new_codes(visit, who, "These take the place of the codes before.").await?;
+    visit.tell(&visit.row(who).await?, LetterOf::RecoveryCodesMade);
+    Ok(answer)
 }
 
 async fn new_codes(

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use surgewall_core::refusal::Refusal;
+use surgewall_identity::mail::Changed as LetterOf;
 use surgewall_identity::passkey::{PasskeyError, SignIn};
-use surgewall_store::identity::passkey_owner;
+use surgewall_store::identity::{Identity as _, Passkey, passkey_owner};
 use surgewall_store::people::{AccountRow, People as _, Pick};
 
 use super::{HOME, cookie_for};
@@ -104,7 +105,12 @@ async fn proven(
     let Some(known) = passkeys::read(&found) else { return Ok(Err(unknown())) };
     let used = match passkeys.finish_sign_in(begun.state, response, &known, visit.now()) {
         Ok(used) => used,
-        Err(error) => return Ok(Err(error)),
+        Err(error) => {
+            if matches!(error, PasskeyError::Cloned) {
+                end_cloned(visit, &found).await?;
+            }
+            return Ok(Err(error));
+        }
     };
     if !tickets::use_up(visit.door, sent.ticket) {
         return Ok(Err(PasskeyError::Expired));
@@ -112,8 +118,24 @@ async fn proven(
     let updated = used.updated.as_ref().and_then(|updated| serde_json::to_string(updated).ok());
     let body = updated.as_deref().unwrap_or(&found.body);
     found.used(store, vault, body, visit.now()).await.map_err(|error| internal(&error))?;
-    let pick = Pick::Ids(vec![found.account.as_u128()]);
-    let rows = store.accounts(&pick).await.map_err(|error| internal(&error))?;
-    let account = rows.into_iter().next().filter(|account| !account.suspended);
+    let account = owner(visit, &found).await?.filter(|account| !account.suspended);
     Ok(account.ok_or_else(unknown))
+}
+
+/// Whose passkey it is.
+async fn owner(visit: &Visit<'_>, passkey: &Passkey) -> Result<Option<AccountRow>, Refusal> {
+    let pick = Pick::Ids(vec![passkey.account.as_u128()]);
+    let rows = visit.door.people.accounts(&pick).await.map_err(|error| internal(&error))?;
+    Ok(rows.into_iter().next())
+}
+
+/// Two devices hold the same key, one of them a thief's: neither gets in by it
+/// any more, and its owner is told.
+async fn end_cloned(visit: &Visit<'_>, passkey: &Passkey) -> Result<(), Refusal> {
+    let Some(account) = owner(visit, passkey).await? else { return Ok(()) };
+    visit.record("passkey.cloned", account.public_id.as_str(), None).await?;
+    let ended = visit.door.people.remove_factor(account.id, passkey.public_id.as_str()).await;
+    ended.map_err(|error| internal(&error))?;
+    visit.tell(&account, LetterOf::PasskeyCloned);
+    Ok(())
 }

@@ -9,6 +9,7 @@ use surgewall_core::refusal::Refusal;
 use surgewall_core::secret::SecretString;
 use surgewall_identity::delay::Delays;
 use surgewall_identity::hasher::{Purpose, Verdict};
+use surgewall_identity::mail::Changed as LetterOf;
 use surgewall_identity::recovery;
 use surgewall_identity::totp::TotpSecret;
 use surgewall_store::identity::{Factors, Identity as _, account_by_email};
@@ -65,11 +66,15 @@ pub(in crate::pages) async fn prove<'a>(
         return Ok(Proof::Wrong);
     };
     lock(&door.identity.delays).succeeded(visit.network(), typed, visit.now());
-    if outdated
-        && let Ok(hash) = hasher.hash(Purpose::SignIn, visit.network(), again).await
-        && let Err(error) = factors.set_password(&hash, visit.now()).await
-    {
-        tracing::warn!(%error, "a password could not be hashed anew");
+    if outdated && let Ok(hash) = hasher.hash(Purpose::SignIn, visit.network(), again).await {
+        let set = if factors.is_password_beside() {
+            factors.set_password_beside(&hash, visit.now()).await
+        } else {
+            factors.set_password(&hash, visit.now()).await
+        };
+        if let Err(error) = set {
+            tracing::warn!(%error, "a password could not be hashed anew");
+        }
     }
     Ok(Proof::Right(Box::new(account), factors))
 }
@@ -90,12 +95,7 @@ fn short(hash: [u8; 32]) -> u128 {
     hash.iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }
 
-fn attempt(
-    delays: &Mutex<Delays>,
-    network: Network,
-    of: u128,
-    now: Timestamp,
-) -> Result<(), u64> {
+fn attempt(delays: &Mutex<Delays>, network: Network, of: u128, now: Timestamp) -> Result<(), u64> {
     let allowed = lock(delays).attempt(network, of, now);
     allowed.map(drop).map_err(|wait| wait.retry_after.as_secs() + 1)
 }
@@ -105,25 +105,30 @@ fn attempt(
 /// account's alone and locks nobody else out.
 pub(in crate::pages) async fn is_second_right(
     visit: &Visit<'_>,
-    account: AccountId,
+    account: &AccountRow,
     factors: &Factors<'_, Sqlite>,
     code: &str,
 ) -> Result<Result<bool, u64>, Refusal> {
     let door = visit.door;
     let now = visit.now();
     let nowhere = Network::from_u128(0);
-    let of = short(door.vault.keyed_hash("sign-in.second", &account.as_u128().to_be_bytes()));
+    let of = short(door.vault.keyed_hash("sign-in.second", &account.id.as_u128().to_be_bytes()));
     if let Err(seconds) = attempt(&door.identity.second_delays, nowhere, of, now) {
         return Ok(Err(seconds));
     }
     let failed = |error: surgewall_store::people::StoreError| internal(&error);
-    let right = match recovery::canonical(code) {
+    let recovery = recovery::canonical(code);
+    let right = match &recovery {
         Some(code) => factors.take_recovery_code(code.expose()).await.map_err(failed)?,
         None => match totp_step(factors, code, now).map_err(failed)? {
-            Some(step) => door.people.step_totp(account, step, now).await.map_err(failed)?,
+            Some(step) => door.people.step_totp(account.id, step, now).await.map_err(failed)?,
             None => false,
         },
     };
+    if right && recovery.is_some() {
+        visit.record("recovery.use", account.public_id.as_str(), None).await?;
+        visit.tell(account, LetterOf::RecoveryCodeUsed);
+    }
     if right {
         lock(&door.identity.second_delays).succeeded(nowhere, of, now);
     }

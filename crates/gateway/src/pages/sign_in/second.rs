@@ -50,7 +50,7 @@ pub(in crate::pages) async fn by_second(
     }
     let factors = Factors::of(visit.door.people.as_ref(), &visit.door.vault, account.id).await;
     let factors = factors.map_err(|error| internal(&error))?;
-    match is_second_right(visit, account.id, &factors, sent.text("code")).await? {
+    match is_second_right(visit, &account, &factors, sent.text("code")).await? {
         Ok(true) if tickets::use_up(visit.door, ticket) => {
             let_in(visit, &account, true, &pending.next).await
         }

@@ -203,12 +203,29 @@ pub(super) async fn set_password(
     account: &AccountRow,
     hash: &str,
 ) -> Result<(), Refusal> {
+    set_password_beside(visit, account, hash, Beside::Alone).await
+}
+
+/// The same for one that was taken under the rule of `beside`.
+pub(super) async fn set_password_beside(
+    visit: &Visit<'_>,
+    account: &AccountRow,
+    hash: &str,
+    beside: Beside,
+) -> Result<(), Refusal> {
     visit.record("password.set", account.public_id.as_str(), None).await?;
     let factors = Factors::of(visit.door.people.as_ref(), &visit.door.vault, account.id).await;
     let factors = factors.map_err(|error| internal(&error))?;
-    let had_one = factors.password_set_at().is_some();
-    factors.set_password(hash, visit.now()).await.map_err(|error| internal(&error))?;
-    if had_one {
+    let passkeys = factors.passkeys().map_err(|error| internal(&error))?;
+    // Not for the first password of a new account: nobody could get in before.
+    let had_a_way =
+        factors.password_set_at().is_some() || !passkeys.is_empty() || account.external.is_some();
+    let set = match beside {
+        Beside::Alone => factors.set_password(hash, visit.now()).await,
+        Beside::WithSecondFactor => factors.set_password_beside(hash, visit.now()).await,
+    };
+    set.map_err(|error| internal(&error))?;
+    if had_a_way {
         visit.tell(account, LetterOf::Password);
     }
     Ok(())

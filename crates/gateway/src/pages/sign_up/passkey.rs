@@ -91,7 +91,9 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
     let begun: Option<Begun> = tickets::open(visit.door, TicketKind::PasskeySignUp, sent.ticket);
     let Some(begun) = begun else { return fault(&PasskeyError::Expired) };
     let response = sent.credential.get().as_bytes();
-    let made = begun.here.again(visit)
+    let made = begun
+        .here
+        .again(visit)
         .and_then(|passkeys| passkeys.finish_registration(&begun.state, response, visit.now()));
     let passkey = match made {
         Ok(passkey) => passkey,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use surgewall_core::clock::{Clock, ManualClock, Timestamp};
 use surgewall_core::decision::Outcome;
+use surgewall_gateway::session::end;
 use surgewall_store::admin::{Request, UserSet};
 use surgewall_store::conversations::{Body, Checkpoint, MessageId, Own, write_checkpoints};
 use surgewall_testkit::{Behaviour, Double};
@@ -198,6 +199,30 @@ async fn a_suspended_accounts_answer_ends_and_an_account_has_so_many_at_once() {
     let story = door.stop().await;
     story.check_conservation();
     assert!(story.settled.iter().all(|settled| settled.outcome == Outcome::Revoked));
+}
+
+#[tokio::test]
+async fn with_a_session_ends_what_it_watches() {
+    let double = Double::start("endless rate=100".parse().unwrap());
+    let door = door(&double).await;
+    let ada = person(&door, "ada@example.org").await;
+    let chat = ada.chat().await;
+    let (_, id) = ada.say(&chat, 1, 0, "go").await;
+    let mut events = ada.page.watch(&id, None).await;
+    events.next().await.unwrap();
+    let ended = end(door.door(), &ada.account, |_| true).await.unwrap();
+    assert_eq!(ended, 1);
+    let mut heard = Heard::default();
+    while let Some(event) = events.next().await {
+        heard.take(&event);
+    }
+    let told_the_end = heard.names.iter().any(|name| ["done", "failed"].contains(&name.as_str()));
+    assert!(!told_the_end, "nothing more is told: {:?}", heard.last);
+    assert_eq!(ada.page.watch(&id, None).await.status, 404);
+    // The answer goes on: its owner has it with the next session.
+    let anew = again(&door, ada.account.public_id.as_str()).await;
+    begun(&anew.page, &id).await;
+    door.stop().await.check_conservation();
 }
 
 #[tokio::test]

@@ -15,8 +15,7 @@ pub(super) async fn put(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     const SWEEP: &str = "DELETE FROM flows WHERE org_id = ?1 AND expires_at <= ?2";
-    const REPLACE: &str =
-        "DELETE FROM flows WHERE org_id = ?1 AND kind = ?2 AND account_id = ?3";
+    const REPLACE: &str = "DELETE FROM flows WHERE org_id = ?1 AND kind = ?2 AND account_id = ?3";
     const COUNT: &str = "SELECT count(*) FROM flows WHERE org_id = ?1 AND kind = ?2";
     const INSERT: &str = "INSERT INTO flows (org_id, token_hash, kind, body_sealed, tries_left, \
          expires_at, account_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
