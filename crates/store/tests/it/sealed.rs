@@ -265,7 +265,12 @@ async fn fill_identity(desk: &Desk, planted: &mut usize) {
         about: About { browser: plant(planted), network: Network::from_u128(0) },
     };
     store.put_session(&session_row(vault, &session).unwrap(), &[]).await.unwrap();
-    let flow = Flow { kind: FlowKind::SignUp, tries_max: 3, lasts: Duration::from_secs(60) };
+    let flow = Flow {
+        kind: FlowKind::SignUp,
+        account: None,
+        tries_max: 3,
+        lasts: Duration::from_secs(60),
+    };
     assert!(begin_flow(store, vault, (flow, &token), &plant(planted), now).await.unwrap());
 }
 

@@ -19,11 +19,14 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::page::who;
 use super::room::{fitting, html_len, withheld};
 use super::show::{Tail, words};
+use crate::chat::call::Asked;
 use crate::chat::job::{Done, Ended, Job, Standing, Watcher};
 use crate::chat::said::{Piece, Voice};
 use crate::chat::ticket;
 use crate::door::Door;
+use crate::listen::Purpose;
 use crate::pages::written;
+use crate::session::holds;
 
 /// Between two looks at the place in the line.
 const BEAT: Duration = Duration::from_secs(2);
@@ -55,6 +58,8 @@ enum Stage {
 pub(super) struct Live {
     door: Arc<Door>,
     watcher: Watcher,
+    /// The session by which it is looked at.
+    session: Option<[u8; 32]>,
     tail: Tail,
     /// Where it goes on in the answer.
     at: u64,
@@ -93,7 +98,7 @@ pub(super) fn stream(head: String, live: Live) -> Response {
 impl Live {
     /// The answer of `watcher` from a byte of its text on, in so many bytes of a page.
     pub(super) fn new(
-        door: &Arc<Door>,
+        asked: &Asked<'_>,
         watcher: Watcher,
         (skip, room): (usize, usize),
         tail: Tail,
@@ -102,7 +107,8 @@ impl Live {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beat.reset();
         Self {
-            door: door.clone(),
+            door: asked.door.clone(),
+            session: asked.asker.session,
             watcher,
             tail,
             at: 0,
@@ -127,6 +133,11 @@ impl Live {
     async fn next(&mut self) -> (String, bool) {
         let mut out = String::new();
         loop {
+            // With the session, at each piece and at each beat.
+            let session = self.session.as_ref();
+            if !session.is_some_and(|session| holds(&self.door, Purpose::Public, session)) {
+                return (String::new(), false);
+            }
             // Before looking: what changes meanwhile is not missed.
             self.watcher.changed.mark_unchanged();
             let standing = self.job().standing();

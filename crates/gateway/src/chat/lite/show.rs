@@ -78,7 +78,7 @@ pub(super) async fn page(asked: &Asked<'_>) -> Answered {
     let (messages, older, left) =
         lay_out(before, read.older, View::default(), room.saturating_sub(LIVE_BYTES));
     (head.messages, head.older) = (&messages, older);
-    let live = Live::new(asked.door, job.watch(asked.door)?, (view.at, left + LIVE_BYTES), tail);
+    let live = Live::new(asked, job.watch(asked.door)?, (view.at, left + LIVE_BYTES), tail);
     Ok(live::stream(html(&head)?, live))
 }
 
