@@ -145,6 +145,9 @@ pub struct FindingChanged {
     pub state: State,
     /// Who says so.
     pub by: ChangedBy,
+    /// The operator's account, where one was signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<PublicId>,
 }
 
 /// One conclusion: about what, by which rule, with which evidence, and what to do.

@@ -30,6 +30,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::admission::effort::Efforts;
 use crate::admission::{self, Keeper, PoolGate, Recent};
 use crate::chat::Chat;
+use crate::disclosure::Disclosures;
 use crate::estimates::Estimates;
 use crate::gate::Gate;
 use crate::identity::Identity;
@@ -86,6 +87,8 @@ pub struct Door {
     pub repeats: Mutex<Repeats>,
     /// Who may make an account.
     pub gate: Gate,
+    /// What strangers tell the operator.
+    pub(crate) disclosures: Disclosures,
     /// What strangers do to come sooner.
     pub efforts: Efforts,
     /// Corrections of token estimates, by model.
@@ -187,6 +190,7 @@ impl Door {
             recent: Mutex::default(),
             repeats: Mutex::new(repeats),
             gate,
+            disclosures: Disclosures::default(),
             efforts: Efforts::default(),
             estimates: Estimates::default(),
             open: OpenRequests::default(),

@@ -10,6 +10,7 @@ pub mod chat;
 pub mod control;
 mod conversations;
 pub mod credential;
+pub mod disclosure;
 pub mod door;
 pub mod estimates;
 #[cfg(test)]
@@ -40,3 +41,4 @@ pub mod tasks;
 mod ticks;
 pub mod trace;
 pub mod upstream;
+mod wait;

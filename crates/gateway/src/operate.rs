@@ -9,7 +9,7 @@ use surgewall_core::id::{AccountId, PublicId};
 use surgewall_core::principal::{AccountRecord, Class};
 use surgewall_store::admin::{
     self, AccountEnsure, AdminError, Audit, AuditError, ErrorKind, Judged, Office, Reply, Request,
-    execute_by,
+    Signed, execute_by,
 };
 use surgewall_store::identity::recover;
 use surgewall_store::ledger::Ledger;
@@ -41,6 +41,8 @@ pub enum By<'a> {
     Account(&'a PublicId),
     /// The identity provider with this name, for whoever signs in there.
     Provider(&'a str),
+    /// Somebody who found a key, in this way.
+    Finder(&'static str),
 }
 
 impl By<'_> {
@@ -50,6 +52,7 @@ impl By<'_> {
             Self::Machine => None,
             Self::Account(account) => Some(format!("by={account}")),
             Self::Provider(name) => Some(format!("by=oidc:{name}")),
+            Self::Finder(way) => Some(format!("by={way}")),
         }
     }
 }
@@ -133,10 +136,13 @@ async fn end_sessions(door: &Door, reply: &Reply) {
 ///
 /// # Errors
 /// Why it was not carried out, in an operator's words.
-pub async fn rule(door: &Door, request: RuleRequest) -> Result<RuleReply, AdminError> {
-    let policy = door.policy();
-    let (ledger, now) = (Some(&door.ledger), door.clock.now());
-    let mut reply = door.rules.ask(ledger, &policy.config, request, now).await?;
+pub async fn rule(
+    door: &Door,
+    signed: Signed<'_>,
+    request: RuleRequest,
+) -> Result<RuleReply, AdminError> {
+    let (policy, now) = (door.policy(), door.clock.now());
+    let mut reply = door.rules.ask(Some(signed), &policy.config, request, now).await?;
     for view in reply.rules_mut().filter(|view| view.kind != "limit") {
         view.hits = Some(door.metrics.rules.hits(&view.id));
     }

@@ -18,6 +18,7 @@ use surgewall_guard::rules::{FILE_BYTES_MAX, RuleSet, RulesError};
 use surgewall_shield::gate::{Regions, RegionsError};
 use surgewall_shield::quota::{Enforcement, Limit};
 
+use crate::disclosure::github::{KeyError, PublicKey};
 use crate::jwt::{Issuers, JwtError};
 use crate::outside::{Outside, OutsideError};
 use crate::upstream::{PoolError, Pools};
@@ -34,6 +35,8 @@ pub struct Policy {
     pub issuers: Issuers,
     /// The mail server, and providers that people may sign in with.
     pub outside: Outside,
+    /// Public keys that GitHub signs its reports of found keys with.
+    pub github_keys: Vec<PublicKey>,
     /// The bearer token that `/metrics` asks for, if any.
     pub metrics_token: Option<surgewall_core::secret::SecretString>,
     /// Whether anonymous callers may ask the handbook.
@@ -90,6 +93,9 @@ pub enum PolicyError {
     /// The mail server, or a provider that people may sign in with.
     #[error(transparent)]
     Outside(#[from] OutsideError),
+    /// A public key of GitHub's.
+    #[error(transparent)]
+    Github(#[from] KeyError),
     /// A limit.
     #[error("not a limit: {0}")]
     Limit(#[from] LimitError),
@@ -165,12 +171,14 @@ impl Policy {
             .collect::<Result<_, PolicyError>>()?;
         crate::trace::supports(&config.telemetry)?;
         let token = config.listen.metrics_token.as_ref();
+        let github_keys = config.disclosure.github_key.iter();
         let rules = guard_rules(config.data.rules_file.as_deref())?;
         Ok(Self {
             hash: surgewall_core::digest::config_hash(text),
             pools: Pools::new(&config, before.map(|policy| &policy.pools), now)?,
             issuers: Issuers::new(&config.accounts.jwt)?,
             outside: Outside::new(&config, before.map(|policy| &policy.outside))?,
+            github_keys: github_keys.map(PublicKey::new).collect::<Result<_, _>>()?,
             metrics_token: token
                 .map(crate::credential::read)
                 .transpose()

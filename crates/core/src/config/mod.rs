@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod admission;
 pub mod availability;
 pub mod data;
+pub mod disclosure;
 pub mod env;
 pub mod exposure;
 pub mod gate;

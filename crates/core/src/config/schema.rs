@@ -10,6 +10,7 @@ use serde::Deserialize;
 pub use super::accounts::{Accounts, JwtIssuer};
 use super::admission::{Admission, Classes, Queue};
 use super::data::{Data, Passport, Rule};
+use super::disclosure::Disclosure;
 use super::exposure::Exposure;
 use super::gate::Gate;
 use super::limits::Limits;
@@ -53,6 +54,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// The vault.
     pub vault: Vault,
+    /// How strangers tell what they found.
+    pub disclosure: Disclosure,
     /// Looking for open services.
     pub exposure: Exposure,
     /// The status page.

@@ -3,6 +3,7 @@
 mod accounts;
 mod availability;
 mod data;
+mod disclosure;
 mod gate;
 mod notify;
 mod oidc;
@@ -88,6 +89,7 @@ pub fn validate(config: &Config) -> Result<(), Fault> {
     }
     telemetry(&config.telemetry)?;
     vault(&config.vault)?;
+    disclosure::disclosure(config)?;
     status::status(config)?;
     notify::notify(config)?;
     Ok(())

@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 use surgewall_core::role::{Action, Role, allows, outranks};
-use surgewall_store::admin::{AdminError, ErrorKind, Reply, Request as Operation};
+use surgewall_store::admin::{AdminError, ErrorKind, Reply, Request as Operation, Signed};
 use surgewall_store::findings::{InboxReply, InboxRequest};
 use surgewall_store::gate::{GateReply, GateRequest};
 use surgewall_store::ledger::read::{Names, ReadError, Story, names};
@@ -236,20 +236,25 @@ impl Desk {
         Ok(operate_by(&self.door, By::Account(&self.who.account.public_id), request).await?)
     }
 
+    /// The ledger, with who sits here.
+    fn signed(&self) -> Signed<'_> {
+        Signed::account(&self.door.ledger, &self.who.account.public_id)
+    }
+
     /// Carries out an operation on the inbox of findings.
     pub(super) async fn inbox(&self, request: InboxRequest) -> Result<InboxReply, Trouble> {
         let now = self.door.clock.now();
-        Ok(self.door.findings.ask(Some(&self.door.ledger), &self.door.rules, request, now).await?)
+        Ok(self.door.findings.ask(Some(self.signed()), &self.door.rules, request, now).await?)
     }
 
     /// Carries out an operation on rules.
     pub(super) async fn rule(&self, request: RuleRequest) -> Result<RuleReply, Trouble> {
-        Ok(crate::operate::rule(&self.door, request).await?)
+        Ok(crate::operate::rule(&self.door, self.signed(), request).await?)
     }
 
     /// Carries out an operation on the gate.
     pub(super) async fn gate(&self, request: GateRequest) -> Result<GateReply, Trouble> {
-        Ok(crate::gate::ask(&self.door, request).await?)
+        Ok(crate::gate::ask_by(&self.door, self.signed(), request).await?)
     }
 
     /// How the door does now.

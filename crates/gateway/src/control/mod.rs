@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use surgewall_core::limits::CONTROL_BYTES_MAX;
-use surgewall_store::admin::{Reply, Request};
+use surgewall_store::admin::{Reply, Request, Signed};
 use surgewall_store::findings::{InboxReply, InboxRequest};
 use surgewall_store::gate::{GateReply, GateRequest};
 use surgewall_store::rules::{RuleReply, RuleRequest};
@@ -143,8 +143,8 @@ async fn answer(door: &Door, question: Question) -> Answer {
     match question {
         Question::Status => Answer::Status(Box::new(status::of(door))),
         Question::Finding(request) => {
-            let (ledger, now) = (Some(&door.ledger), door.clock.now());
-            match door.findings.ask(ledger, &door.rules, request, now).await {
+            let (signed, now) = (Some(Signed::machine(&door.ledger)), door.clock.now());
+            match door.findings.ask(signed, &door.rules, request, now).await {
                 Ok(reply) => Answer::Finding(reply),
                 Err(error) => Answer::Error { message: error.to_string() },
             }
@@ -153,10 +153,13 @@ async fn answer(door: &Door, question: Question) -> Answer {
             Ok(reply) => Answer::Gate(reply),
             Err(error) => Answer::Error { message: error.to_string() },
         },
-        Question::Rule(request) => match crate::operate::rule(door, request).await {
-            Ok(reply) => Answer::Rule(reply),
-            Err(error) => Answer::Error { message: error.to_string() },
-        },
+        Question::Rule(request) => {
+            let signed = Signed::machine(&door.ledger);
+            match crate::operate::rule(door, signed, request).await {
+                Ok(reply) => Answer::Rule(reply),
+                Err(error) => Answer::Error { message: error.to_string() },
+            }
+        }
         Question::Page(asked) => tell(door, asked).await,
         Question::Admin(request) => match crate::operate::operate(door, *request).await {
             Ok(reply) => Answer::Admin(Box::new(reply)),

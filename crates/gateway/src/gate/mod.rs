@@ -23,7 +23,7 @@ use surgewall_core::id::AccountId;
 use surgewall_core::principal::Network;
 use surgewall_core::refusal::Refusal;
 use surgewall_shield::gate::{Need, Proof, enough, has_prefix};
-use surgewall_store::admin::{AdminError, ErrorKind};
+use surgewall_store::admin::{AdminError, ErrorKind, Signed};
 use surgewall_store::gate::{Desk, Entry, GateReply, GateRequest, Join};
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
@@ -311,13 +311,22 @@ pub async fn join(
     }
 }
 
-/// Carries out an operator's request on the running door.
+/// Carries out a request on the running door that an operator made on the machine.
 ///
 /// # Errors
 /// Why it was not carried out, in an operator's words.
 pub async fn ask(door: &Door, request: GateRequest) -> Result<GateReply, AdminError> {
+    ask_by(door, Signed::machine(&door.ledger), request).await
+}
+
+/// As [`ask`], for whoever signed it.
+pub(crate) async fn ask_by(
+    door: &Door,
+    signed: Signed<'_>,
+    request: GateRequest,
+) -> Result<GateReply, AdminError> {
     meant(&door.policy().config.gate, &request)?;
-    door.gate.desk.ask(Some(&door.ledger), request, door.clock.now()).await
+    door.gate.desk.ask(Some(signed), request, door.clock.now()).await
 }
 
 /// Holds an operator's request to what `section` makes possible.

@@ -8,32 +8,24 @@
 //! A browser without a script is given a ticket that is good after a wait. Waiting
 //! costs nothing, so only a part of the sign-ups can come that way.
 
-use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use aws_lc_rs::{constant_time, hmac};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::config::gate::Gate as Section;
 use surgewall_core::principal::Network;
-use surgewall_core::random;
-use surgewall_shield::gcra::{Gcra, Rate};
+use surgewall_shield::gcra::Rate;
 
 use crate::admission::effort::{EFFORT_UNIT, Efforts, PARTS_MAX};
 use crate::sync::lock;
+use crate::wait::{Terms, Waits};
 
 /// The most parts of work that a sign-up costs: about as many seconds.
 pub(super) const UNITS_MAX: u32 = PARTS_MAX as u32 - 1;
 /// A ticket is good for this long after its wait.
-const TICKET_GOOD_MS: u64 = 900_000;
-/// Tickets remembered as used; past it none is good until they are forgotten.
-pub(super) const TICKETS_MAX: usize = 65_536;
+const TICKET_GOOD_S: u32 = 900;
 /// What a ticket begins with.
 const TICKET: &str = "wait:";
-/// Bytes of a ticket's code.
-const CODE_BYTES: usize = 16;
 /// One in so many sign-ups a minute may be one that waited.
 const WAITED_PART: u32 = 4;
 
@@ -64,9 +56,8 @@ impl WorkAsked {
 /// What is asked for, and what was used.
 pub(super) struct Works {
     efforts: Efforts,
-    key: hmac::Key,
+    waits: Waits,
     asked: Mutex<Asked>,
-    waited: Mutex<Waited>,
 }
 
 /// The parts that are asked for, by the minute.
@@ -77,27 +68,12 @@ struct Asked {
     before: u32,
 }
 
-#[derive(Debug, Default)]
-struct Waited {
-    rate: Gcra,
-    /// The codes of tickets that were used, those of this span and of the last.
-    used: [HashSet<[u8; CODE_BYTES]>; 2],
-    span: u64,
-}
-
-impl Waited {
-    fn is_used(&self, code: &[u8; CODE_BYTES]) -> bool {
-        self.used.iter().any(|used| used.contains(code))
-    }
-}
-
 impl Default for Works {
     fn default() -> Self {
         Self {
             efforts: Efforts::default(),
-            key: hmac::Key::new(hmac::HMAC_SHA256, &random::bytes::<32>()),
+            waits: Waits::default(),
             asked: Mutex::new(Asked { minute: 0, now: 1, before: 1 }),
-            waited: Mutex::default(),
         }
     }
 }
@@ -117,14 +93,10 @@ impl Works {
     /// What is asked of a browser of `network`.
     pub(super) fn ask(&self, now: Timestamp, network: Network, section: &Section) -> WorkAsked {
         let units = lock(&self.asked).now;
-        let millis = now.millis();
         WorkAsked {
             challenge: self.efforts.challenge(now, network),
             effort: units * EFFORT_UNIT,
-            ticket: format!(
-                "{TICKET}{millis}:{}",
-                URL_SAFE_NO_PAD.encode(self.code(millis, network))
-            ),
+            ticket: format!("{TICKET}{}", self.waits.ticket(now, network)),
             wait_s: section.wait_s,
         }
     }
@@ -138,7 +110,7 @@ impl Works {
         section: &Section,
     ) -> bool {
         if let Some(ticket) = work.strip_prefix(TICKET) {
-            return self.waited(now, network, ticket, section);
+            return self.waits.take(now, network, ticket, &terms(section));
         }
         let least = {
             let asked = lock(&self.asked);
@@ -155,69 +127,16 @@ impl Works {
         work: &str,
         section: &Section,
     ) -> bool {
-        let ticket = work.strip_prefix(TICKET).and_then(|ticket| self.ticket(network, ticket));
-        ticket.is_some_and(|(given, code)| {
-            now.millis().saturating_sub(given) < wait_ms(section) + TICKET_GOOD_MS
-                && !lock(&self.waited).is_used(&code)
-        })
-    }
-
-    fn waited(&self, now: Timestamp, network: Network, ticket: &str, section: &Section) -> bool {
-        let Some((given, code)) = self.ticket(network, ticket) else { return false };
-        let wait_ms = wait_ms(section);
-        let waited = now.millis().saturating_sub(given);
-        let good = (wait_ms..wait_ms + TICKET_GOOD_MS).contains(&waited);
-        good && self.spend(now, given, wait_ms, code, section)
-    }
-
-    /// When `ticket` was given, and its code, if this door gave it to `network`.
-    fn ticket(&self, network: Network, ticket: &str) -> Option<(u64, [u8; CODE_BYTES])> {
-        let (millis, code) = ticket.split_once(':')?;
-        let (given, code) = (millis.parse().ok()?, URL_SAFE_NO_PAD.decode(code).ok()?);
-        let expected = self.code(given, network);
-        constant_time::verify_slices_are_equal(&code, &expected).ok()?;
-        Some((given, expected))
-    }
-
-    /// Whether the ticket was not used before, and one more may come by waiting.
-    fn spend(
-        &self,
-        now: Timestamp,
-        given: u64,
-        wait_ms: u64,
-        code: [u8; CODE_BYTES],
-        section: &Section,
-    ) -> bool {
-        let mut waited = lock(&self.waited);
-        // A ticket is good in the span in which it was given or in the next one.
-        let length = wait_ms + TICKET_GOOD_MS;
-        let span = now.millis() / length;
-        if waited.span != span {
-            let last = std::mem::take(&mut waited.used[0]);
-            waited.used[1] = if waited.span + 1 == span { last } else { HashSet::new() };
-            waited.span = span;
-        }
-        debug_assert!(given / length + 1 >= span);
-        if waited.is_used(&code) || waited.used[0].len() >= TICKETS_MAX {
-            return false;
-        }
-        let per_min = (section.sign_ups_per_min / WAITED_PART).max(1);
-        let rate = Rate::new(per_min, Duration::from_secs(60), per_min);
-        waited.rate.admit(now, rate).is_ok() && waited.used[0].insert(code)
-    }
-
-    fn code(&self, millis: u64, network: Network) -> [u8; CODE_BYTES] {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(&millis.to_be_bytes());
-        context.update(network.to_string().as_bytes());
-        let mut code = [0; CODE_BYTES];
-        code.copy_from_slice(&context.sign().as_ref()[..CODE_BYTES]);
-        code
+        let ticket = work.strip_prefix(TICKET);
+        ticket.is_some_and(|ticket| self.waits.is_open(now, network, ticket, &terms(section)))
     }
 }
 
-fn wait_ms(section: &Section) -> u64 {
-    u64::from(section.wait_s) * 1_000
+/// What a ticket of the gate is held to.
+fn terms(section: &Section) -> Terms {
+    let per_min = (section.sign_ups_per_min / WAITED_PART).max(1);
+    let rate = Rate::new(per_min, Duration::from_secs(60), per_min);
+    Terms { wait_s: section.wait_s, good_s: TICKET_GOOD_S, rate }
 }
 
 #[cfg(test)]
@@ -257,24 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_is_good_after_its_wait_once_and_not_for_ever() {
+    fn a_ticket_is_good_after_its_wait_once() {
         let (works, section) = (Works::default(), Section::default());
-        let good =
-            |works: &Works, ticket: &str, n, at| works.done(at, network(n), ticket, &section);
         let ticket = works.ask(NOW, network(1), &section).ticket;
-        assert!(!good(&works, &ticket, 1, later(59)));
-        assert!(!good(&works, &ticket, 2, later(60)), "another network's");
-        assert!(good(&works, &ticket, 1, later(60)));
-        assert!(!good(&works, &ticket, 1, later(61)), "once only");
-        let other = works.ask(later(1), network(1), &section).ticket;
-        assert!(!good(&works, &other, 1, later(1 + 60 + 900)), "too late");
-        assert!(good(&works, &other, 1, later(60 + 900)));
-        assert!(!good(&Works::default(), &other, 1, later(61)), "another door's");
-        for bad in
-            ["wait:", "wait:1", "wait:x:y", "wait:1760000040000:AAAA", &ticket.replace("17", "18")]
-        {
-            assert!(!good(&works, bad, 1, later(60)), "{bad}");
-        }
+        let good = |seconds, ticket: &str| works.done(later(seconds), network(1), ticket, &section);
+        assert!(!good(59, &ticket));
+        assert!(!good(60, ticket.trim_start_matches(TICKET)), "no bid");
+        assert_eq!([good(60, &ticket), good(60, &ticket)], [true, false]);
+        let late = works.ask(later(1), network(1), &section).ticket;
+        assert!(!good(61 + u64::from(TICKET_GOOD_S), &late));
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub(super) const PAGES: &[Page] = &[
     page!("traces.md"),
     page!("ledger.md"),
     page!("findings.md"),
+    page!("disclosure.md"),
     page!("data-flow.md"),
     page!("vault.md"),
     page!("exposure.md"),

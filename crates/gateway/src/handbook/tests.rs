@@ -192,6 +192,7 @@ mod pages_are_true {
     const EXPOSURE: &str = include_str!("../../../core/src/config/exposure.rs");
     const GATE: &str = include_str!("../../../core/src/config/gate.rs");
     const AVAILABILITY: &str = include_str!("../../../core/src/config/availability.rs");
+    const DISCLOSURE: &str = include_str!("../../../core/src/config/disclosure.rs");
     const NOTIFY: &str = include_str!("../../../core/src/config/notify.rs");
     const STATUS: &str = include_str!("../../../core/src/config/status.rs");
     const TELEMETRY: &str = include_str!("../../../core/src/config/telemetry.rs");
@@ -253,6 +254,7 @@ mod pages_are_true {
             EXPOSURE,
             STATUS,
             NOTIFY,
+            DISCLOSURE,
             TELEMETRY,
             ACCOUNTS,
             MAIL,
@@ -267,7 +269,8 @@ mod pages_are_true {
                 .contains(&name)
                 || ["listen", "telemetry", "admission", "classes", "queue"].contains(&name)
                 || ["data", "passport", "rule", "exposure", "gate", "mail", "status", "notify"]
-                    .contains(&name);
+                    .contains(&name)
+                || ["disclosure"].contains(&name);
             let documented = configuration.contains(&format!("`{name}`"))
                 || configuration.contains(&format!("{name} = "));
             assert!(section || documented, "{name}");

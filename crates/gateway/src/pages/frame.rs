@@ -19,6 +19,8 @@ pub(crate) struct Frame {
     pub(crate) signed_in: bool,
     /// Whether it is on the admin listener.
     pub(crate) admin: bool,
+    /// Whether something can be reported on this listener.
+    pub(crate) reports: bool,
     /// Whether it came without TLS.
     pub(crate) plain_http: bool,
 }
@@ -33,6 +35,7 @@ impl Frame {
             here: "",
             signed_in: false,
             admin: false,
+            reports: false,
             plain_http: false,
         }
     }
@@ -41,6 +44,7 @@ impl Frame {
     pub(crate) fn outside(visit: &Visit<'_>, title: &'static str) -> Self {
         Self {
             admin: visit.purpose() == Purpose::Admin,
+            reports: visit.purpose() == Purpose::Public,
             plain_http: !is_secure(visit.door, visit.purpose()),
             ..Self::bare(title)
         }

@@ -9,7 +9,7 @@ use axum::response::Response;
 use surgewall_core::refusal::Refusal;
 
 use super::visit::Visit;
-use super::{account, forms, sign_in, sign_up};
+use super::{account, forms, found_key, report, sign_in, sign_up};
 use crate::door::Door;
 use crate::routes::api;
 use crate::routes::table::Route;
@@ -55,6 +55,16 @@ pub enum Page {
     SetUp,
     /// The owner's account is made.
     SetUpOwner,
+    /// How to reach the operator about security.
+    SecurityTxt,
+    /// The form to report something.
+    Report,
+    /// Reports it.
+    ReportSend,
+    /// The form for a key that somebody found.
+    FoundKey,
+    /// Hands it in.
+    FoundKeySend,
     /// The own account.
     Account,
     /// Its keys.
@@ -142,6 +152,11 @@ async fn page_of(visit: &Visit<'_>, page: Page, body: Body) -> Result<Response, 
         Page::SignUpPassword => sign_up::by_password(visit, &visit.form(body).await?).await,
         Page::SetUp => sign_up::set_up(visit).await,
         Page::SetUpOwner => sign_up::set_up_owner(visit, &visit.form(body).await?).await,
+        Page::SecurityTxt => report::security_txt(visit),
+        Page::Report => report::page(visit),
+        Page::ReportSend => report::send(visit, &visit.form(body).await?).await,
+        Page::FoundKey => found_key::page(visit),
+        Page::FoundKeySend => found_key::send(visit, &visit.form(body).await?),
         page => account::page_of(visit, page, body).await,
     }
 }

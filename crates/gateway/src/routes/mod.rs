@@ -5,6 +5,7 @@ pub mod accounts;
 mod admin_page;
 pub(crate) mod api;
 pub mod chat;
+mod disclosure;
 mod meta;
 pub mod openapi;
 pub mod pages;
@@ -95,6 +96,9 @@ fn method_router(door: &Arc<Door>, route: &'static Route) -> MethodRouter {
         Handler::Account(page) => {
             on(filter, move |request| crate::pages::serve(door.clone(), route, page, request))
         }
+        Handler::FoundByGithub => on(filter, move |request| {
+            crate::disclosure::github::answer(door.clone(), route, request)
+        }),
         Handler::Status(document) => {
             on(
                 filter,

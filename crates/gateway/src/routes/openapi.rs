@@ -93,6 +93,7 @@ fn summary(route: &Route) -> &'static str {
         Handler::Chat(_) => "A call of the chat's page",
         Handler::Lite(_) => "The chat without script",
         Handler::Account(_) => "A page of the own account",
+        Handler::FoundByGithub => "GitHub's reports of keys that it saw in public, signed",
         Handler::Status(_) | Handler::StatusMinutes => "The status page",
         Handler::Admin(_) => "A page of the admin listener",
     }

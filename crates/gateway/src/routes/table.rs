@@ -3,7 +3,7 @@
 
 use surgewall_wire::{ClientDialect, Endpoint};
 
-use super::{accounts, admin_page, chat, pages, status_page};
+use super::{accounts, admin_page, chat, disclosure, pages, status_page};
 use crate::admin::AdminPage;
 use crate::chat::{Call, LitePage};
 use crate::listen::Purpose;
@@ -45,6 +45,8 @@ pub enum Handler {
     Lite(LitePage),
     /// A page of signing in, signing up and the own account.
     Account(Page),
+    /// GitHub's reports of keys that it saw in public.
+    FoundByGithub,
     /// One form of the status page.
     Status(Document),
     /// A day's minutes.
@@ -134,7 +136,7 @@ use Purpose::{Admin, Public};
 /// Every route of every listener: the API's, then each part's.
 pub fn all() -> impl Iterator<Item = &'static Route> {
     let parts = [pages::ROUTES, chat::ROUTES, chat::LITE, accounts::ROUTES, admin_page::ROUTES];
-    [ROUTES, status_page::ROUTES].into_iter().chain(parts).flatten()
+    [ROUTES, status_page::ROUTES, disclosure::ROUTES].into_iter().chain(parts).flatten()
 }
 
 /// The routes of the API, and those that belong to no other part.

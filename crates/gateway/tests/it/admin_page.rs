@@ -5,11 +5,16 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use surgewall_core::clock::{Clock, ManualClock, Timestamp};
+use surgewall_core::finding::{Finding, Severity};
+use surgewall_core::gate::GateStep;
 use surgewall_core::role::Role;
+use surgewall_gateway::gate::ask;
 use surgewall_gateway::listen::Purpose;
 use surgewall_gateway::routes::table::{Access, all};
 use surgewall_identity::password::Cost;
 use surgewall_store::admin::{GroupCreate, Request, UserSet};
+use surgewall_store::findings::Report;
+use surgewall_store::gate::GateRequest;
 use surgewall_testkit::client::Answer;
 
 use crate::browser::{Browser, between, location};
@@ -203,6 +208,41 @@ async fn a_form_changes_what_differs_and_leaves_the_rest() {
     let set = story.changed.iter().rfind(|changed| changed.action == "user.set").unwrap();
     let detail = set.detail.as_deref().unwrap();
     assert!(detail.starts_with("class=verified by=user_"), "{detail}");
+}
+
+#[tokio::test]
+async fn the_gate_rules_and_findings_say_by_whom_too() {
+    let door = door().await;
+    let mut operator = signed_in(&door, Role::Operator).await;
+    let open = Finding::new(Severity::Warning, "exposure.upstream", "upstream `a` at 127.0.0.1:1");
+    let reported = door.door().report(Report::new("exposure", vec![open])).await.unwrap();
+    let finding = format!("/findings/{}", reported.changes[0].id);
+    done(&operator.post(&finding, &[("to", "rule")]).await, &finding);
+    let rule = door.door().rules.current()[0].id.to_string();
+    let fields = [("do", "set"), ("id", rule.as_str()), ("state", "on")];
+    done(&operator.post("/rules", &fields).await, "/rules");
+    let moved = [("do", "move"), ("to", "work"), ("reason", "Robots.")];
+    done(&operator.post("/gate", &moved).await, "/gate");
+    // On the machine itself nobody has a session.
+    let request = GateRequest::Move { to: GateStep::Open, reason: "Calm.".into() };
+    ask(door.door(), request).await.unwrap();
+    let story = door.stop().await;
+    let who = |action: &str| {
+        let found = story.changed.iter().filter(|changed| changed.action == action);
+        let found: Vec<_> = found.map(|changed| changed.detail.clone().unwrap()).collect();
+        found.join("; ")
+    };
+    let by = who("rule.create").split("by=").nth(1).unwrap().to_owned();
+    assert!(by.starts_with("user_"), "{by}");
+    assert_eq!(who("rule.create"), format!("bar shadow by={by}"));
+    assert_eq!(who("rule.set"), format!("bar on by={by}"));
+    assert_eq!(
+        who("gate.move"),
+        format!("open -> work by={by}: Robots.; work -> open by=hand: Calm.")
+    );
+    let accounts: Vec<_> = story.findings.iter().map(|changed| &changed.account).collect();
+    assert_eq!(accounts[0], &None, "its producer");
+    assert_eq!(accounts[1].as_ref().unwrap().as_str(), by);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use surgewall_core::clock::Clock;
 use surgewall_core::config;
 use surgewall_core::decision::{Admitted, Changed, Record, Settled};
+use surgewall_core::finding::FindingChanged;
 use surgewall_gateway::admission::begin_with_kept;
 use surgewall_gateway::door::{Door, Parts};
 use surgewall_gateway::operate::operate;
@@ -177,12 +178,14 @@ impl TestDoor {
             admitted: Vec::new(),
             settled: Vec::new(),
             changed: Vec::new(),
+            findings: Vec::new(),
             refused: 0,
         };
         export(&directory.ledger(), &self.vault, |_, record| match record {
             Record::Admitted(admitted) => story.admitted.push(*admitted),
             Record::Settled(settled) => story.settled.push(*settled),
             Record::Changed(changed) => story.changed.push(changed),
+            Record::Finding(changed) => story.findings.push(changed),
             Record::Refused(refused) => story.refused += refused.count,
             _ => {}
         })
@@ -197,6 +200,7 @@ pub(crate) struct Story {
     pub(crate) admitted: Vec<Admitted>,
     pub(crate) settled: Vec<Settled>,
     pub(crate) changed: Vec<Changed>,
+    pub(crate) findings: Vec<FindingChanged>,
     pub(crate) refused: u64,
 }
 

@@ -32,6 +32,8 @@ mod conservation;
 #[cfg(test)]
 mod dialects;
 #[cfg(test)]
+mod disclosure;
+#[cfg(test)]
 mod effort;
 #[cfg(test)]
 mod faults;

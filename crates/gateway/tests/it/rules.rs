@@ -4,6 +4,7 @@
 use surgewall_core::config::limits::RuleState;
 use surgewall_core::finding::{Finding, Severity};
 use surgewall_gateway::operate::rule;
+use surgewall_store::admin::Signed;
 use surgewall_store::findings::{InboxReply, InboxRequest, Report, To};
 use surgewall_store::rules::{Hits, RuleReply, RuleRequest, RuleView};
 use surgewall_testkit::{Behaviour, Double};
@@ -20,13 +21,17 @@ async fn ruled(door: &TestDoor) -> String {
     let reported = door.report(Report::new("exposure", vec![open])).await.unwrap();
     let request =
         InboxRequest::Set { id: reported.changes[0].id.to_string(), to: To::Rule, note: None };
-    let asked = door.findings.ask(Some(&door.ledger), &door.rules, request, door.clock.now()).await;
+    let asked = door
+        .findings
+        .ask(Some(Signed::machine(&door.ledger)), &door.rules, request, door.clock.now())
+        .await;
     let InboxReply::One(view) = asked.unwrap() else { panic!("a page") };
     view.became.unwrap().to_string()
 }
 
 async fn one(door: &TestDoor, request: RuleRequest) -> RuleView {
-    match rule(door.door(), request).await.unwrap() {
+    let signed = Signed::machine(&door.door().ledger);
+    match rule(door.door(), signed, request).await.unwrap() {
         RuleReply::One { rule } => rule,
         RuleReply::All { .. } => panic!("all rules"),
     }

@@ -52,6 +52,15 @@ pub enum Letter<'a> {
         /// When.
         at: Timestamp,
     },
+    /// A key of the account was found where others could read it.
+    KeyFound {
+        /// The last four characters of it, where they are known.
+        last_four: Option<&'a str>,
+        /// Whether it was revoked.
+        revoked: bool,
+        /// When.
+        at: Timestamp,
+    },
     /// Something that an operator wants to hear of, in the door's own words.
     Notice {
         /// What, in a line.
@@ -96,6 +105,7 @@ impl Letter<'_> {
             Self::ChangeEmailCode { .. }
             | Self::NewSignIn { .. }
             | Self::Changed { .. }
+            | Self::KeyFound { .. }
             | Self::Notice { .. } => false,
         }
     }
@@ -174,6 +184,27 @@ impl Letter<'_> {
                     _ => act,
                 };
                 (format!("{subject} at {service}"), format!("{words}\n\n    {}", when(*at)), end)
+            }
+            Self::KeyFound { last_four, revoked, at } => {
+                let which = last_four.map_or_else(String::new, |four| format!(" (…{four})"));
+                let (subject, end) = if *revoked {
+                    (
+                        "A key of yours was revoked",
+                        "It no longer works. Make a new one on your account page, look where the old\n\
+                         one was kept, and put the new one where nobody else can read it.",
+                    )
+                } else {
+                    (
+                        "A key of yours was found",
+                        "It still works. Revoke it on your account page, make a new one, and put it\n\
+                         where nobody else can read it.",
+                    )
+                };
+                let words = format!(
+                    "An API key of your account{which} was found where others can read it.\n\n    {}",
+                    when(*at)
+                );
+                (format!("{subject} at {service}"), words, end)
             }
             Self::Notice { subject, text } => (
                 format!("{service}: {subject}"),

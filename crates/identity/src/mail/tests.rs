@@ -49,6 +49,8 @@ fn letters_say_what_they_are() {
         changed(Changed::TotpOff),
         changed(Changed::RecoveryCodesMade),
         changed(Changed::RecoveryCodeUsed),
+        Letter::KeyFound { last_four: Some("a1B2"), revoked: true, at: START },
+        Letter::KeyFound { last_four: None, revoked: false, at: START },
     ];
     let all: Vec<String> = letters
         .iter()

@@ -18,6 +18,7 @@ mod office;
 mod rank;
 mod reply;
 mod request;
+mod signed;
 mod standing;
 mod users;
 mod vault;
@@ -38,6 +39,7 @@ pub use request::{
     KeySet, KeysOf, LIST_ROWS_MAX, List, Named, Request, UserCreate, UserLimit, UserRecover,
     UserSet, VaultErase, Whose,
 };
+pub use signed::Signed;
 pub use standing::{Judged, judge_accounts};
 pub use users::given;
 pub(crate) use vault::subject as subject_of;

@@ -167,6 +167,15 @@ impl Directory {
         judge(known.ok_or(CredentialFault::Unknown)?, now)
     }
 
+    /// The key that `credential` is, whatever its state: one keyed hash and one
+    /// probe. A bcrypt key is known here only once it was used since the start.
+    #[must_use]
+    pub fn key_of(&self, credential: &str) -> Option<Arc<KeyRecord>> {
+        let hash = self.credential_hash(credential).ok()?;
+        let state = self.state();
+        state.key(&hash).or_else(|| self.inner.slow.verified(&hash, &state))
+    }
+
     /// The keyed hash that a credential is found by.
     fn credential_hash(&self, credential: &str) -> Result<[u8; 32], CredentialFault> {
         if credential.is_empty() || credential.len() > CREDENTIAL_BYTES_MAX {

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use surgewall_core::clock::Timestamp;
 use surgewall_core::finding::{ChangedBy, State};
 
+use super::inbox::Said;
 use super::merge::Plan;
 use super::state::{Event, after};
 use super::{
     FindingPick, FindingRow, FindingView, Findings, Inbox, InboxError, NOTE_CHARS_MAX, sealed,
 };
-use crate::admin::{AdminError, LIST_ROWS_MAX, Page};
-use crate::ledger::Ledger;
+use crate::admin::{AdminError, LIST_ROWS_MAX, Page, Signed};
 use crate::rules::{RuleBook, Rules};
 
 /// One operation on the inbox. Findings are named by their public ids.
@@ -108,20 +108,20 @@ fn upstream_of<'a>(rule: &str, subject: &'a str) -> Option<&'a str> {
 }
 
 impl<S: Findings + Rules> Inbox<S> {
-    /// Carries out an operator's request. `ledger` is where a change is recorded;
-    /// a request that changes nothing needs none. A finding that becomes a rule is
-    /// put into `rules`.
+    /// Carries out an operator's request. `signed` is where a change is recorded, and
+    /// for whom; a request that changes nothing needs none. A finding that becomes a
+    /// rule is put into `rules`.
     ///
     /// # Errors
     /// Why it was not carried out, in an operator's words.
     pub async fn ask(
         &self,
-        ledger: Option<&Ledger>,
+        signed: Option<Signed<'_>>,
         rules: &RuleBook<S>,
         request: InboxRequest,
         now: Timestamp,
     ) -> Result<InboxReply, AdminError> {
-        match (request, ledger) {
+        match (request, signed) {
             (InboxRequest::List { states, after }, _) => {
                 self.list(states, after.as_deref()).await.map(InboxReply::Page)
             }
@@ -131,8 +131,8 @@ impl<S: Findings + Rules> Inbox<S> {
                 let view = FindingView { became, ..sealed::view(self.vault(), &row)? };
                 Ok(InboxReply::One(Box::new(view)))
             }
-            (InboxRequest::Set { id, to, note }, Some(ledger)) => {
-                let view = self.set((ledger, rules), &id, to, note, now).await?;
+            (InboxRequest::Set { id, to, note }, Some(signed)) => {
+                let view = self.set((signed, rules), &id, to, note, now).await?;
                 let became = rules.of_finding(&view.id);
                 Ok(InboxReply::One(Box::new(FindingView { became, ..view })))
             }
@@ -168,7 +168,7 @@ impl<S: Findings + Rules> Inbox<S> {
 
     async fn set(
         &self,
-        (ledger, rules): (&Ledger, &RuleBook<S>),
+        (signed, rules): (Signed<'_>, &RuleBook<S>),
         id: &str,
         to: To,
         note: Option<String>,
@@ -184,7 +184,7 @@ impl<S: Findings + Rules> Inbox<S> {
             // First the rule: a finding is not said to be one that there is not.
             let upstream = upstream_of(&body.rule, &body.subject);
             let upstream = upstream.ok_or_else(|| no_rule(&body.rule))?;
-            rules.bar(ledger, upstream, &row.public_id, now).await?;
+            rules.bar(signed, upstream, &row.public_id, now).await?;
         }
         if let Some(note) = &note {
             row.note = Some(sealed::seal_note(self.vault(), row.id.as_u128(), note));
@@ -199,7 +199,7 @@ impl<S: Findings + Rules> Inbox<S> {
         let view = sealed::view(self.vault(), &row)?;
         let mut plan = Plan::default();
         plan.push(self.vault(), row, Some(before))?;
-        self.carry_out(ledger, plan, ChangedBy::Operator, now).await?;
+        self.carry_out(signed.ledger, plan, Said::by(&signed), now).await?;
         Ok(view)
     }
 }

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use surgewall_core::clock::Timestamp;
 use surgewall_core::decision::Record;
 use surgewall_core::finding::{ChangedBy, FindingChanged, State};
+use surgewall_core::id::PublicId;
 
 use super::merge::{self, Known, Plan, Sight};
 use super::{
     FINDINGS_MAX, FindingCounts, FindingPick, FindingView, Findings, Report, Reported, sealed,
 };
+use crate::admin::Signed;
 use crate::ledger::{AppendError, Ledger};
 use crate::ocsf::Export;
 use crate::people::StoreError;
@@ -38,6 +40,25 @@ pub struct Inbox<S> {
     counts: Mutex<FindingCounts>,
     /// Who else hears of changes.
     export: OnceLock<Export>,
+}
+
+/// Who says what becomes of a finding.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    by: ChangedBy,
+    account: Option<&'a PublicId>,
+}
+
+impl<'a> Said<'a> {
+    /// Whoever found it.
+    const fn by_producer() -> Self {
+        Self { by: ChangedBy::Producer, account: None }
+    }
+
+    /// An operator.
+    pub(super) fn by(signed: &Signed<'a>) -> Self {
+        Self { by: ChangedBy::Operator, account: signed.by_account() }
+    }
 }
 
 impl<S> std::fmt::Debug for Inbox<S> {
@@ -109,10 +130,27 @@ impl<S: Findings> Inbox<S> {
         let producer = sealed::producer(&self.vault, report.producer);
         let _turn = self.turn().await;
         let known = self.known(producer, &sights, unsure).await?;
+        let known = Known { standing_max: report.standing_max, ..known };
         let plan = merge::plan(&self.vault, known, sights, now)?;
         let left_out = plan.left_out;
-        let changes = self.carry_out(ledger, plan, ChangedBy::Producer, now).await?;
+        let changes = self.carry_out(ledger, plan, Said::by_producer(), now).await?;
         Ok(Reported { changes, left_out })
+    }
+
+    /// When what `rule` found on each of `subjects` was first seen, where it was.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn first_seen(
+        &self,
+        rule: &str,
+        subjects: &[String],
+    ) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let hash = |subject: &String| sealed::identity(&self.vault, rule, subject);
+        let hashes: Vec<_> = subjects.iter().map(hash).collect();
+        let rows = self.store.findings(&FindingPick::Hashes(hashes.clone())).await?;
+        let seen = |hash| rows.iter().find(|row| row.hash == hash).map(|row| row.first_seen);
+        Ok(hashes.into_iter().map(seen).collect())
     }
 
     /// What is stored of a producer and of what it sees.
@@ -127,7 +165,7 @@ impl<S: Findings> Inbox<S> {
         let others = sights.iter().map(|sight| sight.hash).filter(|hash| !read.contains(hash));
         rows.extend(self.store.findings(&FindingPick::Hashes(others.collect())).await?);
         let counts = self.store.finding_counts().await?;
-        Ok(Known { producer, rows, counts, unsure })
+        Ok(Known { producer, rows, counts, unsure, standing_max: None })
     }
 
     /// Records every change of state, then writes. Gives the changed findings.
@@ -135,7 +173,7 @@ impl<S: Findings> Inbox<S> {
         &self,
         ledger: &Ledger,
         plan: Plan,
-        by: ChangedBy,
+        by: Said<'_>,
         now: Timestamp,
     ) -> Result<Vec<FindingView>, InboxError> {
         for (_, view) in &plan.changes {
@@ -163,7 +201,7 @@ async fn record(
     ledger: &Ledger,
     view: &FindingView,
     state: State,
-    by: ChangedBy,
+    by: Said<'_>,
     now: Timestamp,
 ) -> Result<(), AppendError> {
     let changed = FindingChanged {
@@ -172,7 +210,8 @@ async fn record(
         rule: view.finding.rule.clone(),
         severity: view.finding.severity,
         state,
-        by,
+        by: by.by,
+        account: by.account.cloned(),
     };
     ledger.append(Record::Finding(changed)).await.map(drop)
 }

@@ -62,6 +62,9 @@ pub(super) struct Known {
     pub(super) counts: FindingCounts,
     /// Subjects that it could not tell about.
     pub(super) unsure: HashSet<[u8; 32]>,
+    /// Set where what the producer does not name is not fixed: at most so many of it
+    /// stand at once.
+    pub(super) standing_max: Option<u32>,
 }
 
 /// What is to be written.
@@ -116,13 +119,19 @@ pub(super) fn plan(
     // In the order in which they came, so that one report always means the same.
     let mut gone: Vec<_> = rows.into_values().collect();
     gone.retain(|row| row.state != State::Fixed && !known.unsure.contains(&row.subject));
+    let mut room = u64::from(FINDINGS_MAX);
+    if let Some(most) = known.standing_max {
+        let own = u64::try_from(gone.len()).unwrap_or(u64::MAX);
+        room = room.min(standing.saturating_sub(own).saturating_add(u64::from(most)));
+        gone.clear();
+    }
     gone.sort_by_key(|row| row.id);
     for row in gone {
         standing = standing.saturating_sub(1);
         let before = row.state;
         plan.push(vault, step(row, Event::Gone, now), Some(before))?;
     }
-    let room = u64::from(FINDINGS_MAX).saturating_sub(standing);
+    let room = room.saturating_sub(standing);
     let room = usize::try_from(room).unwrap_or(usize::MAX).min(new.len());
     plan.left_out = new.len() - room;
     for sight in new.iter().take(room) {

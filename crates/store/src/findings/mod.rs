@@ -47,13 +47,24 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Subjects that it could not tell about this time: what is known of them stays.
     pub unsure: Vec<String>,
+    /// Set where nobody looks again: what was reported before stays until an operator
+    /// closes it, and at most so many of this producer stand at once.
+    pub standing_max: Option<u32>,
 }
 
 impl Report {
     /// All that `producer` sees, and it could look everywhere.
     #[must_use]
     pub const fn new(producer: &'static str, findings: Vec<Finding>) -> Self {
-        Self { producer, findings, unsure: Vec::new() }
+        Self { producer, findings, unsure: Vec::new(), standing_max: None }
+    }
+
+    /// One thing that `producer` was told, which nobody looks for again: it stands
+    /// until an operator closes it. While `standing_max` of them stand, a further one
+    /// is left out: whoever tells must not fill the inbox.
+    #[must_use]
+    pub fn told(producer: &'static str, finding: Finding, standing_max: u32) -> Self {
+        Self { standing_max: Some(standing_max), ..Self::new(producer, vec![finding]) }
     }
 
     /// But for these subjects: it could not tell.

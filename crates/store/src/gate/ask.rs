@@ -16,8 +16,7 @@ use super::views::{
     GateShown, InviteMade, InviteState, InviteView, LetIn, PlaceView, Revoked, Waits,
 };
 use super::{GateStore, InvitePick, InviteRow, PlacePick, PlaceRow, REASON_CHARS_MAX, sealed};
-use crate::admin::{AdminError, LIST_ROWS_MAX, NewKey, Page, named_account};
-use crate::ledger::Ledger;
+use crate::admin::{AdminError, LIST_ROWS_MAX, NewKey, Page, Signed, named_account};
 use crate::people::{PAGE_ROWS_MAX, People, Pick};
 
 /// One operation on the gate. Invites are named by their public ids, accounts by
@@ -132,23 +131,23 @@ impl fmt::Debug for GateReply {
 }
 
 impl<S: GateStore + People> Desk<S> {
-    /// Carries out an operator's request. `ledger` is where a change is recorded; a
-    /// request that changes nothing needs none.
+    /// Carries out an operator's request. `signed` is where a change is recorded, and
+    /// for whom; a request that changes nothing needs none.
     ///
     /// # Errors
     /// Why it was not carried out, in an operator's words.
     pub async fn ask(
         &self,
-        ledger: Option<&Ledger>,
+        signed: Option<Signed<'_>>,
         request: GateRequest,
         now: Timestamp,
     ) -> Result<GateReply, AdminError> {
-        let recorded = || ledger.ok_or_else(|| AdminError::not_recorded("it is not open"));
+        let recorded = || signed.ok_or_else(|| AdminError::not_recorded("it is not open"));
         match request {
             GateRequest::Show => Ok(GateReply::Shown(self.shown())),
             GateRequest::Move { to, reason } => {
                 let moved = Moved { to, by: MovedBy::Hand, reason: reason_of(&reason)? };
-                self.move_to(recorded()?, moved, now).await?;
+                self.move_by(recorded()?, moved, now).await?;
                 Ok(GateReply::Shown(self.shown()))
             }
             GateRequest::InviteCreate { uses, days, note, by } => {

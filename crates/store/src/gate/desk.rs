@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use surgewall_core::clock::Timestamp;
 use surgewall_core::decision::{Changed, Record};
 use surgewall_core::gate::{GateStep, GateView, MovedBy};
+use surgewall_core::id::PublicId;
 
 use super::{GateStore, StateRow, sealed};
-use crate::admin::AdminError;
+use crate::admin::{AdminError, Signed};
 use crate::ledger::Ledger;
 use crate::people::StoreError;
 use crate::vault::Vault;
@@ -154,7 +155,7 @@ impl<S: GateStore> Desk<S> {
             return self.write(next).await;
         }
         let moved = Moved { to: start, by: MovedBy::Config, reason: reason.to_owned() };
-        self.carry_out(ledger, moved, now).await.map(drop)
+        self.carry_out(ledger, moved, None, now).await.map(drop)
     }
 
     /// Moves the gate. By hand it then stands there until it is moved again or
@@ -169,7 +170,18 @@ impl<S: GateStore> Desk<S> {
         now: Timestamp,
     ) -> Result<GateView, AdminError> {
         let _turn = self.turn().await;
-        self.carry_out(ledger, moved, now).await
+        self.carry_out(ledger, moved, None, now).await
+    }
+
+    /// As [`Desk::move_to`], for whoever asks for it.
+    pub(super) async fn move_by(
+        &self,
+        signed: Signed<'_>,
+        moved: Moved,
+        now: Timestamp,
+    ) -> Result<GateView, AdminError> {
+        let _turn = self.turn().await;
+        self.carry_out(signed.ledger, moved, signed.by_account(), now).await
     }
 
     /// As [`Desk::move_to`], for a move by pressure that was decided on while the
@@ -188,19 +200,21 @@ impl<S: GateStore> Desk<S> {
         if self.view().step != from {
             return Ok(None);
         }
-        self.carry_out(ledger, moved, now).await.map(Some)
+        self.carry_out(ledger, moved, None, now).await.map(Some)
     }
 
     async fn carry_out(
         &self,
         ledger: &Ledger,
         moved: Moved,
+        account: Option<&PublicId>,
         now: Timestamp,
     ) -> Result<GateView, AdminError> {
         let Moved { to, by, reason } = moved;
         let mut next = guard(&self.state).clone();
         let from = next.view.step;
-        record(ledger, to, format!("{from} -> {to} by={}: {reason}", by.as_str()), now).await?;
+        let who = account.map_or(by.as_str(), PublicId::as_str);
+        record(ledger, to, format!("{from} -> {to} by={who}: {reason}"), now).await?;
         if by != MovedBy::Pressure {
             (next.base, next.base_by) = (to, by);
         }

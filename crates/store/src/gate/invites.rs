@@ -16,8 +16,7 @@ use super::{
     GateStore, INVITE_DAYS_MAX, INVITE_NOTE_CHARS_MAX, INVITE_USES_MAX, INVITES_MAX, InvitePick,
     InviteRow, PlacePick,
 };
-use crate::admin::AdminError;
-use crate::ledger::Ledger;
+use crate::admin::{AdminError, Signed};
 use crate::people::StoreError;
 
 /// What every token begins with.
@@ -146,7 +145,7 @@ impl<S: GateStore> Desk<S> {
     /// Makes an invite; gives it with its token.
     pub(super) async fn invite(
         &self,
-        ledger: &Ledger,
+        signed: Signed<'_>,
         asked: NewInvite,
         now: Timestamp,
     ) -> Result<(InviteRow, String), AdminError> {
@@ -184,10 +183,11 @@ impl<S: GateStore> Desk<S> {
         };
         let mut detail = format!("uses={} days={}", asked.uses_max, asked.days);
         if let Some((_, account)) = &asked.made_by {
-            detail += &format!(" by={account}");
+            detail += &format!(" of={account}");
         }
+        detail += &format!(" by={signed}");
         let subject = Some(row.public_id.to_string());
-        change(ledger, "gate.invite.create", subject, Some(detail), now).await?;
+        change(signed.ledger, "gate.invite.create", subject, Some(detail), now).await?;
         self.store.add_invite(&row).await?;
         Ok((row, token))
     }
@@ -196,7 +196,7 @@ impl<S: GateStore> Desk<S> {
     /// the invites that were revoked and the accounts of the branch.
     pub(super) async fn revoke(
         &self,
-        ledger: &Ledger,
+        signed: Signed<'_>,
         id: &str,
         tree: bool,
         now: Timestamp,
@@ -209,8 +209,8 @@ impl<S: GateStore> Desk<S> {
         })?;
         let subject = Some(root.public_id.to_string());
         let (invites, accounts) = self.branch(root, tree).await?;
-        let detail = format!("invites={} accounts={}", invites.len(), accounts.len());
-        change(ledger, "gate.invite.revoke", subject, Some(detail), now).await?;
+        let detail = format!("invites={} accounts={} by={signed}", invites.len(), accounts.len());
+        change(signed.ledger, "gate.invite.revoke", subject, Some(detail), now).await?;
         let ids: Vec<_> = invites.iter().map(|invite| invite.id).collect();
         self.store.revoke_invites(&ids, now).await?;
         Ok((invites, accounts))

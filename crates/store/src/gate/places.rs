@@ -10,8 +10,7 @@ use surgewall_core::principal::Network;
 use super::desk::{Desk, change};
 use super::sealed::{email_hash, network_hash, seal_email};
 use super::{GateStore, LET_IN_MAX, PLACES_MAX, PLACES_PER_NETWORK_MAX, PlacePick, PlaceRow};
-use crate::admin::{AdminError, email};
-use crate::ledger::Ledger;
+use crate::admin::{AdminError, Signed, email};
 use crate::people::StoreError;
 
 /// What became of asking for a place.
@@ -82,7 +81,7 @@ impl<S: GateStore> Desk<S> {
     /// Lets the first `count` in, for `days`. Gives their places.
     pub(super) async fn admit(
         &self,
-        ledger: &Ledger,
+        signed: Signed<'_>,
         count: u32,
         days: u32,
         now: Timestamp,
@@ -97,8 +96,8 @@ impl<S: GateStore> Desk<S> {
             return Ok(rows);
         }
         let until = now.plus(Duration::from_secs(u64::from(days) * DAY_S));
-        let detail = format!("places={} days={days}", rows.len());
-        change(ledger, "gate.waiting.admit", None, Some(detail), now).await?;
+        let detail = format!("places={} days={days} by={signed}", rows.len());
+        change(signed.ledger, "gate.waiting.admit", None, Some(detail), now).await?;
         let numbers: Vec<_> = rows.iter().map(|row| row.number).collect();
         self.store.let_in(&numbers, now, until).await?;
         self.count().await?;

@@ -9,8 +9,7 @@ use surgewall_core::config::limits::{QuotaRule, RuleState};
 use surgewall_core::id::PublicId;
 
 use super::{Hits, RuleBook, Rules, StoredRule};
-use crate::admin::AdminError;
-use crate::ledger::Ledger;
+use crate::admin::{AdminError, Signed};
 
 /// One operation on rules. Stored ones are named by their public ids.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -160,20 +159,20 @@ pub fn configured(config: &Config) -> impl Iterator<Item = RuleView> {
 }
 
 impl<S: Rules> RuleBook<S> {
-    /// Carries out an operator's request. `ledger` is where a change is recorded;
-    /// a request that changes nothing needs none.
+    /// Carries out an operator's request. `signed` is where a change is recorded, and
+    /// for whom; a request that changes nothing needs none.
     ///
     /// # Errors
     /// Why it was not carried out, in an operator's words.
     pub async fn ask(
         &self,
-        ledger: Option<&Ledger>,
+        signed: Option<Signed<'_>>,
         config: &Config,
         request: RuleRequest,
         now: Timestamp,
     ) -> Result<RuleReply, AdminError> {
         let stored = |rule: &StoredRule| RuleReply::One { rule: rule.into() };
-        match (request, ledger) {
+        match (request, signed) {
             (RuleRequest::List, _) => {
                 let current = self.current();
                 let rules = configured(config).chain(current.iter().map(RuleView::from)).collect();
@@ -189,11 +188,11 @@ impl<S: Rules> RuleBook<S> {
                 Err(AdminError::invalid(format!("the rule `{id}` stands in the configuration"))
                     .hint("change it there; a running door reads the file again by itself"))
             }
-            (RuleRequest::Set { id, state }, Some(ledger)) => {
-                self.set(ledger, &id, state, now).await.map(|rule| stored(&rule))
+            (RuleRequest::Set { id, state }, Some(signed)) => {
+                self.set(signed, &id, state, now).await.map(|rule| stored(&rule))
             }
-            (RuleRequest::Remove { id }, Some(ledger)) => {
-                self.remove(ledger, &id, now).await.map(|rule| stored(&rule))
+            (RuleRequest::Remove { id }, Some(signed)) => {
+                self.remove(signed, &id, now).await.map(|rule| stored(&rule))
             }
             (RuleRequest::Set { .. } | RuleRequest::Remove { .. }, None) => {
                 Err(AdminError::not_recorded("it is not open"))

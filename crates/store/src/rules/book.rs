@@ -11,8 +11,7 @@ use surgewall_core::decision::{Changed, Record};
 use surgewall_core::id::{PublicId, RuleId};
 
 use super::{RULES_MAX, RuleRow, Rules, StoredRule, sealed};
-use crate::admin::AdminError;
-use crate::ledger::Ledger;
+use crate::admin::{AdminError, Signed};
 use crate::people::StoreError;
 use crate::vault::Vault;
 
@@ -79,7 +78,7 @@ impl<S: Rules> RuleBook<S> {
     /// It cannot be recorded or written, or there are [`RULES_MAX`].
     pub(crate) async fn bar(
         &self,
-        ledger: &Ledger,
+        signed: Signed<'_>,
         upstream: &str,
         finding: &PublicId,
         now: Timestamp,
@@ -107,14 +106,14 @@ impl<S: Rules> RuleBook<S> {
             created_at: now,
             changed_at: now,
         };
-        self.carry_out(ledger, "rule.create", Write::Put(&rule), now).await?;
+        self.carry_out(signed, "rule.create", Write::Put(&rule), now).await?;
         Ok(id)
     }
 
     /// Puts a rule into another state.
     pub(super) async fn set(
         &self,
-        ledger: &Ledger,
+        signed: Signed<'_>,
         id: &str,
         state: RuleState,
         now: Timestamp,
@@ -124,7 +123,7 @@ impl<S: Rules> RuleBook<S> {
         if rule.bar.state != state {
             rule.bar.state = state;
             rule.changed_at = now;
-            self.carry_out(ledger, "rule.set", Write::Put(&rule), now).await?;
+            self.carry_out(signed, "rule.set", Write::Put(&rule), now).await?;
         }
         Ok(rule)
     }
@@ -132,13 +131,13 @@ impl<S: Rules> RuleBook<S> {
     /// Removes a rule.
     pub(super) async fn remove(
         &self,
-        ledger: &Ledger,
+        signed: Signed<'_>,
         id: &str,
         now: Timestamp,
     ) -> Result<StoredRule, AdminError> {
         let _turn = self.turn.lock().await;
         let rule = self.find(id)?;
-        self.carry_out(ledger, "rule.remove", Write::Remove(&rule), now).await?;
+        self.carry_out(signed, "rule.remove", Write::Remove(&rule), now).await?;
         Ok(rule)
     }
 
@@ -153,7 +152,7 @@ impl<S: Rules> RuleBook<S> {
     /// Recorded, written, in force, recorded as done: in this order.
     async fn carry_out(
         &self,
-        ledger: &Ledger,
+        signed: Signed<'_>,
         action: &str,
         write: Write<'_>,
         now: Timestamp,
@@ -164,8 +163,8 @@ impl<S: Rules> RuleBook<S> {
             let subject = Some(rule.id.to_string());
             Record::Changed(Changed { at: now, action, subject, detail })
         };
-        let detail = format!("bar {}", rule.bar.state.as_str());
-        let begun = ledger.append(changed(action.to_owned(), Some(detail))).await;
+        let detail = format!("bar {} by={signed}", rule.bar.state.as_str());
+        let begun = signed.ledger.append(changed(action.to_owned(), Some(detail))).await;
         begun.map_err(AdminError::not_recorded)?;
         let written = match write {
             Write::Put(_) => self.store.write_rule(&row).await,
@@ -174,7 +173,8 @@ impl<S: Rules> RuleBook<S> {
         // What is stored is in force, also where it could not be told what that is.
         let written = written.and(self.load().await);
         let outcome = if written.is_ok() { "done" } else { "failed" };
-        if let Err(error) = ledger.append(changed(format!("{action}.{outcome}"), None)).await {
+        if let Err(error) = signed.ledger.append(changed(format!("{action}.{outcome}"), None)).await
+        {
             tracing::error!(%error, action, "the end of a change could not be recorded");
         }
         Ok(written?)

@@ -7,7 +7,7 @@ use surgewall_core::clock::{Clock, ManualClock, Timestamp};
 use surgewall_core::config::schema;
 use surgewall_core::decision::Record;
 use surgewall_core::finding::{ChangedBy, Confidence, Finding, FindingChanged, Severity, State};
-use surgewall_store::admin::{AdminError, ErrorKind};
+use surgewall_store::admin::{AdminError, ErrorKind, Signed};
 use surgewall_store::datadir::DataDir;
 use surgewall_store::findings::{
     FINDINGS_MAX, FindingView, Inbox, InboxReply, InboxRequest, Report, SUBJECT_BYTES_MAX,
@@ -88,7 +88,11 @@ impl Desk {
         self.later();
         let note = note.map(str::to_owned);
         let request = InboxRequest::Set { id: id.to_owned(), to, note };
-        match self.inbox.ask(Some(&self.ledger), &self.rules, request, self.now).await? {
+        match self
+            .inbox
+            .ask(Some(Signed::machine(&self.ledger)), &self.rules, request, self.now)
+            .await?
+        {
             InboxReply::One(view) => Ok(*view),
             InboxReply::Page(_) => panic!("a page"),
         }
@@ -114,6 +118,27 @@ pub(crate) fn finding(severity: Severity, rule: &str, subject: &str) -> Finding 
 
 fn warning(rule: &str) -> Finding {
     finding(Severity::Warning, rule, "x")
+}
+
+#[tokio::test]
+async fn what_was_told_stands_until_somebody_closes_it_and_only_so_much_of_it() {
+    let mut desk = Desk::new().await;
+    let told =
+        |subject: &str| Report::told("stranger", finding(Severity::Warning, "a", subject), 2);
+    desk.report(Report::new("config", vec![warning("config.anonymous")])).await;
+    assert_eq!(desk.report(told("one")).await, [("a".to_owned(), State::Open)]);
+    assert_eq!(desk.report(told("two")).await.len(), 1);
+    // Told again it is the same one; a third one has no room.
+    assert_eq!(desk.report(told("two")).await, []);
+    let third = desk.inbox.report(&desk.ledger, told("three"), desk.now).await.unwrap();
+    assert_eq!((third.left_out, third.changes), (1, vec![]));
+    let states: Vec<_> = desk.all().await.into_iter().map(|view| view.finding.state).collect();
+    assert_eq!(states, [State::Open; 3]);
+    let one = desk.all().await[1].id.to_string();
+    desk.set(&one, To::Fixed, None).await.unwrap();
+    assert_eq!(desk.report(told("three")).await.len(), 1);
+    let seen = desk.inbox.first_seen("a", &["two".to_owned(), "none".to_owned()]).await.unwrap();
+    assert_eq!(seen, [Some(START.plus(std::time::Duration::from_secs(3))), None]);
 }
 
 #[tokio::test]

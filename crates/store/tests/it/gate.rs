@@ -11,7 +11,7 @@ use surgewall_core::decision::{Changed, Record};
 use surgewall_core::gate::{GateStep, MovedBy};
 use surgewall_core::id::AccountId;
 use surgewall_core::principal::Network;
-use surgewall_store::admin::{AdminError, ErrorKind};
+use surgewall_store::admin::{AdminError, ErrorKind, Signed};
 use surgewall_store::datadir::DataDir;
 use surgewall_store::gate::{
     Desk, GateReply, GateRequest, INVITE_DAYS_MAX, INVITE_NOTE_CHARS_MAX, INVITE_USES_MAX,
@@ -60,7 +60,7 @@ impl Site {
     }
 
     async fn ask(&self, request: GateRequest) -> Result<GateReply, AdminError> {
-        self.desk.ask(Some(&self.ledger), request, START).await
+        self.desk.ask(Some(Signed::machine(&self.ledger)), request, START).await
     }
 
     pub(crate) async fn invite(
@@ -251,7 +251,7 @@ async fn an_invite_is_good_so_often_and_so_long_and_until_it_is_revoked() {
     assert_eq!(site.ask(unknown).await.unwrap_err().kind, ErrorKind::NotFound);
     let told = site.told().await;
     assert!(!format!("{told:?}").contains(&token), "no token in the ledger");
-    assert_eq!(told[0].2.as_deref(), Some("uses=2 days=10"));
+    assert_eq!(told[0].2.as_deref(), Some("uses=2 days=10 by=operator"));
 }
 
 #[tokio::test]
@@ -278,7 +278,9 @@ async fn a_branch_is_taken_back_whole() {
         (GateStep::Invite, "x"),
         START,
     );
-    let ask = async |request| gate.ask(Some(&site.ledger), request, START).await.unwrap();
+    let ask = async |request| {
+        gate.ask(Some(Signed::machine(&site.ledger)), request, START).await.unwrap()
+    };
     let made = async |by: Option<&str>| {
         let by = by.map(str::to_owned);
         let reply = ask(GateRequest::InviteCreate { uses: 5, days: 9, note: None, by }).await;
@@ -338,7 +340,7 @@ async fn a_turn_comes_in_order_is_used_once_and_passes() {
     assert_eq!(site.again().await.waiting(), 2);
     let told = site.told().await;
     assert_eq!(told.len(), 1);
-    assert_eq!(told[0].2.as_deref(), Some("places=2 days=5"));
+    assert_eq!(told[0].2.as_deref(), Some("places=2 days=5 by=operator"));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use surgewall_core::config;
 use surgewall_core::config::limits::RuleState;
 use surgewall_core::decision::Record;
 use surgewall_core::finding::{Severity, State};
-use surgewall_store::admin::{AdminError, ErrorKind};
+use surgewall_store::admin::{AdminError, ErrorKind, Signed};
 use surgewall_store::findings::{Report, To};
 use surgewall_store::ledger::read::export;
 use surgewall_store::rules::{RULES_MAX, RuleBook, RuleReply, RuleRequest, RuleView, Source};
@@ -18,7 +18,8 @@ const CONFIG: &str = "[[upstream]]\nname=\"a\"\nurl=\"http://127.0.0.1:9/v1\"\nr
 
 async fn ask(desk: &Desk, request: RuleRequest) -> Result<Vec<RuleView>, AdminError> {
     let config = config::parse("t.toml", CONFIG).unwrap();
-    let reply = desk.rules.ask(Some(&desk.ledger), &config, request, desk.now).await?;
+    let reply =
+        desk.rules.ask(Some(Signed::machine(&desk.ledger)), &config, request, desk.now).await?;
     Ok(match reply {
         RuleReply::All { rules } => rules,
         RuleReply::One { rule } => vec![rule],
@@ -101,11 +102,11 @@ async fn a_rule_is_set_and_removed_in_the_ledger_first_and_outlives_a_restart() 
     assert_eq!(
         recorded,
         [
-            ("rule.create", "bar shadow"),
+            ("rule.create", "bar shadow by=operator"),
             ("rule.create.done", ""),
-            ("rule.set", "bar on"),
+            ("rule.set", "bar on by=operator"),
             ("rule.set.done", ""),
-            ("rule.remove", "bar on"),
+            ("rule.remove", "bar on by=operator"),
             ("rule.remove.done", ""),
         ]
     );

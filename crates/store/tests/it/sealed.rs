@@ -15,7 +15,7 @@ use surgewall_core::gate::GateStep;
 use surgewall_core::id::{AccountId, PublicId, SessionId};
 use surgewall_core::principal::Network;
 use surgewall_core::secret::SecretString;
-use surgewall_store::admin::{GroupCreate, KeyCreate, Request};
+use surgewall_store::admin::{GroupCreate, KeyCreate, Request, Signed};
 use surgewall_store::conversations::{
     Attachment, Body, Checkpoint, MessageId, NewConversation, NewMessage, Role, State, Tombstone,
     write_checkpoints,
@@ -283,7 +283,9 @@ async fn fill_gate(desk: &Desk, planted: &mut usize) {
     let (ledger, _) = Ledger::open(&data, &vault, options).unwrap();
     let people = Arc::new(desk.people.clone());
     let gate = Gate::new(people, desk.vault.clone(), (GateStep::Open, "x"), desk.now());
-    let ask = async |request| gate.ask(Some(&ledger), request, desk.now()).await.unwrap();
+    let ask = async |request| {
+        gate.ask(Some(Signed::machine(&ledger)), request, desk.now()).await.unwrap()
+    };
     ask(GateRequest::Move { to: GateStep::Invite, reason: plant(planted) }).await;
     let by = Some(format!("{CANARY}0@example.org"));
     let invite = GateRequest::InviteCreate { uses: 2, days: 3, note: Some(plant(planted)), by };

@@ -10,7 +10,7 @@ use surgewall_gateway::control::{self, Answer, Question};
 use surgewall_gateway::gate::meant;
 use surgewall_gateway::operate::LedgerAudit;
 use surgewall_gateway::status::{Asked, Told, ask_offline};
-use surgewall_store::admin::{self, Office, Reply, Request};
+use surgewall_store::admin::{self, Office, Reply, Request, Signed};
 use surgewall_store::conversations::purge_erased;
 use surgewall_store::datadir::{DataDir, DirLock};
 use surgewall_store::directory::Directory;
@@ -118,7 +118,9 @@ pub(crate) async fn inbox(place: &Place, request: InboxRequest) -> Result<InboxR
         let inbox = Inbox::new(stores.store.clone(), stores.vault.clone());
         let rules = RuleBook::new(stores.store.clone(), stores.vault.clone());
         rules.load().await?;
-        Ok(inbox.ask(ledger, &rules, request.clone(), Clock::System.now()).await?)
+        Ok(inbox
+            .ask(ledger.map(Signed::machine), &rules, request.clone(), Clock::System.now())
+            .await?)
     };
     offline.run(request.changes(), work).await
 }
@@ -140,7 +142,9 @@ pub(crate) async fn rules(place: &Place, request: RuleRequest) -> Result<RuleRep
     let work = async |stores: &Offline<'_>, ledger: Option<&Ledger>| {
         let rules = RuleBook::new(stores.store.clone(), stores.vault.clone());
         rules.load().await?;
-        Ok(rules.ask(ledger, &stores.config, request.clone(), Clock::System.now()).await?)
+        Ok(rules
+            .ask(ledger.map(Signed::machine), &stores.config, request.clone(), Clock::System.now())
+            .await?)
     };
     offline.run(request.changes(), work).await
 }
@@ -167,7 +171,7 @@ pub(crate) async fn gate(place: &Place, request: GateRequest) -> Result<GateRepl
         let start = (gate.start_on(listen), gate.start_reason());
         let desk = Desk::new(stores.store.clone(), stores.vault.clone(), start, now);
         desk.load().await?;
-        Ok(desk.ask(ledger, request.clone(), now).await?)
+        Ok(desk.ask(ledger.map(Signed::machine), request.clone(), now).await?)
     };
     offline.run(request.changes(), work).await
 }

@@ -254,6 +254,7 @@ fn what_is_no_event_becomes_none() {
         severity: Severity::Note,
         state: State::Open,
         by: ChangedBy::Producer,
+        account: None,
     };
     let progress = Progress {
         request_id: RequestId::from_u128(7),

@@ -7,6 +7,7 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 use ipnet::IpNet;
+use surgewall_core::clock::Timestamp;
 use surgewall_core::figures::{day, minute};
 use surgewall_core::id::PublicId;
 use surgewall_core::principal::Scopes;
@@ -16,6 +17,7 @@ use surgewall_store::admin::{
 };
 use surgewall_store::people::{People as _, Pick};
 
+use crate::disclosure::keys::when_found;
 use crate::operate::{By, operate, operate_by};
 use crate::pages::answer::{WithStatus as _, internal, plain, see_other};
 use crate::pages::forms::Form;
@@ -33,6 +35,8 @@ struct Row {
     may: String,
     ends: String,
     used: String,
+    /// When it was found where others could read it; empty if it was not.
+    found: String,
     state: &'static str,
     active: bool,
 }
@@ -66,7 +70,7 @@ fn is_active(key: &KeyView) -> bool {
     key.state == KeyState::Active
 }
 
-fn row(key: KeyView) -> Row {
+fn row((key, found): (KeyView, Option<Timestamp>)) -> Row {
     let state = match key.state {
         KeyState::Active => "works",
         KeyState::Expired => "over",
@@ -81,6 +85,7 @@ fn row(key: KeyView) -> Row {
         may: may(&key.scopes),
         ends: key.expires_at.map_or_else(|| "never".to_owned(), day),
         used: key.last_used_at.map_or_else(|| "not yet".to_owned(), minute),
+        found: found.map_or_else(String::new, day),
         state,
     }
 }
@@ -101,7 +106,8 @@ async fn show(
 ) -> Result<Response, Refusal> {
     let mut keys = working(visit, who).await?;
     keys.extend(own(visit, who, true).await?);
-    let keys = keys.into_iter().map(row).collect();
+    let found = when_found(visit.door, &keys).await.map_err(|error| internal(&error))?;
+    let keys = keys.into_iter().zip(found).map(row).collect();
     let frame = Frame::inside(visit, "Keys", "keys");
     plain(&Page { frame, made, error, keys, routes: ROUTES })
 }

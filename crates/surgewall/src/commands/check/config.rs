@@ -2,7 +2,7 @@
 //! what is risky about it.
 
 use serde::Serialize;
-use surgewall_core::clock::Clock;
+use surgewall_core::clock::{Clock, Timestamp};
 use surgewall_core::config::Config;
 use surgewall_core::config::schema::{Credential, Upstream};
 use surgewall_core::finding::{Finding, Severity};
@@ -15,6 +15,11 @@ use super::{print, stored};
 use crate::cli::check::Format;
 use crate::fault::{Fault, Verdict};
 use crate::place::{Loaded, Place};
+
+/// Days before the end of `security.txt` from which on it is said.
+const EXPIRES_SOON_DAYS: i64 = 30;
+/// The longest that it should hold.
+const YEAR_DAYS: i64 = 366;
 
 /// What the check says.
 #[derive(Serialize, Default, Debug)]
@@ -65,6 +70,7 @@ pub(super) fn say(loaded: &Loaded) -> Said {
     }
     traces(&loaded.config, &mut said);
     events(&loaded.config, &mut said);
+    disclosure(&loaded.config, Clock::System.now(), &mut said);
     said
 }
 
@@ -175,6 +181,37 @@ fn events(config: &Config, said: &mut Said) {
     );
 }
 
+/// Whether what strangers are told of whom to write to still holds (RFC 9116, 2.5.5).
+fn disclosure(config: &Config, now: Timestamp, said: &mut Said) {
+    let Some(expires) = config.disclosure.expires.as_deref() else { return };
+    let Ok(left) = days_until(expires, now) else { return };
+    said.statements.push(format!(
+        "contact /.well-known/security.txt names {} to everybody, until {expires}.",
+        config.disclosure.contact.join(", ")
+    ));
+    let found = |severity, evidence: String| {
+        Finding::new(severity, "config.security-txt", "disclosure.expires")
+            .evidence(evidence)
+            .advice("Look whether the contacts are still right, then set expires to a day within a year.")
+    };
+    if left <= 0 {
+        let words = format!("security.txt is not to be believed since {expires}.");
+        said.findings.push(found(Severity::Warning, words));
+    } else if left <= EXPIRES_SOON_DAYS {
+        said.findings.push(found(Severity::Note, format!("security.txt expires on {expires}.")));
+    } else if left > YEAR_DAYS {
+        let words = format!("security.txt holds until {expires}: more than a year.");
+        said.findings.push(found(Severity::Note, words));
+    }
+}
+
+/// Whole days from `now` until the day `expires` begins.
+fn days_until(expires: &str, now: Timestamp) -> Result<i64, jiff::Error> {
+    let at = expires.parse::<jiff::civil::Date>()?.to_zoned(jiff::tz::TimeZone::UTC)?;
+    let day = i64::try_from(now.day()).unwrap_or(i64::MAX);
+    Ok(at.timestamp().as_second().div_euclid(86_400).saturating_sub(day))
+}
+
 fn people(config: &Config, said: &mut Said) {
     if config.accounts.anonymous {
         let public = !config.listen.public.ip().is_loopback();
@@ -256,5 +293,33 @@ fn startable(loaded: &Loaded, said: &mut Said) {
     }
     if let Some(Err(error)) = loaded.config.listen.tls.as_ref().map(acceptor) {
         said.findings.push(refused("config.tls", "listen.tls", &error));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use surgewall_core::config::parse;
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_security_txt_is_said_before_it_comes() {
+        // 2026-11-23T12:00:00Z.
+        let now = Timestamp::from_millis(1_795_435_200_000);
+        for (expires, expected) in [
+            ("2026-11-22", Some(Severity::Warning)),
+            ("2026-11-23", Some(Severity::Warning)),
+            ("2026-11-24", Some(Severity::Note)),
+            ("2026-12-23", Some(Severity::Note)),
+            ("2026-12-24", None),
+            ("2027-11-24", None),
+            ("2027-11-25", Some(Severity::Note)),
+        ] {
+            let text = format!("[disclosure]\ncontact=[\"tel:1\"]\nexpires=\"{expires}\"\n");
+            let mut said = Said::default();
+            disclosure(&parse("t.toml", &text).unwrap(), now, &mut said);
+            let severity = said.findings.first().map(|finding| finding.severity);
+            assert_eq!((severity, said.statements.len()), (expected, 1), "{expires}");
+        }
     }
 }
