@@ -75,7 +75,7 @@ mod tests {
         let admit = |n| pace.admit(network(n), now, (2, 3)).is_ok();
         assert_eq!([admit(1), admit(1), admit(1)], [true, true, false], "one network");
         assert_eq!([admit(2), admit(2)], [true, false], "all of them");
-        let later = now.plus(Duration::from_secs(1_200));
+        let later = now.plus(Duration::from_secs(1_800));
         assert!(pace.admit(network(2), later, (2, 3)).is_ok());
     }
 }
