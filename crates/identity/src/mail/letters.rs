@@ -186,24 +186,7 @@ impl Letter<'_> {
                 (format!("{subject} at {service}"), format!("{words}\n\n    {}", when(*at)), end)
             }
             Self::KeyFound { last_four, revoked, at } => {
-                let which = last_four.map_or_else(String::new, |four| format!(" (…{four})"));
-                let (subject, end) = if *revoked {
-                    (
-                        "A key of yours was revoked",
-                        "It no longer works. Make a new one on your account page, look where the old\n\
-                         one was kept, and put the new one where nobody else can read it.",
-                    )
-                } else {
-                    (
-                        "A key of yours was found",
-                        "It still works. Revoke it on your account page, make a new one, and put it\n\
-                         where nobody else can read it.",
-                    )
-                };
-                let words = format!(
-                    "An API key of your account{which} was found where others can read it.\n\n    {}",
-                    when(*at)
-                );
+                let (subject, words, end) = key_found(*last_four, *revoked, *at);
                 (format!("{subject} at {service}"), words, end)
             }
             Self::Notice { subject, text } => (
@@ -213,6 +196,33 @@ impl Letter<'_> {
             ),
         }
     }
+}
+
+/// A key was found: the subject, the words, and what to do now.
+fn key_found(
+    last_four: Option<&str>,
+    revoked: bool,
+    at: Timestamp,
+) -> (&'static str, String, &'static str) {
+    let which = last_four.map_or_else(String::new, |four| format!(" (…{four})"));
+    let words = format!(
+        "An API key of your account{which} was found where others can read it.\n\n    {}",
+        when(at)
+    );
+    let (subject, end) = if revoked {
+        (
+            "A key of yours was revoked",
+            "It no longer works. Make a new one on your account page, look where the old\n\
+             one was kept, and put the new one where nobody else can read it.",
+        )
+    } else {
+        (
+            "A key of yours was found",
+            "It still works. Revoke it on your account page, make a new one, and put it\n\
+             where nobody else can read it.",
+        )
+    };
+    (subject, words, end)
 }
 
 impl Changed {
