@@ -183,11 +183,13 @@ fn events(config: &Config, said: &mut Said) {
 
 /// Whether what strangers are told of whom to write to still holds (RFC 9116, 2.5.5).
 fn disclosure(config: &Config, now: Timestamp, said: &mut Said) {
-    let Some(expires) = config.disclosure.expires.as_deref() else { return };
+    let section = &config.disclosure;
+    let named = section.expires.as_deref().filter(|_| !section.contact.is_empty());
+    let Some(expires) = named else { return };
     let Ok(left) = days_until(expires, now) else { return };
     said.statements.push(format!(
         "contact /.well-known/security.txt names {} to everybody, until {expires}.",
-        config.disclosure.contact.join(", ")
+        section.contact.join(", ")
     ));
     let found = |severity, evidence: String| {
         Finding::new(severity, "config.security-txt", "disclosure.expires")
