@@ -186,8 +186,7 @@ impl Letter<'_> {
                 (format!("{subject} at {service}"), format!("{words}\n\n    {}", when(*at)), end)
             }
             Self::KeyFound { last_four, revoked, at } => {
-                let (subject, words, end) = key_found(*last_four, *revoked, *at);
-                (format!("{subject} at {service}"), words, end)
+                key_found(service, *last_four, *revoked, *at)
             }
             Self::Notice { subject, text } => (
                 format!("{service}: {subject}"),
@@ -200,10 +199,11 @@ impl Letter<'_> {
 
 /// A key was found: the subject, the words, and what to do now.
 fn key_found(
+    service: &str,
     last_four: Option<&str>,
     revoked: bool,
     at: Timestamp,
-) -> (&'static str, String, &'static str) {
+) -> (String, String, &'static str) {
     let which = last_four.map_or_else(String::new, |four| format!(" (…{four})"));
     let words = format!(
         "An API key of your account{which} was found where others can read it.\n\n    {}",
@@ -222,7 +222,7 @@ fn key_found(
              where nobody else can read it.",
         )
     };
-    (subject, words, end)
+    (format!("{subject} at {service}"), words, end)
 }
 
 impl Changed {
