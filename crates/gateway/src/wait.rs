@@ -98,8 +98,7 @@ impl Waits {
         terms: &Terms,
     ) -> bool {
         self.given(network, ticket).is_some_and(|(given, code)| {
-            now.millis().saturating_sub(given) < terms.millis().1
-                && !lock(&self.used).holds(&code)
+            now.millis().saturating_sub(given) < terms.millis().1 && !lock(&self.used).holds(&code)
         })
     }
 
