@@ -37,9 +37,9 @@ struct Contact {
     shown: String,
 }
 
-fn contact(address: &String) -> Contact {
+fn contact(address: &str) -> Contact {
     let shown = address.strip_prefix("mailto:").or_else(|| address.strip_prefix("tel:"));
-    Contact { shown: shown.unwrap_or(address).to_owned(), address: address.clone() }
+    Contact { shown: shown.unwrap_or(address).to_owned(), address: address.to_owned() }
 }
 
 fn empty(visit: &Visit<'_>) -> Page {
@@ -48,7 +48,7 @@ fn empty(visit: &Visit<'_>) -> Page {
         frame: Frame::outside(visit, "Report a problem"),
         error: String::new(),
         number: String::new(),
-        contacts: section.contact.iter().map(contact).collect(),
+        contacts: section.contact.iter().map(String::as_str).map(contact).collect(),
         policy: section.policy.clone().unwrap_or_default(),
         kinds: Kind::ALL,
         ticket: intake::ticket(visit.door, visit.network()),
