@@ -9,7 +9,7 @@ use surgewall_core::id::{AccountId, PublicId};
 use surgewall_core::principal::{AccountRecord, Class};
 use surgewall_store::admin::{
     self, AccountEnsure, AdminError, Audit, AuditError, ErrorKind, Judged, Office, Reply, Request,
-    Signed, execute_by,
+    Signed, close, execute_by,
 };
 use surgewall_store::identity::recover;
 use surgewall_store::ledger::Ledger;
@@ -105,8 +105,14 @@ pub async fn operate_by(door: &Door, by: By<'_>, request: Request) -> Result<Rep
         By::Account(account) => Some(account),
         _ => None,
     };
-    let reply = execute_by(&office, &SignedAudit { audit, by }, account, request).await?;
+    let audit = SignedAudit { audit, by };
+    let reply = match request {
+        Request::UserClose(asked) => close(&office, &audit, &asked).await,
+        request => execute_by(&office, &audit, account, request).await,
+    };
+    // What broke off may have withdrawn something all the same.
     end_withdrawn(door);
+    let reply = reply?;
     if suspends {
         // Boxed: who comes with a token passes here at each request.
         Box::pin(end_sessions(door, &reply)).await;
@@ -197,6 +203,7 @@ pub async fn ensure_account(
         claimed,
         group: bearer.group.clone(),
         granted: None,
+        email: None,
     };
     operate(door, Request::AccountEnsure(asked)).await?;
     let account = door.directory.account_by_external(&bearer.issuer, &bearer.subject);

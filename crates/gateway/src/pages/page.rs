@@ -103,6 +103,8 @@ pub enum Page {
     Export,
     /// Destroys the keys of what its owner wrote.
     Erase,
+    /// Closes it for good.
+    Close,
     /// The form for a fresh proof.
     Confirm,
     /// A fresh proof by password.

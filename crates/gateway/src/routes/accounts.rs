@@ -66,6 +66,7 @@ pub const ROUTES: &[Route] = &[
     row(Public, "GET", "/account/data", Page::Data, Session),
     row(Public, "POST", "/account/export", Page::Export, Session),
     row(Public, "POST", "/account/erase", Page::Erase, Session),
+    row(Public, "POST", "/account/close", Page::Close, Session),
     row(Public, "GET", "/account/confirm", Page::Confirm, Session),
     row(Public, "POST", "/account/confirm", Page::ConfirmPassword, Session),
     row(Admin, "GET", "/sign-in", Page::SignIn, Everybody),
@@ -97,6 +98,7 @@ pub const ROUTES: &[Route] = &[
     row(Admin, "GET", "/account/data", Page::Data, Session),
     row(Admin, "POST", "/account/export", Page::Export, Session),
     row(Admin, "POST", "/account/erase", Page::Erase, Session),
+    row(Admin, "POST", "/account/close", Page::Close, Session),
     row(Admin, "GET", "/account/confirm", Page::Confirm, Session),
     row(Admin, "POST", "/account/confirm", Page::ConfirmPassword, Session),
 ];

@@ -1,5 +1,8 @@
 //! Signing up, signing in and the own account, over real HTTP.
 
+use std::time::Duration;
+
+use surgewall_core::clock::{Clock, ManualClock, Timestamp};
 use surgewall_core::principal::Class;
 use surgewall_core::role::Role;
 use surgewall_identity::password::Cost;
@@ -293,6 +296,59 @@ async fn failures_delay_their_network_and_nobody_else_is_locked_out() {
     // Another account from the same network goes on.
     sign_up(&door, "bob@example.org").await;
     signed_in(&door, "bob@example.org").await;
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_that_its_owner_closes_is_gone() {
+    let door = door().await;
+    sign_up(&door, ADA).await;
+    let mut browser = signed_in(&door, ADA).await;
+    let mut second = signed_in(&door, ADA).await;
+    let fields = [("name", "k"), ("expires", "90d"), ("route", "models")];
+    let key = between(&browser.post("/account/keys", &fields).await, "class=\"secret\">", "<");
+    let api = door.stranger().with_key(&key);
+    assert_eq!(api.get("/v1/models").await.unwrap().status, 200);
+    let id = between(&browser.get("/account").await, "<code>", "<");
+    let chat = browser.client().post("/app/conversations", &serde_json::json!({})).await.unwrap();
+    assert_eq!(chat.status, 201, "{}", chat.text());
+    for word in ["", "erase", "closed"] {
+        let refused = browser.post("/account/close", &[("word", word)]).await;
+        assert!(refused.status == 422 && refused.text().contains("Nothing was closed"), "{word}");
+    }
+    let closed = browser.post("/account/close", &[("word", "close")]).await;
+    assert_eq!(closed.status, 200, "{}", closed.text());
+    assert!(closed.text().contains(&id) && closed.text().contains("signature"));
+    assert_eq!(browser.cookie("surgewall"), None);
+    assert_eq!(second.get("/account").await.status, 302, "every session ended");
+    assert_eq!(api.get("/v1/models").await.unwrap().status, 401, "and every key");
+    let sign_in = [("email", ADA), ("password", PASSWORD)];
+    assert_eq!(Browser::new(&door.url).post("/sign-in", &sign_in).await.status, 422);
+    // The address is free: who comes with it begins anew.
+    sign_up(&door, ADA).await;
+    let mut anew = signed_in(&door, ADA).await;
+    assert_ne!(between(&anew.get("/account").await, "<code>", "<"), id);
+    let chats = anew.client().get("/app/conversations").await.unwrap().json();
+    assert_eq!(chats["conversations"], serde_json::json!([]));
+    let story = door.stop().await;
+    let find = |action: &str| story.changed.iter().find(|changed| changed.action == action);
+    let change = find("user.close").unwrap();
+    assert_eq!(change.subject.as_deref(), Some(id.as_str()));
+    assert_eq!(change.detail, Some(format!("keys=1 by={id}")));
+    assert!(find("user.close.done").is_some() && find("vault.erase").is_some());
+}
+
+#[tokio::test]
+async fn closing_an_account_needs_a_fresh_proof() {
+    let time = ManualClock::new(Timestamp::from_millis(1_790_000_000_000));
+    let door = TestDoor::start_at("", Clock::Manual(time.clone())).await;
+    door.door().identity.hash_at(Cost::LEAST);
+    sign_up(&door, ADA).await;
+    let mut browser = signed_in(&door, ADA).await;
+    time.advance(Duration::from_secs(601));
+    let asked = browser.post("/account/close", &[("word", "close")]).await;
+    assert_eq!((asked.status, location(&asked)), (303, "/account/confirm?next=/account/data"));
+    assert_eq!(browser.get("/account").await.status, 200);
     door.stop().await;
 }
 

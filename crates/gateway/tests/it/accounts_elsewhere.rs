@@ -15,7 +15,7 @@ use surgewall_gateway::gate::ask;
 use surgewall_gateway::identity::LETTERS_AT_ONCE_MAX;
 use surgewall_identity::mail::PER_ADDRESS_MAX;
 use surgewall_identity::password::Cost;
-use surgewall_store::admin::{Named, Reply, Request, UserCreate, UserSet};
+use surgewall_store::admin::{Named, Reply, Request, UserCreate, UserSet, UserView};
 use surgewall_store::gate::{GateReply, GateRequest};
 use surgewall_testkit::client::Answer;
 
@@ -313,6 +313,74 @@ async fn what_a_provider_no_longer_grants_is_taken_back() {
         assert_eq!(in_groups(groups).await.0, 200);
         assert_eq!(standing().await.0, Role::Auditor, "{groups:?}");
     }
+    door.stop().await;
+}
+
+/// Somebody whom the provider proved signs in: the account, as the operator sees it.
+async fn came(door: &TestDoor, double: &Double) -> UserView {
+    let mut browser = Browser::new(&door.url);
+    let back = away(&mut browser, double).await;
+    let home = browser.get(&back).await;
+    assert_eq!(home.status, 200, "{}", home.text());
+    shown(door, &between(&browser.get("/account").await, "<code>", "<")).await
+}
+
+async fn shown(door: &TestDoor, name: &str) -> UserView {
+    let asked = Request::UserShow(Named { name: name.to_owned() });
+    let Reply::User(user) = door.operate(asked).await else { panic!("{name}") };
+    user
+}
+
+const JANE: &str = "jane@example.org";
+
+#[tokio::test]
+async fn an_address_that_a_provider_verified_is_kept_and_found() {
+    let (door, double, _dir) = with_provider("").await;
+    let jane = came(&door, &double).await;
+    assert_eq!(jane.email.as_deref(), Some(JANE));
+    assert_eq!(shown(&door, " JANE@example.org").await.id, jane.id);
+    // Another subject with the same address is another person, without it.
+    double.says().claims = Box::new(|claims| claims["sub"] = "another".into());
+    let other = came(&door, &double).await;
+    assert_ne!(other.id, jane.id);
+    assert_eq!((other.email, shown(&door, JANE).await.id), (None, jane.id));
+    // An address that changes elsewhere does not change here.
+    double.says().claims = Box::new(|claims| claims["email"] = "new@example.org".into());
+    assert_eq!(came(&door, &double).await.email.as_deref(), Some(JANE));
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_that_nobody_verified_is_not_kept() {
+    let (door, double, _dir) = with_provider("").await;
+    double.says().user_info = serde_json::json!({"sub": SUBJECT});
+    double.says().claims = Box::new(|claims| claims["email_verified"] = false.into());
+    let jane = came(&door, &double).await;
+    assert_eq!(jane.email, None);
+    // Verified later, it is; one that is no address never.
+    double.says().claims = Box::new(|claims| claims["email"] = "no address".into());
+    assert_eq!(came(&door, &double).await.email, None);
+    double.says().claims = Box::new(|_| {});
+    assert_eq!(came(&door, &double).await.email.as_deref(), Some(JANE));
+    door.stop().await;
+}
+
+/// A provider that says of its own people whatever helps it: it gets no account
+/// of another way of signing in, nor a letter that opens its own for others.
+#[tokio::test]
+async fn a_provider_takes_no_account_over_by_an_address() {
+    let (door, double, _dir) = with_provider("").await;
+    let fields = [("email", JANE), ("password", PASSWORD)];
+    Browser::new(&door.url).post("/sign-up", &fields).await;
+    let before = shown(&door, JANE).await;
+    let claimed = came(&door, &double).await;
+    assert_ne!(claimed.id, before.id);
+    assert_eq!((claimed.email, before.external.is_none()), (None, true));
+    assert_eq!(shown(&door, JANE).await.id, before.id);
+    let mut jane = Browser::new(&door.url);
+    assert_eq!(jane.post("/sign-in", &fields).await.status, 303);
+    let id = between(&jane.get("/account").await, "<code>", "<");
+    assert_eq!(id, before.id.as_str());
     door.stop().await;
 }
 

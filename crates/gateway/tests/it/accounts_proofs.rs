@@ -535,9 +535,8 @@ async fn a_passkeys_answer_counts_where_it_was_asked_for_only() {
     // What another service on the same name was given is no answer to this one.
     let other = Browser::new(&door.url);
     let options = call(&other, "/sign-in/passkey/begin", &json!({})).await.json();
-    let mut phished = device.get(&options);
     device.origin = "http://localhost:3000".to_owned();
-    std::mem::swap(&mut phished, &mut device.get(&options));
+    let phished = device.get(&options);
     let sent = json!({"ticket": options["ticket"], "credential": parsed(&phished)});
     for told in [origin(&door.url), device.origin.clone()] {
         let client = other.client().with_header("origin", &told);

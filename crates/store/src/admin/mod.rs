@@ -5,6 +5,7 @@
 //! all three cross the control socket as JSON.
 
 mod brought;
+mod close;
 mod delegated;
 mod detail;
 mod error;
@@ -26,6 +27,7 @@ mod view;
 mod words;
 
 pub use brought::{Brought, BroughtUser, IMPORT_KEYS_MAX, IMPORT_USERS_MAX, KeyImport, UserImport};
+pub use close::close;
 pub use error::{AdminError, ErrorKind};
 pub(crate) use find::named_account;
 pub use keys::{KEYS_KEPT_PER_ACCOUNT_MAX, KEYS_MADE_PER_HOUR_MAX, KEYS_PER_ACCOUNT_MAX};

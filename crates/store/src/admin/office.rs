@@ -152,8 +152,10 @@ async fn plan<P: People>(office: &Office<'_, P>, request: Request) -> Result<Ste
         Request::KeySet(asked) => keys::set(office, asked).await,
         Request::UserLimit(asked) => delegated::limit(office, asked).await,
         Request::VaultStatus => vault::status(office).await,
-        // They change no rows of people: `execute`, or `identity::recover`, carries them out.
+        // They change more than rows of people: `execute`, `identity::recover` or `close`
+        // carries them out.
         Request::UserRecover(_)
+        | Request::UserClose(_)
         | Request::VaultErase(_)
         | Request::VaultRotate
         | Request::UserExport(_) => Err(AdminError::invalid("no change of rows")),

@@ -32,6 +32,9 @@ pub enum Request {
     /// Makes a link with which the owner is enrolled, or an account gets a new
     /// password. Answers [`super::Reply::Link`].
     UserRecover(UserRecover),
+    /// Closes an account for good and destroys what was written in it. Answers
+    /// [`super::Reply::Erased`].
+    UserClose(Named),
     /// The account of a token's subject, made at its first use. Answers
     /// [`super::Reply::UserCreated`], also where it was there.
     AccountEnsure(AccountEnsure),
@@ -83,6 +86,7 @@ impl Request {
             Self::UserShow(_) => "user.show",
             Self::UserSet(_) => "user.set",
             Self::UserRecover(_) => "user.recover",
+            Self::UserClose(_) => "user.close",
             Self::AccountEnsure(_) => "account.ensure",
             Self::GroupCreate(_) => "group.create",
             Self::GroupList(_) => "group.list",
@@ -213,6 +217,10 @@ pub struct AccountEnsure {
     /// was granted before and is not any more is taken back. A token says less.
     #[serde(default)]
     pub granted: Option<Granted>,
+    /// The e-mail address that the issuer says to have verified. It is kept where
+    /// the account has none and nobody else has it: an address joins no accounts.
+    #[serde(default)]
+    pub email: Option<String>,
 }
 
 /// What a provider's groups grant somebody who signs in, beside class and group.

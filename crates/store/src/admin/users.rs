@@ -210,6 +210,8 @@ pub(super) async fn ensure<P: People>(
         Some(row) => row.clone(),
     };
     follow(&mut row, &asked, claimed, office.now());
+    let email = vouched(office, &row, asked.email.as_deref()).await?;
+    row.email = email.or(row.email);
     if found.as_ref() == Some(&row) {
         return Ok(Step::answer(Reply::UserCreated { id: row.public_id }));
     }
@@ -250,6 +252,22 @@ fn follow(row: &mut AccountRow, asked: &AccountEnsure, group: Option<GroupId>, n
         row.role = granted.role.unwrap_or(Role::User);
         row.role_granted = row.role != Role::User;
     }
+}
+
+/// The address that an issuer vouches for, if `row` has none and nobody else has
+/// it. Whoever else has it keeps it: an address never joins two ways of signing in.
+async fn vouched<P: People>(
+    office: &Office<'_, P>,
+    row: &AccountRow,
+    email: Option<&str>,
+) -> Result<Option<Hidden>, AdminError> {
+    let email = email.filter(|_| row.email.is_none() && !row.suspended);
+    // What an issuer calls an address may be none.
+    let Some(email) = email.and_then(|email| words::email(email).ok()) else { return Ok(None) };
+    let hash = office.vault.keyed_hash(purpose::EMAIL, email.normal.as_bytes());
+    let taken = office.people.accounts(&Pick::Named(hash)).await?;
+    let hidden = || hide(office.vault, column::EMAIL, row.id.as_u128(), &email.shown, hash);
+    Ok(taken.is_empty().then(hidden))
 }
 
 fn external_row<P>(

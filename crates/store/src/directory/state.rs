@@ -50,6 +50,7 @@ type KeyedMap<V> = HashMap<Keyed, V, BuildHasherDefault<FirstBytes>>;
 
 struct AccountSlot {
     record: Arc<AccountRecord>,
+    external: Option<[u8; 32]>,
     keys: Vec<Slot>,
 }
 
@@ -181,13 +182,21 @@ impl State {
             suspended: entry.suspended,
             known_since: entry.known_since,
         };
-        if let Some(hash) = entry.external {
+        let external = entry.external;
+        // A closed account is nobody's any more.
+        let before = self.accounts.get(&id).and_then(|slot| slot.external);
+        if let Some(left) = before.filter(|before| Some(*before) != external) {
+            self.external.remove(&Keyed(left));
+        }
+        if let Some(hash) = external {
             self.external.insert(Keyed(hash), id);
         }
         let Some(slot) = self.accounts.get_mut(&id) else {
-            self.accounts.insert(id, AccountSlot { record: Arc::new(record), keys: Vec::new() });
+            let record = Arc::new(record);
+            self.accounts.insert(id, AccountSlot { record, external, keys: Vec::new() });
             return;
         };
+        slot.external = external;
         let left =
             slot.record.group.as_ref().map(|left| left.id).filter(|left| Some(*left) != group);
         slot.record = Arc::new(record);

@@ -277,6 +277,7 @@ async fn an_account_of_a_token_is_made_once_and_moved_by_its_claim() {
         claimed: None,
         group: None,
         granted: None,
+        email: None,
     };
     let mut ids = Vec::new();
     let staff = || Some("staff".to_owned());

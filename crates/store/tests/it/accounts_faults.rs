@@ -122,6 +122,7 @@ async fn an_account_whose_client_left_half_way_is_there_for_the_next_one() {
         claimed: None,
         group: None,
         granted: None,
+        email: None,
     });
     assert_eq!(ask_under(&desk, Fault::Stalls, ensure.clone()).await, "left");
     assert!(desk.directory.account_by_external("i", "s").is_none());

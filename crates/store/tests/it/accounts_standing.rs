@@ -121,6 +121,7 @@ async fn what_a_suspension_takes_from_a_tokens_account_is_not_what_its_issuer_ga
         claimed: None,
         group: None,
         granted: None,
+        email: None,
     };
     let reply = desk.ask(Request::AccountEnsure(ensure)).await.unwrap();
     let Reply::UserCreated { id: user } = reply else { panic!("{reply:?}") };

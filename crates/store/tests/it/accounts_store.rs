@@ -37,6 +37,7 @@ async fn fill(desk: &Desk) -> String {
         claimed: None,
         group: None,
         granted: None,
+        email: None,
     };
     desk.ask(Request::GroupCreate(group)).await.unwrap();
     desk.ask(Request::UserCreate(user)).await.unwrap();

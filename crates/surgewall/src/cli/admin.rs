@@ -70,6 +70,8 @@ pub(crate) enum User {
     Set(UserSet),
     /// Print a link that enrols the owner, or gives an account a new password; good once, for an hour
     Recover(UserRecover),
+    /// Close an account for good: nobody signs in to it, its keys end, what was written in it is destroyed
+    Close(Named),
     /// Show or change the limits of one end user that a delegating key names
     Limit(UserLimit),
 }

@@ -80,6 +80,7 @@ async fn operate_offline(place: &Place, data: &DataDir, request: Request) -> Res
         let audit = LedgerAudit(&ledger);
         let reply = match &request {
             Request::UserRecover(asked) => recover(&office, &audit, asked).await,
+            Request::UserClose(asked) => admin::close(&office, &audit, asked).await,
             _ => admin::execute(&office, &audit, request).await,
         };
         let closed = ledger.shutdown().await;

@@ -202,8 +202,7 @@ pub(super) async fn erase(
 ) -> Result<Response, Refusal> {
     if sent.text("word").trim() != ERASE_WORD {
         let error = format!("Nothing was erased: type `{ERASE_WORD}` to go on.");
-        let page = Page { error, ..form(visit) };
-        return plain(&page).with_status(StatusCode::UNPROCESSABLE_ENTITY);
+        return again(visit, error);
     }
     let asked = Request::VaultErase(VaultErase { whose: whose(who) });
     match operate_by(visit.door, By::Account(&who.account.public_id), asked).await {
@@ -212,9 +211,11 @@ pub(super) async fn erase(
             plain(&Page { receipt, ..form(visit) })
         }
         Ok(_) => Err(internal(&"an erasure without a receipt")),
-        Err(error) => {
-            let page = Page { error: words(error)?, ..form(visit) };
-            plain(&page).with_status(StatusCode::UNPROCESSABLE_ENTITY)
-        }
+        Err(error) => again(visit, words(error)?),
     }
+}
+
+/// The page with what was wrong.
+pub(super) fn again(visit: &Visit<'_>, error: String) -> Result<Response, Refusal> {
+    plain(&Page { error, ..form(visit) }).with_status(StatusCode::UNPROCESSABLE_ENTITY)
 }

@@ -2,6 +2,7 @@
 //! owner. Everything here is asked of the session's own account; an id of
 //! somebody else's is not found.
 
+mod close;
 mod confirm;
 mod data;
 mod exports;
@@ -74,6 +75,7 @@ async fn danger(
         Asked::PasskeyRemove => passkeys::remove(visit, who, &visit.form(body).await?).await,
         Asked::Export => data::export(visit, who).await,
         Asked::Erase => data::erase(visit, who, &visit.form(body).await?).await,
+        Asked::Close => close::close(visit, who, &visit.form(body).await?).await,
         _ => Err(Refusal::RouteUnknown),
     }
 }
@@ -81,7 +83,7 @@ async fn danger(
 /// The page from which a dangerous act is begun.
 const fn back(asked: Asked) -> &'static str {
     match asked {
-        Asked::Export | Asked::Erase => "/account/data",
+        Asked::Export | Asked::Erase | Asked::Close => "/account/data",
         Asked::KeyCreate => "/account/keys",
         _ => "/account/security",
     }

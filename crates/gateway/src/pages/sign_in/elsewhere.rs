@@ -182,6 +182,7 @@ async fn account(
         claimed: proven.class,
         group: proven.group.clone(),
         granted: Some(Granted { role: proven.role }),
+        email: proven.email.clone(),
     };
     let before = known.map_or(Role::User, |known| known.role);
     let by = By::Provider(visit.last_segment());

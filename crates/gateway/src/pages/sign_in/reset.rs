@@ -13,6 +13,7 @@ use surgewall_identity::mail::{Letter, Mailer};
 use surgewall_store::identity::{
     Flow, FlowKind, Recovery, account_by_email, begin_flow, email_address, email_of, new_token,
 };
+use surgewall_store::people::AccountRow;
 
 use super::proof::may_ask;
 use crate::door::Door;
@@ -93,7 +94,10 @@ pub(in crate::pages) fn send(visit: &Visit<'_>, sent: &Form) -> Result<Response,
 async fn letter(door: &Door, mailer: &Mailer, email: &str) -> Result<(), String> {
     let (store, vault, now) = (door.people.as_ref(), &door.vault, door.clock.now());
     let account = account_by_email(store, vault, email).await.map_err(|e| e.to_string())?;
-    let Some(account) = account.filter(|account| !account.suspended) else { return Ok(()) };
+    // Who comes by a provider has the address on that provider's word alone: a letter
+    // would let its reader into an account that is somebody else's.
+    let has_letters = |account: &AccountRow| !account.suspended && account.external.is_none();
+    let Some(account) = account.filter(has_letters) else { return Ok(()) };
     // To the address that is kept, not as it was typed.
     let Some(to) = email_of(vault, &account).map_err(|e| e.to_string())? else { return Ok(()) };
     let token = new_token();

@@ -61,6 +61,7 @@ async fn user(place: &Place, asked: typed::User) -> Result<(), Fault> {
             (Request::UserSet(set), Shape::Text)
         }
         typed::User::Recover(asked) => return recover(place, asked.user).await,
+        typed::User::Close(asked) => return vault::close(place, asked).await,
         typed::User::Limit(asked) => {
             let user = asked.hash.map(EndUser::Hash);
             let user = user.unwrap_or_else(|| EndUser::Name(asked.user.unwrap_or_default()));

@@ -3,7 +3,7 @@
 use surgewall_core::clock::Clock;
 use surgewall_core::decision::{Changed, Record};
 use surgewall_store::admin::{
-    EndUser, ErasureView, Reply, Request, RotationView, VaultErase, VaultView, Whose,
+    EndUser, ErasureView, Named, Reply, Request, RotationView, VaultErase, VaultView, Whose,
 };
 use surgewall_store::ledger::{Ledger, LedgerOptions};
 use surgewall_store::vault::Vault;
@@ -33,9 +33,30 @@ pub(super) async fn vault(place: &Place, asked: typed::Vault) -> Result<(), Faul
         (Reply::Vault(view), Shape::Json) => json(&view)?,
         (Reply::Vault(view), Shape::Text) => status(&view),
         (Reply::Erased(view), Shape::Json) => json(&view)?,
-        (Reply::Erased(view), Shape::Text) => receipt(&view),
+        (Reply::Erased(view), Shape::Text) => erased(&view),
         (Reply::Rotated(view), Shape::Json) => json(&view)?,
         (Reply::Rotated(view), Shape::Text) => rotated(&view),
+        _ => return Err(unexpected()),
+    }
+    Ok(())
+}
+
+/// Closes an account, and shows the receipt of what was destroyed.
+///
+/// # Errors
+/// Why it was not carried out.
+pub(super) async fn close(place: &Place, asked: typed::Named) -> Result<(), Fault> {
+    let request = Request::UserClose(Named { name: asked.name });
+    match (operate(place, request).await?, asked.format) {
+        (Reply::Erased(view), Shape::Json) => json(&view)?,
+        (Reply::Erased(view), Shape::Text) => {
+            sheet(&receipt(&view));
+            err(
+                "the account is closed: nobody signs in to it, its keys have ended, and what was\n\
+                 written in it cannot be opened any more; the receipt is in the ledger\n\
+                 a backup from before still has it: replace those backups too\n",
+            );
+        }
         _ => return Err(unexpected()),
     }
     Ok(())
@@ -101,17 +122,21 @@ fn status(view: &VaultView) {
     }
 }
 
-fn receipt(view: &ErasureView) {
+fn receipt(view: &ErasureView) -> [(&'static str, String); 6] {
     let receipt = &view.receipt;
-    sheet(&[
+    [
         ("subject", receipt.subject.clone()),
         ("keys", format!("{} destroyed", receipt.keys)),
         ("at", receipt.at.to_string()),
         ("store", view.store.clone()),
         ("signature", receipt.signature.clone()),
         ("signed by", view.verifying_key.clone()),
-    ]);
-    err(if receipt.keys == 0 {
+    ]
+}
+
+fn erased(view: &ErasureView) {
+    sheet(&receipt(view));
+    err(if view.receipt.keys == 0 {
         "nothing was left to destroy; the receipt is in the ledger\n"
     } else {
         "what was sealed under these keys cannot be opened any more; the receipt is in the ledger\n\
