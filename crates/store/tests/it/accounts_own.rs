@@ -137,6 +137,7 @@ async fn what_is_granted_is_taken_back_and_what_was_given_by_hand_stays() {
     }
     let sign_in = async |role: Option<Role>, group: Option<&str>, claimed: Option<Class>| {
         let ensure = AccountEnsure {
+            email: None,
             issuer: "i".to_owned(),
             subject: "s".to_owned(),
             class: Class::Verified,
@@ -176,6 +177,7 @@ async fn what_is_granted_is_taken_back_and_what_was_given_by_hand_stays() {
     let user = sign_in(None, Some("staff"), None).await;
     assert_eq!(user.group.as_deref(), Some("staff"));
     let token = AccountEnsure {
+        email: None,
         issuer: "i".to_owned(),
         subject: "s".to_owned(),
         class: Class::Verified,
