@@ -8,6 +8,7 @@ mod brought;
 mod close;
 mod delegated;
 mod detail;
+mod ensure;
 mod error;
 mod export;
 mod find;
@@ -28,6 +29,7 @@ mod words;
 
 pub use brought::{Brought, BroughtUser, IMPORT_KEYS_MAX, IMPORT_USERS_MAX, KeyImport, UserImport};
 pub use close::close;
+pub use ensure::{AccountEnsure, Granted};
 pub use error::{AdminError, ErrorKind};
 pub(crate) use find::named_account;
 pub use keys::{KEYS_KEPT_PER_ACCOUNT_MAX, KEYS_MADE_PER_HOUR_MAX, KEYS_PER_ACCOUNT_MAX};
@@ -37,9 +39,9 @@ pub use reply::{
     Reply, RotationView, UserView, VaultView,
 };
 pub use request::{
-    AccountEnsure, Assign, EndUser, Foreign, Granted, GroupCreate, GroupSet, KeyCreate, KeyList,
-    KeySet, KeysOf, LIST_ROWS_MAX, List, Named, Request, UserCreate, UserLimit, UserRecover,
-    UserSet, VaultErase, Whose,
+    Assign, EndUser, Foreign, GroupCreate, GroupSet, KeyCreate, KeyList, KeySet, KeysOf,
+    LIST_ROWS_MAX, List, Named, Request, UserCreate, UserLimit, UserRecover, UserSet, VaultErase,
+    Whose,
 };
 pub use signed::Signed;
 pub use standing::{Judged, judge_accounts};

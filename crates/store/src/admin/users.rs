@@ -6,10 +6,11 @@ use surgewall_core::principal::{Class, ClassReason};
 use surgewall_core::quota::LimitSpec;
 use surgewall_core::role::Role;
 
+use super::ensure::AccountEnsure;
 use super::error::AdminError;
 use super::office::{Office, Plan, Step};
 use super::reply::{External, Reply};
-use super::request::{AccountEnsure, Assign, List, Named, UserCreate, UserSet};
+use super::request::{Assign, List, Named, UserCreate, UserSet};
 use super::{detail, find, view, words};
 use crate::people::sealed::{column, external_hash, hide, purpose, seal_json};
 use crate::people::{AccountRow, Change, GroupRow, Hidden, People, Pick, StoreError};

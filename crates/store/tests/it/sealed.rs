@@ -101,6 +101,7 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("findings", "severity", Word),
     ("findings", "state", Word),
     ("findings", "subject_hash", Hashed),
+    ("flows", "account_id", Id),
     ("flows", "body_sealed", Sealed),
     ("flows", "kind", Word),
     ("flows", "token_hash", Hashed),
