@@ -82,7 +82,7 @@ test('a password and an app: set up, asked for, recovery codes once each, a fres
   await answer(page, codes[2]);
   await page.waitForURL(at('/account/security'));
   await page.getByRole('button', { name: 'Turn it off' }).click();
-  await expect(page.getByRole('status')).toHaveText('The authenticator app is off.');
+  await expect(page.getByRole('status')).toHaveText('The authenticator app is off. All your other sessions ended.');
   await leave(page, site);
   await signIn(page, site, ANN);
   await page.waitForURL(at('/'));
