@@ -61,7 +61,7 @@ Example:
 
 Exit status: 0 it asks for a key everywhere, 1 findings, 2 it could not be told.")]
     Provider {
-        /// The base address, with its path: https://HOST[:PORT]/v1
+        /// The base address, with its path: https://HOST:PORT/v1
         #[arg(value_name = "URL")]
         url: String,
     },
