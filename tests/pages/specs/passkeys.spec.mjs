@@ -7,6 +7,16 @@ import { admin, test } from '../site.mjs';
 
 const at = (path) => (url) => url.pathname === path;
 
+/** Opens `url`, also where a device that signed in by itself leads elsewhere meanwhile. */
+async function go(page, url) {
+  for (let tries = 0; tries < 5; tries += 1) {
+    const opened = await page.goto(url).catch(() => null);
+    if (opened) return;
+    await page.waitForTimeout(300);
+  }
+  await page.goto(url);
+}
+
 /** Makes an account by passkey alone. The form to sign in comes next, where the device may sign in by itself. */
 async function join(page, site, device, email) {
   await page.goto(`${site.url}/sign-up`);
@@ -20,7 +30,7 @@ async function join(page, site, device, email) {
 async function enter(page, site, device, path = '/sign-in?next=/account/security') {
   await device.isTouched(false);
   // A device that signed in by itself a moment ago may lead elsewhere meanwhile.
-  await page.goto(site.url + path).catch(() => page.goto(site.url + path));
+  await go(page, site.url + path);
   await device.isTouched(true);
   const button = page.getByRole('button', { name: 'Sign in with a passkey' });
   await button.click({ timeout: 5_000 }).catch(async (error) => {
@@ -31,7 +41,7 @@ async function enter(page, site, device, path = '/sign-in?next=/account/security
 /** Is signed in, wherever the device led by itself, and looks at what protects the account. */
 async function arrive(page, site) {
   await page.waitForURL((url) => url.pathname !== '/sign-in');
-  await page.goto(`${site.url}/account/security`).catch(() => page.goto(`${site.url}/account/security`));
+  await go(page, `${site.url}/account/security`);
 }
 
 const leave = (page) => page.getByRole('button', { name: 'Sign out' }).click();
@@ -121,7 +131,7 @@ test('a fresh proof by passkey', async ({ page, site }) => {
   await enter(page, site, device);
   await arrive(page, site);
   const confirm = `${site.url}/account/confirm?next=/account/data`;
-  await page.goto(confirm).catch(() => page.goto(confirm));
+  await go(page, confirm);
   await expect(page.getByText('This account has no password.')).toBeVisible();
   await picture(page, 'passkey-confirm');
   await page.getByRole('button', { name: 'Use a passkey' }).click();
