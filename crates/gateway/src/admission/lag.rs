@@ -4,11 +4,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use surgewall_core::clock::Clock;
-use tokio::time::sleep;
+use tokio::time::Instant;
+
+use crate::ticks::every;
 
 /// Between two measurements: each wakes a processor that may have nothing else to do.
-const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The longest lateness since the last look.
 #[derive(Debug, Default)]
@@ -16,12 +17,13 @@ pub(super) struct Lag(AtomicU64);
 
 impl Lag {
     /// Measures for as long as the door runs.
-    pub(super) async fn measure(&self, clock: &Clock) {
+    pub(super) async fn measure(&self) {
+        let mut ticks = every(SAMPLE_INTERVAL);
+        // The first is due at once, or was already.
+        ticks.tick().await;
         loop {
-            let before = clock.monotonic();
-            sleep(SAMPLE_INTERVAL).await;
-            let slept = clock.monotonic().saturating_duration_since(before);
-            let late = slept.saturating_sub(SAMPLE_INTERVAL);
+            let due = ticks.tick().await;
+            let late = Instant::now().saturating_duration_since(due);
             let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
             self.0.fetch_max(micros, Ordering::Relaxed);
         }

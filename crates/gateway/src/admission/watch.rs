@@ -24,8 +24,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub async fn watch(door: Arc<Door>) {
     door.tasks.background(gauges::watch(door.clone()));
     let lag = Arc::new(Lag::default());
-    let (measured, clock) = (lag.clone(), door.clock.clone());
-    door.tasks.background(async move { measured.measure(&clock).await });
+    let measured = lag.clone();
+    door.tasks.background(async move { measured.measure().await });
     let mut judge = Judge::new();
     let mut last = door.clock.monotonic();
     let mut ticks = every(TICK);

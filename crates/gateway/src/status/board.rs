@@ -193,6 +193,11 @@ impl Board {
         self.changed.notified().await;
     }
 
+    /// Whether something is told that is not on disk yet.
+    pub(super) fn has_unkept(&self) -> bool {
+        self.unkept.load(Ordering::Relaxed)
+    }
+
     /// Writes what is told, if that is not on disk yet.
     ///
     /// # Errors

@@ -72,9 +72,11 @@ pub(super) async fn watch(door: Arc<Door>) {
         let now = door.clock.monotonic();
         let due = watcher.tick(&door, now.saturating_duration_since(last));
         last = now;
-        let kept = door.clone();
-        let written = tokio::task::spawn_blocking(move || keep(&kept, &due));
-        let _ = written.await;
+        if !due.is_empty() || door.status.has_unkept() {
+            let kept = door.clone();
+            let written = tokio::task::spawn_blocking(move || keep(&kept, &due));
+            let _ = written.await;
+        }
         copies.copy(&door, now).await;
     }
 }
