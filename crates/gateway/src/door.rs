@@ -44,6 +44,7 @@ use crate::refuse::Refused as Answered;
 use crate::session::Sessions;
 use crate::status::Board;
 use crate::status::measure::Got;
+use crate::subscribe::Subscribe;
 use crate::sync::lock;
 use crate::tasks::Tasks;
 use crate::trace::Tracer;
@@ -107,6 +108,8 @@ pub struct Door {
     pub sessions: Sessions,
     /// What the status page is made from.
     pub status: Board,
+    /// Who asks to be told of what the status page tells.
+    pub subscribe: Subscribe,
     /// Whom the open incident touched.
     pub touched: Touched,
     /// Whom the door tells, if anybody.
@@ -200,6 +203,7 @@ impl Door {
             identity: Identity::default(),
             sessions: Sessions::default(),
             status,
+            subscribe: Subscribe::default(),
             touched: Touched::default(),
             notify: OnceLock::new(),
             tasks: Tasks::default(),

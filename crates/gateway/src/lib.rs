@@ -36,6 +36,7 @@ pub mod routes;
 pub mod serve;
 pub mod session;
 pub mod status;
+pub mod subscribe;
 mod sync;
 pub mod tasks;
 mod ticks;

@@ -18,4 +18,5 @@ pub mod records;
 pub mod rules;
 pub mod sqlite;
 pub mod status;
+pub mod subscribers;
 pub mod vault;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 /// Upstreams that the page may name.
@@ -10,6 +11,8 @@ pub const STATUS_COMPONENTS_MAX: usize = 12;
 pub const STATUS_NAME_CHARS_MAX: usize = 60;
 /// Letters of a component's description.
 pub const STATUS_DESCRIPTION_CHARS_MAX: usize = 200;
+/// Networks that subscribers' webhooks may be in.
+pub const STATUS_WEBHOOK_NETWORKS_MAX: usize = 16;
 /// Days of probes that the page's bars need.
 pub const STATUS_RETENTION_DAYS_MIN: u32 = 90;
 /// Days of probes that may be kept.
@@ -31,6 +34,10 @@ pub struct Status {
     pub retention_days: u32,
     /// The directory that the signed copy is written to.
     pub bundle_dir: Option<PathBuf>,
+    /// Whether anybody may subscribe to it.
+    pub subscribe: bool,
+    /// Networks beside the public internet that subscribers' webhooks may be in.
+    pub webhook_networks: Vec<IpNet>,
 }
 
 /// `[[status.component]]`.
@@ -55,6 +62,8 @@ impl Default for Status {
             slow_ms: 20_000,
             retention_days: 120,
             bundle_dir: None,
+            subscribe: false,
+            webhook_networks: Vec::new(),
         }
     }
 }

@@ -40,6 +40,7 @@ pub struct PeopleMetrics {
     resumed: Counter,
     kept: Counter,
     notifications: Family<FateLabel, Counter>,
+    subscribers: Family<FateLabel, Counter>,
 }
 
 impl PeopleMetrics {
@@ -72,6 +73,11 @@ impl PeopleMetrics {
             "notifications",
             "What operators were told by requests, by what became of it",
             self.notifications.clone(),
+        );
+        registry.register(
+            "status_updates",
+            "Subscribers of the status page that were to be told, by what became of it",
+            self.subscribers.clone(),
         );
     }
 
@@ -131,6 +137,14 @@ impl PeopleMetrics {
     /// So many answers were kept that a crash broke off.
     pub fn answers_kept(&self, answers: usize) {
         self.kept.inc_by(answers as u64);
+    }
+
+    /// Subscribers of the status page were told; whether it went well.
+    pub fn subscribers_told(&self, told: &[(u128, bool)]) {
+        for (_, well) in told {
+            let fate = if *well { "delivered" } else { "failed" };
+            self.subscribers.get_or_create(&FateLabel { fate }).inc();
+        }
     }
 
     /// What became of what operators are told, since the start.

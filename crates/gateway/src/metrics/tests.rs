@@ -45,6 +45,7 @@ fn full() -> Metrics {
     metrics.people.passwords(surgewall_identity::hasher::HasherCounts::default());
     metrics.people.letters(surgewall_identity::mail::MailCounts::default());
     metrics.people.answers((1, 0));
+    metrics.people.subscribers_told(&[(1, true)]);
     metrics.people.notifications(crate::notify::Fates::default());
     metrics.inbox.open(surgewall_store::findings::OpenFindings::default());
     metrics.gate.signed_up("passed");

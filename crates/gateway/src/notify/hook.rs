@@ -91,12 +91,7 @@ pub(super) fn open(
 ) -> Result<(Hook, Worker), NotifyError> {
     let fault = |why: String| NotifyError::Address { url: webhook.url.clone(), why };
     let uri: Uri = webhook.url.parse().map_err(|_| fault("it is no address".to_owned()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| fault(error.to_string()))?
-        .with_webpki_roots()
-        .with_no_client_auth();
+    let tls = tls().map_err(|error| fault(error.to_string()))?;
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_connect_timeout(Some(ATTEMPT_TIMEOUT));
@@ -120,6 +115,17 @@ pub(super) fn open(
         _ends_worker: Arc::new(ended.clone().drop_guard()),
     };
     Ok((hook, Worker { uri, webhook, secret, client, queue, pauses: &PAUSES, tally, ended }))
+}
+
+/// TLS to servers that the public authorities vouch for.
+///
+/// # Errors
+/// It has no version that can be used.
+pub(crate) fn tls() -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    let roots = builder.with_safe_default_protocol_versions()?.with_webpki_roots();
+    Ok(roots.with_no_client_auth())
 }
 
 /// How an attempt ended.

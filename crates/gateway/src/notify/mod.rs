@@ -22,6 +22,7 @@ use surgewall_store::findings::FindingView;
 use surgewall_store::ocsf::Taker;
 
 use self::budget::Budgets;
+pub(crate) use self::hook::tls;
 use self::hook::{Hook, Worker};
 pub use self::sign::{SIGNATURE_VERSION, signature};
 pub use self::tally::Fates;

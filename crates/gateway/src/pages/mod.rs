@@ -15,6 +15,7 @@ mod report;
 mod reports;
 mod sign_in;
 mod sign_up;
+mod subscribe;
 pub mod tickets;
 mod visit;
 

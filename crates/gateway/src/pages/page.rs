@@ -9,7 +9,7 @@ use axum::response::Response;
 use surgewall_core::refusal::Refusal;
 
 use super::visit::Visit;
-use super::{account, forms, found_key, report, sign_in, sign_up};
+use super::{account, forms, found_key, report, sign_in, sign_up, subscribe};
 use crate::door::Door;
 use crate::routes::api;
 use crate::routes::table::Route;
@@ -65,6 +65,18 @@ pub enum Page {
     FoundKey,
     /// Hands it in.
     FoundKeySend,
+    /// The form to be told of what the status page tells.
+    Subscribe,
+    /// Asks for it.
+    SubscribeAsk,
+    /// The link to confirm it.
+    SubscribeConfirm,
+    /// It is confirmed.
+    SubscribeConfirmed,
+    /// The link to end it.
+    Unsubscribe,
+    /// It is ended.
+    Unsubscribed,
     /// The own account.
     Account,
     /// Its keys.
@@ -125,7 +137,8 @@ pub(crate) async fn serve(
     let (head, body) = request.into_parts();
     let visit = Visit { door: &door, arrival: &arrival, headers: head.headers, uri: head.uri };
     let served = async {
-        if route.method != "GET" {
+        // A mail program that ends a subscription is no page of ours.
+        if route.method != "GET" && page != Page::Unsubscribed {
             forms::same_origin(&door, route.listener, &visit.headers)?;
         }
         page_of(&visit, page, body).await
@@ -152,6 +165,12 @@ async fn page_of(visit: &Visit<'_>, page: Page, body: Body) -> Result<Response, 
         Page::SignUp => sign_up::page(visit).await,
         Page::Work => sign_up::work(visit),
         Page::SignUpPassword => sign_up::by_password(visit, &visit.form(body).await?).await,
+        Page::Subscribe => subscribe::page(visit),
+        Page::SubscribeAsk => subscribe::ask(visit, &visit.form(body).await?).await,
+        Page::SubscribeConfirm => subscribe::confirm(visit).await,
+        Page::SubscribeConfirmed => subscribe::confirmed(visit).await,
+        Page::Unsubscribe => subscribe::unsubscribe(visit).await,
+        Page::Unsubscribed => subscribe::unsubscribed(visit).await,
         Page::SetUp => sign_up::set_up(visit).await,
         Page::SetUpOwner => sign_up::set_up_owner(visit, &visit.form(body).await?).await,
         Page::SecurityTxt => report::security_txt(visit),

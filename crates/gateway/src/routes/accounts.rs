@@ -1,4 +1,5 @@
-//! The rows of signing in, signing up and the own account. The admin listener
+//! The rows of signing in, signing up, the own account, and subscribing to the
+//! status page. The admin listener
 //! has its own sessions, and no sign-up.
 
 use surgewall_wire::ClientDialect::OpenAi;
@@ -47,6 +48,12 @@ pub const ROUTES: &[Route] = &[
     row(Public, "POST", "/sign-up/wait", Page::WaitingJoin, Everybody),
     row(Public, "GET", "/set-up", Page::SetUp, Link),
     row(Public, "POST", "/set-up", Page::SetUpOwner, Link),
+    row(Public, "GET", "/status/subscribe", Page::Subscribe, Everybody),
+    row(Public, "POST", "/status/subscribe", Page::SubscribeAsk, Everybody),
+    row(Public, "GET", "/status/confirm", Page::SubscribeConfirm, Link),
+    row(Public, "POST", "/status/confirm", Page::SubscribeConfirmed, Link),
+    row(Public, "GET", "/status/unsubscribe", Page::Unsubscribe, Link),
+    row(Public, "POST", "/status/unsubscribe", Page::Unsubscribed, Link),
     row(Public, "GET", "/account", Page::Account, Session),
     row(Public, "GET", "/account/keys", Page::Keys, Session),
     row(Public, "POST", "/account/keys", Page::KeyCreate, Session),

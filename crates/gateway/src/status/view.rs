@@ -127,6 +127,9 @@ pub struct View {
     /// Further sentences on top, such as that sign-up is limited.
     #[serde(default)]
     pub notices: Vec<String>,
+    /// Where to subscribe, if one can.
+    #[serde(default)]
+    pub subscribe: Option<String>,
     /// The days of which minutes can be had.
     pub recorded_days: Vec<u32>,
     /// The public key that signs copies, in hex.
@@ -244,6 +247,7 @@ pub(super) mod samples {
             components,
             stories: Stories::default(),
             notices: Vec::new(),
+            subscribe: None,
             recorded_days: vec![20_088, 20_089],
             key: "00".repeat(32),
             stale_since: None,

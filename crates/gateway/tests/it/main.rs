@@ -95,6 +95,7 @@ mod sink;
 mod slow;
 #[cfg(test)]
 mod status_page;
+mod subscribe;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -61,6 +61,24 @@ pub enum Letter<'a> {
         /// When.
         at: Timestamp,
     },
+    /// Somebody wants this address to be told of what the status page tells.
+    StatusConfirm {
+        /// What the page calls the service.
+        page: &'a str,
+        /// Where to say yes, with the token.
+        url: &'a SecretString,
+        /// Where to say no, for ever.
+        unsubscribe: &'a SecretString,
+    },
+    /// What the status page tells, to a subscriber.
+    StatusUpdate {
+        /// What, in a line.
+        subject: &'a str,
+        /// What, as the page tells it.
+        text: &'a str,
+        /// Where to end it, with the token.
+        unsubscribe: &'a SecretString,
+    },
     /// Something that an operator wants to hear of, in the door's own words.
     Notice {
         /// What, in a line.
@@ -101,8 +119,29 @@ impl Letter<'_> {
             Self::SignUpCode { .. }
             | Self::AddressInUse { .. }
             | Self::SignInCode { .. }
-            | Self::ResetLink { .. } => true,
+            | Self::ResetLink { .. }
+            | Self::StatusConfirm { .. } => true,
             Self::ChangeEmailCode { .. }
+            | Self::NewSignIn { .. }
+            | Self::Changed { .. }
+            | Self::KeyFound { .. }
+            | Self::StatusUpdate { .. }
+            | Self::Notice { .. } => false,
+        }
+    }
+
+    /// Whether it waits behind all others: sign-ups and subscribers, of which there
+    /// may be a flood.
+    #[must_use]
+    pub fn can_wait(&self) -> bool {
+        match self {
+            Self::SignUpCode { .. }
+            | Self::AddressInUse { .. }
+            | Self::StatusConfirm { .. }
+            | Self::StatusUpdate { .. } => true,
+            Self::SignInCode { .. }
+            | Self::ResetLink { .. }
+            | Self::ChangeEmailCode { .. }
             | Self::NewSignIn { .. }
             | Self::Changed { .. }
             | Self::KeyFound { .. }
@@ -110,17 +149,24 @@ impl Letter<'_> {
         }
     }
 
-    /// Whether it is part of a sign-up: a flood of these must not hold up the others.
+    /// Where its reader ends letters of this kind, by a link or in one click.
     #[must_use]
-    pub fn is_of_sign_up(&self) -> bool {
-        matches!(self, Self::SignUpCode { .. } | Self::AddressInUse { .. })
+    pub const fn unsubscribe(&self) -> Option<&SecretString> {
+        match self {
+            Self::StatusConfirm { unsubscribe, .. } | Self::StatusUpdate { unsubscribe, .. } => {
+                Some(unsubscribe)
+            }
+            _ => None,
+        }
     }
 
     /// The subject and the text, as from `service`.
     #[must_use]
     pub fn written(&self, service: &str) -> (String, String) {
         let (subject, body, end) = self.words(service);
-        (subject, format!("{body}\n\n{end}\n\n-- \n{service}\n"))
+        let unsubscribe = self.unsubscribe();
+        let link = unsubscribe.map(|url| format!("\n\n    {}", url.expose())).unwrap_or_default();
+        (subject, format!("{body}\n\n{end}{link}\n\n-- \n{service}\n"))
     }
 
     fn words(&self, service: &str) -> (String, String, &'static str) {
@@ -162,15 +208,10 @@ impl Letter<'_> {
                 ),
                 "If you did not ask for this, you need not do anything.\nYour password stays as it is.",
             ),
-            Self::NewSignIn { at, user_agent, network } => (
-                format!("A new sign-in to your account at {service}"),
-                format!(
-                    "Your account was signed in to from a new place:\n\n    {}\n    {}\n    network {network}",
-                    when(*at),
-                    browser(user_agent),
-                ),
-                act,
-            ),
+            Self::NewSignIn { at, user_agent, network } => {
+                let words = from_new_place(*at, user_agent, *network);
+                (format!("A new sign-in to your account at {service}"), words, act)
+            }
             Self::Changed { what, at } => {
                 let (subject, words) = what.words();
                 let end = match what {
@@ -188,6 +229,12 @@ impl Letter<'_> {
             Self::KeyFound { last_four, revoked, at } => {
                 key_found(service, *last_four, *revoked, *at)
             }
+            Self::StatusConfirm { page, url, .. } => to_confirm(page, url),
+            Self::StatusUpdate { subject, text, .. } => (
+                (*subject).to_owned(),
+                (*text).to_owned(),
+                "You get this because this address subscribed to the status page. To end it:",
+            ),
             Self::Notice { subject, text } => (
                 format!("{service}: {subject}"),
                 (*text).to_owned(),
@@ -261,6 +308,27 @@ impl Changed {
             ),
         }
     }
+}
+
+fn from_new_place(at: Timestamp, user_agent: &str, network: Network) -> String {
+    let (at, browser) = (when(at), browser(user_agent));
+    format!(
+        "Your account was signed in to from a new place:\n\n    {at}\n    {browser}\n    network {network}"
+    )
+}
+
+/// Whether an address wants to be told of what the status page tells.
+fn to_confirm(page: &str, url: &SecretString) -> (String, String, &'static str) {
+    (
+        format!("Confirm: status updates of {page}"),
+        format!(
+            "Somebody, perhaps you, wants this address to be told of incidents at {page}.\n\
+             If it was you, open this address within a day and confirm:\n\n    {}",
+            url.expose()
+        ),
+        "If it was not you, you need not do anything: nothing more is sent.\n\
+         To take the address out at once, open this one:",
+    )
 }
 
 fn code_words(code: &SecretString, what: &str) -> String {

@@ -1,7 +1,8 @@
 //! Mail over SMTP: a bounded queue, sent by one worker, encrypted on the way.
 //!
-//! Codes of people who sign in do not wait behind those of a flood of sign-ups:
-//! these have their own half of the queue and are sent when nothing else is. No
+//! Codes of people who sign in do not wait behind those of a flood of sign-ups, or
+//! behind what subscribers are told: these have their own half of the queue and are
+//! sent when nothing else is. No
 //! address gets more than a few letters an hour that strangers can ask for.
 //! What is logged of a failure names no address.
 
@@ -227,13 +228,13 @@ impl Mailer {
     fn queue(&self, to: &str, letter: &Letter<'_>, now: Timestamp) -> Result<Reserved, MailError> {
         let address = parse_address(to)?;
         let message = self.message(address, letter, now)?;
-        let of_sign_up = letter.is_of_sign_up();
-        let queue = if of_sign_up { &self.sign_up } else { &self.first };
+        let can_wait = letter.can_wait();
+        let queue = if can_wait { &self.sign_up } else { &self.first };
         let place = queue.clone().try_reserve_owned();
         let place = place.map_err(|_: TrySendError<mpsc::Sender<Message>>| MailError::Full)?;
         if letter.is_asked_by_strangers() {
             let mut asked = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
-            let asked = if of_sign_up { &mut asked.sign_up } else { &mut asked.first };
+            let asked = if can_wait { &mut asked.sign_up } else { &mut asked.first };
             asked.take(to, now).map_err(|_| MailError::TooMany)?;
         }
         Ok(Reserved { place, message })
@@ -250,13 +251,23 @@ impl Mailer {
         let id = format!("<{}@{}>", random::base62(24), self.from.email.domain());
         // RFC 3834: nobody's holiday answers to it.
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
-        MessageBuilder::new()
+        let mut message = MessageBuilder::new()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(subject)
             .date(sent_at)
             .message_id(Some(id))
-            .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+            .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()));
+        if let Some(url) = letter.unsubscribe() {
+            // RFC 8058: a mail program's own button ends it in one click.
+            let header =
+                |name, value| HeaderValue::new(HeaderName::new_from_ascii_str(name), value);
+            let one_click = "List-Unsubscribe=One-Click".to_owned();
+            message = message
+                .raw_header(header("List-Unsubscribe", format!("<{}>", url.expose())))
+                .raw_header(header("List-Unsubscribe-Post", one_click));
+        }
+        message
             .header(ContentType::TEXT_PLAIN)
             .body(text)
             .map_err(|error| MailError::Setup(error.to_string()))

@@ -150,6 +150,28 @@ fn a_message_has_its_headers_and_no_more() {
 }
 
 #[test]
+fn a_letter_to_a_subscriber_ends_in_one_click() {
+    let (mailer, _worker) = mailer();
+    let link = |page: &str| SecretString::new(format!("https://a.example/status/{page}?token=T"));
+    let (url, unsubscribe) = (link("confirm"), link("unsubscribe"));
+    let confirm = Letter::StatusConfirm { page: "Example", url: &url, unsubscribe: &unsubscribe };
+    let update = Letter::StatusUpdate { subject: "s", text: "t", unsubscribe: &unsubscribe };
+    for letter in [confirm, update] {
+        let to = parse_address("a@example.org").unwrap();
+        let message = mailer.message(to, &letter, START).unwrap();
+        let text = String::from_utf8(message.formatted()).unwrap();
+        let (head, _) = text.split_once("\r\n\r\n").unwrap();
+        let link = "List-Unsubscribe: <https://a.example/status/unsubscribe?token=T>\r\n";
+        assert!(head.contains(link), "{head}");
+        assert!(head.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"), "{head}");
+        let (_, words) = letter.written("Surgewall");
+        assert!(words.contains("    https://a.example/status/unsubscribe?token=T\n"), "{words}");
+        assert!(letter.can_wait());
+    }
+    assert!(confirm.is_asked_by_strangers() && !update.is_asked_by_strangers());
+}
+
+#[test]
 fn the_queue_is_bounded_and_sign_ups_have_their_own_half() {
     let (mailer, worker) = mailer();
     let code = code();

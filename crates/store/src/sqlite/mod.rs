@@ -13,6 +13,7 @@ mod notices;
 mod read;
 mod rows;
 mod rules;
+mod subscribers;
 mod write;
 
 use std::fs::OpenOptions;
@@ -115,6 +116,7 @@ fn duplicate(error: &sqlx::Error) -> Option<&'static str> {
         ("factors.lookup_hash", "passkey"),
         ("gate_places.email_hash", "place on the waiting list"),
         ("gate_invites.token_hash", "invite"),
+        ("subscribers.address_hash", "subscriber"),
     ];
     let message = error.message();
     let known = columns.into_iter().find(|(column, _)| message.contains(column));

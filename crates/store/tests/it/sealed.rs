@@ -28,6 +28,7 @@ use surgewall_store::identity::{
 };
 use surgewall_store::ledger::{Ledger, LedgerOptions};
 use surgewall_store::people::sealed::keep_config;
+use surgewall_store::subscribers::{Asked, SubscriberKind, Subscribers};
 use surgewall_store::vault::Vault;
 
 use crate::accounts::{Desk, key_named};
@@ -165,6 +166,11 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("shares", "conversation_id", Id),
     ("shares", "public_id", Id),
     ("shares", "token_hash", Hashed),
+    ("subscribers", "address_hash", Hashed),
+    ("subscribers", "body_sealed", Sealed),
+    ("subscribers", "id", Id),
+    ("subscribers", "kind", Word),
+    ("subscribers", "network_hash", Hashed),
 ];
 
 /// The shortest sealed value: a version, a nonce and a tag.
@@ -237,6 +243,7 @@ async fn fill(desk: &Desk) -> usize {
     }
     fill_identity(desk, &mut planted).await;
     fill_gate(desk, &mut planted).await;
+    fill_subscribers(desk, &mut planted).await;
     let text = plant(&mut planted);
     keep_config(&desk.people, &desk.vault, "0123456789abcdef", &text, desk.now()).await.unwrap();
     planted
@@ -300,6 +307,24 @@ async fn fill_gate(desk: &Desk, planted: &mut usize) {
     }
     ask(GateRequest::WaitingAdmit { count: 1, days: 1 }).await;
     ledger.shutdown().await.unwrap();
+}
+
+/// Who is told of what the status page tells.
+async fn fill_subscribers(desk: &Desk, planted: &mut usize) {
+    let subscribers = Subscribers::new(&desk.people, &desk.vault);
+    let network = Network::of(std::net::IpAddr::from([192, 0, 2, 1]));
+    for kind in SubscriberKind::ALL {
+        let address = plant(planted);
+        let asked = subscribers.ask(kind, &address, network, desk.now()).await.unwrap();
+        let Asked::Confirm(subscriber) = asked else { panic!() };
+        assert!(subscribers.confirm(subscriber.id, desk.now()).await.unwrap());
+        let token = subscriber.token.expose();
+        let known = subscribers.of_token(token, desk.now()).await.unwrap().unwrap();
+        assert_eq!((known.address, known.is_confirmed), (address, true));
+        let (head, last) = token.split_at(token.len() - 1);
+        let other = format!("{head}{}", if last == "0" { "1" } else { "0" });
+        assert!(subscribers.of_token(&other, desk.now()).await.unwrap().is_none());
+    }
 }
 
 /// The forms in which a text may lie in a file.

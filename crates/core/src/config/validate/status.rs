@@ -6,7 +6,7 @@ use super::{Fault, Step, fault, upstream};
 use crate::config::schema::Config;
 use crate::config::status::{
     STATUS_COMPONENTS_MAX, STATUS_DESCRIPTION_CHARS_MAX, STATUS_NAME_CHARS_MAX,
-    STATUS_RETENTION_DAYS_MAX, STATUS_RETENTION_DAYS_MIN,
+    STATUS_RETENTION_DAYS_MAX, STATUS_RETENTION_DAYS_MIN, STATUS_WEBHOOK_NETWORKS_MAX,
 };
 
 /// Names that the page gives to what every door has.
@@ -33,7 +33,27 @@ pub(super) fn status(config: &Config) -> Result<(), Fault> {
     if status.bundle_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
         return Err(fault(["status".into(), "bundle_dir".into()], "not the path of a directory"));
     }
+    if status.webhook_networks.len() > STATUS_WEBHOOK_NETWORKS_MAX {
+        return Err(fault(
+            ["status".into(), "webhook_networks".into()],
+            format!("at most {STATUS_WEBHOOK_NETWORKS_MAX}"),
+        ));
+    }
+    if status.subscribe && !has_origin(config) {
+        return Err(fault(
+            ["status".into(), "subscribe".into()],
+            "nobody knows where its links lead",
+        )
+        .hint("set listen.public_name"));
+    }
     components(config)
+}
+
+/// Whether links to the public listener can be written into letters.
+fn has_origin(config: &Config) -> bool {
+    let listen = &config.listen;
+    let is_local = listen.public.ip().is_loopback() && listen.behind_proxy.is_empty();
+    listen.public_name.is_some() || is_local
 }
 
 fn components(config: &Config) -> Result<(), Fault> {
