@@ -19,6 +19,7 @@ pub mod gate;
 pub mod handbook;
 pub mod identity;
 pub mod jwt;
+mod letters;
 pub mod listen;
 pub mod metrics;
 pub mod notices;

@@ -6,6 +6,7 @@
 //! dear is done, and moves the gate if it lasts.
 
 mod held;
+mod list;
 mod offered;
 mod pace;
 mod room;
@@ -24,11 +25,12 @@ use surgewall_core::principal::Network;
 use surgewall_core::refusal::Refusal;
 use surgewall_shield::gate::{Need, Proof, enough, has_prefix};
 use surgewall_store::admin::{AdminError, ErrorKind, Signed};
-use surgewall_store::gate::{Desk, Entry, GateReply, GateRequest, Join};
+use surgewall_store::gate::{Desk, Entry, GateReply, GateRequest};
 use surgewall_store::sqlite::Sqlite;
 use surgewall_store::vault::Vault;
 
 pub use held::Held;
+pub use list::{join, place};
 pub use watch::configured;
 pub(crate) use watch::watch;
 pub use work::WorkAsked;
@@ -39,7 +41,7 @@ use crate::policy::Policy;
 use crate::sync::lock;
 use offered::Offered;
 use pace::{Counted, Pace};
-use room::{Place, Room};
+use room::{Room, Seat};
 use work::Works;
 
 /// How many passwords wait to be hashed.
@@ -107,14 +109,24 @@ pub struct Attempt<'a> {
     pub address: IpAddr,
     /// Their e-mail address, as typed or proven.
     pub email: Option<&'a str>,
+    /// Whether it was proven that the address is theirs.
+    pub proven: bool,
     /// Their phone number in international form, if it was proven.
     pub phone: Option<&'a str>,
     /// What [`WorkAsked`] was answered with: a bid, or the ticket after its wait.
     pub work: Option<&'a str>,
     /// Whether another service, or a mail and a passkey, vouch for them.
     pub verified: bool,
-    /// The token of an invite.
+    /// The token of an invite, or the ticket of a place on the waiting list.
     pub invite: Option<&'a str>,
+}
+
+impl Attempt<'_> {
+    /// The address in lower case, if it was proven: what is kept of it is told to
+    /// nobody else.
+    fn proven_email(&self) -> Option<String> {
+        self.email.filter(|_| self.proven).map(normal)
+    }
 }
 
 /// Leave to make one account. It holds a place among the sign-ups under way, and
@@ -125,7 +137,7 @@ pub struct GatePermit {
     step: GateStep,
     entry: Option<Entry>,
     counted: Option<Counted>,
-    _place: Place,
+    _seat: Seat,
 }
 
 impl GatePermit {
@@ -200,7 +212,7 @@ async fn judge(door: &Door, attempt: &Attempt<'_>, counts: bool) -> Result<GateP
     offered(door, &policy, attempt.address, Applies::SignUp)
         .map_err(|refusal| Held::NotOffered { words: refusal.public_text() })?;
     // A flood has a bounded room: what it costs is bounded before it costs anything.
-    let place = gate.room.enter(attempt.network, section).ok_or(Held::Busy)?;
+    let seat = gate.room.enter(attempt.network, section).ok_or(Held::Busy)?;
     let view = gate.desk.view();
     let entry = entry(door, attempt, now).await?;
     shown(door, attempt, view.step, entry.is_some(), &policy).await?;
@@ -209,7 +221,7 @@ async fn judge(door: &Door, attempt: &Attempt<'_>, counts: bool) -> Result<GateP
     let count = || gate.pace.count(attempt.network, domain, section, now);
     let counted = counts.then(count).transpose();
     let counted = counted.map_err(|retry_after| Held::TooMany { retry_after })?;
-    Ok(GatePermit { step: view.step, entry, counted, _place: place })
+    Ok(GatePermit { step: view.step, entry, counted, _seat: seat })
 }
 
 /// The invite or the place by which they come, if one is good.
@@ -220,8 +232,8 @@ async fn entry(door: &Door, attempt: &Attempt<'_>, now: Timestamp) -> Result<Opt
     {
         return Ok(Some(entry));
     }
-    let Some(email) = attempt.email else { return Ok(None) };
-    desk.by_place(&normal(email), now).await.map_err(|error| failed(&error))
+    let Some(email) = attempt.proven_email() else { return Ok(None) };
+    desk.by_place(&email, now).await.map_err(|error| failed(&error))
 }
 
 /// Whether what they show is enough at `step`.
@@ -249,14 +261,13 @@ async fn shown(
                 attempt.work.is_some_and(|work| gate.works.done(now, network, work, section));
             if worked { Ok(()) } else { Err(Held::Work(gate.works.ask(now, network, section))) }
         }
-        Need::Verified | Need::Invite if bad_invite => Err(Held::InviteBad),
+        Need::Invite => Err(match list::position(door, attempt).await? {
+            Some(position) => Held::Waiting { position },
+            None if bad_invite => Held::InviteBad,
+            None => Held::NeedsInvite,
+        }),
+        Need::Verified if bad_invite => Err(Held::InviteBad),
         Need::Verified => Err(Held::NeedsVerified),
-        Need::Invite => {
-            let Some(email) = attempt.email else { return Err(Held::NeedsInvite) };
-            let position = gate.desk.position(&normal(email)).await;
-            let position = position.map_err(|error| failed(&error))?;
-            Err(position.map_or(Held::NeedsInvite, |position| Held::Waiting { position }))
-        }
         Need::Region => Err(Held::Region),
         Need::Closed => Err(Held::Closed),
     }
@@ -284,33 +295,6 @@ pub fn waits(door: &Door, network: Network, ticket: &str) -> bool {
     door.gate.works.waits(door.clock.now(), network, ticket, &door.policy().config.gate)
 }
 
-/// Gives somebody a place on the waiting list. Only where the gate asks for an
-/// invite: else there is nothing to wait for.
-///
-/// # Errors
-/// The list is full, the address is none, too many come at once, or the gate does
-/// not stand there.
-pub async fn join(
-    door: &Door,
-    network: Network,
-    address: IpAddr,
-    email: &str,
-) -> Result<Join, Held> {
-    let (gate, policy) = (&door.gate, door.policy());
-    if !matches!(view(door).step, GateStep::Invite | GateStep::Region) {
-        return Err(if view(door).step == GateStep::Closed { Held::Closed } else { Held::NoNeed });
-    }
-    offered(door, &policy, address, Applies::SignUp)
-        .map_err(|refusal: Refusal| Held::NotOffered { words: refusal.public_text() })?;
-    let _place = gate.room.enter(network, &policy.config.gate).ok_or(Held::Busy)?;
-    match gate.desk.join(email, network, door.clock.now()).await {
-        Ok(Join::Full) => Err(Held::ListFull),
-        Ok(joined) => Ok(joined),
-        Err(error) if error.kind == ErrorKind::Invalid => Err(Held::NoAddress),
-        Err(error) => Err(failed(&error)),
-    }
-}
-
 /// Carries out a request on the running door that an operator made on the machine.
 ///
 /// # Errors
@@ -326,7 +310,11 @@ pub(crate) async fn ask_by(
     request: GateRequest,
 ) -> Result<GateReply, AdminError> {
     meant(&door.policy().config.gate, &request)?;
-    door.gate.desk.ask(Some(signed), request, door.clock.now()).await
+    let reply = door.gate.desk.ask(Some(signed), request, door.clock.now()).await?;
+    if let GateReply::LetIn(let_in) = &reply {
+        list::tell(door, let_in.places.clone());
+    }
+    Ok(reply)
 }
 
 /// Holds an operator's request to what `section` makes possible.

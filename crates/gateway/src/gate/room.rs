@@ -22,16 +22,16 @@ struct Inside {
     networks: HashMap<Network, u32>,
 }
 
-/// A place in the room; given back on drop.
+/// A seat in the room; given back on drop.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Seat {
     room: Arc<Room>,
     network: Network,
 }
 
 impl Room {
-    /// A place for a sign-up from `network`, if there is one.
-    pub(super) fn enter(self: &Arc<Self>, network: Network, section: &Section) -> Option<Place> {
+    /// A seat for a sign-up from `network`, if there is one.
+    pub(super) fn enter(self: &Arc<Self>, network: Network, section: &Section) -> Option<Seat> {
         let mut inside = lock(&self.inside);
         let of_network = inside.networks.get(&network).copied().unwrap_or(0);
         if inside.all >= section.in_flight || of_network >= section.network_in_flight {
@@ -40,11 +40,11 @@ impl Room {
         inside.all += 1;
         inside.networks.insert(network, of_network + 1);
         drop(inside);
-        Some(Place { room: self.clone(), network })
+        Some(Seat { room: self.clone(), network })
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         let mut inside = lock(&self.room.inside);
         inside.all = inside.all.saturating_sub(1);

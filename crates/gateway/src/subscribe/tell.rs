@@ -8,13 +8,14 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use surgewall_core::clock::Timestamp;
-use surgewall_identity::mail::{Letter, MailError, Mailer};
+use surgewall_identity::mail::Letter;
 use surgewall_store::subscribers::{Subscriber, SubscriberKind};
 
 use super::hook::Caller;
 use super::words::{self, Said};
 use super::{Links, of, offered};
 use crate::door::Door;
+use crate::letters::patient;
 use crate::policy::Policy;
 use crate::status::view::View;
 use crate::ticks::every;
@@ -29,11 +30,6 @@ const AGAIN_EVERY: Duration = Duration::from_secs(600);
 const PAGE_ROWS: u32 = 100;
 /// Requests at once.
 const CALLS_AT_ONCE_MAX: usize = 8;
-/// Letters of ours that may wait in the mailer's queue: codes come first, and the
-/// rest of the queue is theirs.
-const LETTERS_AHEAD_MAX: usize = 50;
-/// Between two looks whether there is room for a letter.
-const ROOM_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What was told last.
 #[derive(Default)]
@@ -120,20 +116,6 @@ impl Teller<'_> {
         let (subject, text) = words::letter(&self.view.name, &self.view.url, said);
         let letter =
             Letter::StatusUpdate { subject: &subject, text: &text, unsubscribe: &links.end };
-        loop {
-            room(mailer).await;
-            match mailer.send(&subscriber.address, &letter, self.door.clock.now()) {
-                Ok(()) => return Some(true),
-                Err(MailError::Full) => tokio::time::sleep(ROOM_INTERVAL).await,
-                Err(_) => return Some(false),
-            }
-        }
-    }
-}
-
-/// Waits until few letters wait.
-async fn room(mailer: &Mailer) {
-    while mailer.counts().waiting >= LETTERS_AHEAD_MAX {
-        tokio::time::sleep(ROOM_INTERVAL).await;
+        Some(patient(mailer, &subscriber.address, &letter, &self.door.clock).await.is_ok())
     }
 }

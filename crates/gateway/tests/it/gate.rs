@@ -28,6 +28,7 @@ fn from(address: &str) -> Attempt<'static> {
         network: Network::of(address),
         address,
         email: None,
+        proven: false,
         phone: None,
         work: None,
         verified: false,
@@ -121,19 +122,32 @@ async fn a_turn_on_the_waiting_list_comes_and_is_told() {
     let (door, _) = door("").await;
     let (address, network) = (from("192.0.2.1").address, from("192.0.2.1").network);
     let wait = async |email| join(door.door(), network, address, email).await;
-    assert_eq!(wait("ann@example.org").await, Err(Held::NoNeed));
+    assert_eq!(wait("ann@example.org").await.unwrap_err(), Held::NoNeed);
     move_to(&door, GateStep::Invite).await;
-    assert_eq!(wait("ann@example.org").await, Ok(Join::Waiting(1)));
-    assert_eq!(wait("bob@example.org").await, Ok(Join::Waiting(2)));
-    assert_eq!(wait("nobody").await, Err(Held::NoAddress));
-    let bob = Attempt { email: Some("Bob@Example.org "), ..from("198.51.100.1") };
-    assert_eq!(pass(door.door(), &bob).await.unwrap_err(), Held::Waiting { position: 2 });
+    let ticket = async |email| match wait(email).await {
+        Ok(Join::Waiting { position, ticket }) => (position, ticket.expose().clone()),
+        other => panic!("{other:?}"),
+    };
+    let (ann, (second, bob)) = (ticket("ann@example.org").await, ticket("bob@example.org").await);
+    assert_eq!((ann.0, second), (1, 2));
+    assert_eq!(wait("nobody").await.unwrap_err(), Held::NoAddress);
+    let typed = Attempt { email: Some("Bob@Example.org "), ..from("198.51.100.1") };
+    let shown = Attempt { invite: Some(&bob), ..typed };
+    let proven = Attempt { proven: true, ..typed };
+    let held = async |attempt: &Attempt<'_>| pass(door.door(), attempt).await.unwrap_err();
+    assert_eq!(held(&typed).await, Held::NeedsInvite, "a typed address tells nothing");
+    for theirs in [&shown, &proven] {
+        assert_eq!(held(theirs).await, Held::Waiting { position: 2 });
+    }
     ask(door.door(), GateRequest::WaitingAdmit { count: 2, days: 3 }).await.unwrap();
-    let permit = pass(door.door(), &bob).await.unwrap();
+    assert_eq!(held(&typed).await, Held::NeedsInvite, "and takes nobody's turn");
+    assert!(pass(door.door(), &proven).await.unwrap().is_invited());
+    let permit = pass(door.door(), &shown).await.unwrap();
     permit.made(door.door(), AccountId::from_u128(1)).await.unwrap();
-    assert_eq!(pass(door.door(), &bob).await.unwrap_err(), Held::NeedsInvite, "the turn is used");
+    assert_eq!(held(&shown).await, Held::InviteBad, "the turn is used");
+    assert_eq!(held(&proven).await, Held::NeedsInvite);
     move_to(&door, GateStep::Closed).await;
-    assert_eq!(wait("eve@example.org").await, Err(Held::Closed));
+    assert_eq!(wait("eve@example.org").await.unwrap_err(), Held::Closed);
 }
 
 #[tokio::test]

@@ -61,6 +61,13 @@ pub enum Letter<'a> {
         /// When.
         at: Timestamp,
     },
+    /// Somebody's turn on the waiting list has come.
+    YourTurn {
+        /// Where they make their account, with the ticket.
+        url: &'a SecretString,
+        /// Until when.
+        until: Timestamp,
+    },
     /// Somebody wants this address to be told of what the status page tells.
     StatusConfirm {
         /// What the page calls the service.
@@ -125,6 +132,7 @@ impl Letter<'_> {
             | Self::NewSignIn { .. }
             | Self::Changed { .. }
             | Self::KeyFound { .. }
+            | Self::YourTurn { .. }
             | Self::StatusUpdate { .. }
             | Self::Notice { .. } => false,
         }
@@ -137,6 +145,7 @@ impl Letter<'_> {
         match self {
             Self::SignUpCode { .. }
             | Self::AddressInUse { .. }
+            | Self::YourTurn { .. }
             | Self::StatusConfirm { .. }
             | Self::StatusUpdate { .. } => true,
             Self::SignInCode { .. }
@@ -229,6 +238,7 @@ impl Letter<'_> {
             Self::KeyFound { last_four, revoked, at } => {
                 key_found(service, *last_four, *revoked, *at)
             }
+            Self::YourTurn { url, until } => your_turn(service, url, *until),
             Self::StatusConfirm { page, url, .. } => to_confirm(page, url),
             Self::StatusUpdate { subject, text, .. } => (
                 (*subject).to_owned(),
@@ -242,6 +252,19 @@ impl Letter<'_> {
             ),
         }
     }
+}
+
+/// Somebody's turn has come: the subject, the words, and what else there is to say.
+fn your_turn(service: &str, url: &SecretString, until: Timestamp) -> (String, String, &'static str) {
+    let (url, until) = (url.expose(), when(until));
+    (
+        format!("Your turn has come at {service}"),
+        format!(
+            "You were on the waiting list. Make your account here:\n\n    {url}\n\n\
+             The link is good until {until}."
+        ),
+        "If you did not ask for this, you need not do anything.\nNo account is made without you.",
+    )
 }
 
 /// A key was found: the subject, the words, and what to do now.

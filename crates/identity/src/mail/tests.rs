@@ -51,6 +51,7 @@ fn letters_say_what_they_are() {
         changed(Changed::RecoveryCodeUsed),
         Letter::KeyFound { last_four: Some("a1B2"), revoked: true, at: START },
         Letter::KeyFound { last_four: None, revoked: false, at: START },
+        Letter::YourTurn { url: &url, until: START },
     ];
     let all: Vec<String> = letters
         .iter()

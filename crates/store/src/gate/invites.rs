@@ -14,7 +14,7 @@ use super::desk::{Desk, change, guard};
 use super::sealed::{email_hash, seal_note, token_hash};
 use super::{
     GateStore, INVITE_DAYS_MAX, INVITE_NOTE_CHARS_MAX, INVITE_USES_MAX, INVITES_MAX, InvitePick,
-    InviteRow, PlacePick,
+    InviteRow, PLACE_PREFIX, PlacePick, PlaceRow,
 };
 use crate::admin::{AdminError, Signed};
 use crate::people::StoreError;
@@ -76,6 +76,12 @@ impl Drop for Hold {
     }
 }
 
+/// The entry of `place`, if its turn has come and is not over.
+fn turn(place: &PlaceRow, now: Timestamp) -> Option<Entry> {
+    let good = place.let_in.is_some_and(|(_, until)| now < until);
+    good.then_some(Entry { kind: Kind::Place(place.number) })
+}
+
 /// What an invite is to be.
 pub(super) struct NewInvite {
     pub(super) uses_max: u32,
@@ -85,7 +91,8 @@ pub(super) struct NewInvite {
 }
 
 impl<S: GateStore> Desk<S> {
-    /// The entry that `token` gives, if it is that of an invite which is good now.
+    /// The entry that `token` gives, if it is that of an invite which is good now, or
+    /// the ticket of a place whose turn has come and is not over.
     ///
     /// # Errors
     /// The store failed.
@@ -95,6 +102,9 @@ impl<S: GateStore> Desk<S> {
         now: Timestamp,
     ) -> Result<Option<Entry>, StoreError> {
         let token = token.trim();
+        if token.starts_with(PLACE_PREFIX) {
+            return Ok(self.place_row(token).await?.and_then(|place| turn(&place, now)));
+        }
         let formed = token.strip_prefix(INVITE_PREFIX).is_some_and(|rest| {
             rest.len() == TOKEN_CHARS && rest.bytes().all(|b| b.is_ascii_alphanumeric())
         });
@@ -110,7 +120,7 @@ impl<S: GateStore> Desk<S> {
     }
 
     /// The entry of the e-mail `normal` (in lower case), if its turn on the waiting
-    /// list has come and is not over.
+    /// list has come and is not over. Only for whoever proved that it is theirs.
     ///
     /// # Errors
     /// The store failed.
@@ -120,9 +130,8 @@ impl<S: GateStore> Desk<S> {
         now: Timestamp,
     ) -> Result<Option<Entry>, StoreError> {
         let pick = PlacePick::Email(email_hash(&self.vault, normal));
-        let place = self.store.places(&pick).await?.into_iter().next();
-        let good = place.filter(|place| place.let_in.is_some_and(|(_, until)| now < until));
-        Ok(good.map(|place| Entry { kind: Kind::Place(place.number) }))
+        let places = self.store.places(&pick).await?;
+        Ok(places.iter().find_map(|place| turn(place, now)))
     }
 
     /// Notes that `account` was made by `entry`: whether it was still good.

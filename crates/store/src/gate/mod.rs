@@ -23,7 +23,7 @@ use crate::people::StoreError;
 pub use ask::{GateReply, GateRequest};
 pub use desk::{Desk, Moved};
 pub use invites::{Entry, INVITE_PREFIX};
-pub use places::Join;
+pub use places::{Join, PLACE_PREFIX, Place};
 pub use views::{GateShown, InviteMade, InviteState, InviteView, LetIn, PlaceView, Revoked, Waits};
 
 /// Why the gate stands where it does, in characters.
@@ -134,8 +134,10 @@ pub enum InvitePick {
 /// Which places to read, in the order of their numbers.
 #[derive(Clone, Debug)]
 pub enum PlacePick {
-    /// The one of this e-mail, by keyed hash.
+    /// Those of this e-mail, by keyed hash.
     Email([u8; 32]),
+    /// The one with this number.
+    Number(u64),
     /// Those that wait, after this number.
     Waiting {
         /// The number before the first; 0 begins.
@@ -245,13 +247,13 @@ pub trait GateStore: Send + Sync {
         network_hash: &[u8; 32],
     ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// The position of this e-mail among the places that wait, from 1 on, by keyed hash.
+    /// The position of this place among those that wait, from 1 on.
     ///
     /// # Errors
     /// The engine failed.
     fn position(
         &self,
-        email_hash: &[u8; 32],
+        number: u64,
     ) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
 
     /// The highest number of a place, 0 without one.

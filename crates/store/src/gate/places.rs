@@ -1,40 +1,76 @@
 //! The waiting list: whoever came first is let in first, and nobody's place gets
-//! worse. One person has one place, one network a bounded number of them, so that
-//! nobody can take the list for themselves.
+//! worse. A place is whose ticket it is: asking for one with somebody's e-mail tells
+//! nothing of theirs. One network has a bounded number of them, so that nobody can
+//! take the list for themselves.
 
 use std::time::Duration;
 
 use surgewall_core::clock::{DAY_S, Timestamp};
 use surgewall_core::principal::Network;
+use surgewall_core::secret::SecretString;
 
 use super::desk::{Desk, change};
-use super::sealed::{email_hash, network_hash, seal_email};
+use super::sealed::{email_hash, network_hash, place_proof, seal_email};
 use super::{GateStore, LET_IN_MAX, PLACES_MAX, PLACES_PER_NETWORK_MAX, PlacePick, PlaceRow};
 use crate::admin::{AdminError, Signed, email};
 use crate::people::StoreError;
 
+/// What every ticket of a place begins with.
+pub const PLACE_PREFIX: &str = "sw_place_";
+
 /// What became of asking for a place.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
+#[must_use]
 pub enum Join {
-    /// They wait, at this position from 1 on.
-    Waiting(u64),
-    /// Their turn has come already.
-    LetIn,
+    /// They wait.
+    Waiting {
+        /// How many are before them, and they themselves.
+        position: u64,
+        /// What they show to see how far they are, and to come in.
+        ticket: SecretString,
+    },
     /// The list, or their network's part of it, is full.
     Full,
 }
 
+/// How far a place is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// It waits, at this position from 1 on.
+    Waiting(u64),
+    /// Its turn has come.
+    LetIn,
+}
+
 impl<S: GateStore> Desk<S> {
-    /// The position of the e-mail `normal` (in lower case) on the waiting list,
-    /// from 1 on.
+    /// How far the place is that `ticket` is of; `None` if it is of none, or its time
+    /// is over.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn place(&self, ticket: &str, now: Timestamp) -> Result<Option<Place>, StoreError> {
+        let Some(row) = self.place_row(ticket).await? else { return Ok(None) };
+        match row.let_in {
+            Some((_, until)) => Ok((now < until).then_some(Place::LetIn)),
+            None => Ok(self.store.position(row.number).await?.map(Place::Waiting)),
+        }
+    }
+
+    /// The position of the first place of the e-mail `normal` (in lower case) that
+    /// waits. Only for whoever proved that it is theirs.
     ///
     /// # Errors
     /// The store failed.
     pub async fn position(&self, normal: &str) -> Result<Option<u64>, StoreError> {
-        self.store.position(&email_hash(&self.vault, normal)).await
+        let pick = PlacePick::Email(email_hash(&self.vault, normal));
+        let places = self.store.places(&pick).await?;
+        match places.iter().find(|place| place.let_in.is_none()) {
+            Some(place) => self.store.position(place.number).await,
+            None => Ok(None),
+        }
     }
 
-    /// Gives the e-mail a place behind all others, or says which it has.
+    /// Gives the e-mail a place behind all others.
     ///
     /// # Errors
     /// The address is none, or the store failed.
@@ -45,18 +81,9 @@ impl<S: GateStore> Desk<S> {
         now: Timestamp,
     ) -> Result<Join, AdminError> {
         let address = email(address)?;
-        let hash = email_hash(&self.vault, &address.normal);
         let _turn = self.turn().await;
-        if let Some(position) = self.store.position(&hash).await? {
-            return Ok(Join::Waiting(position));
-        }
-        if let Some(place) = self.store.places(&PlacePick::Email(hash)).await?.first() {
-            if place.let_in.is_some_and(|(_, until)| now < until) {
-                return Ok(Join::LetIn);
-            }
-            // They missed their turn: they may wait again, behind all others.
-            self.store.forget_place(place.number, now).await?;
-        }
+        // Whoever missed their turn makes room; no place has the number 0.
+        self.store.forget_place(0, now).await?;
         let network_hash = network_hash(&self.vault, network);
         let waiting = self.store.waiting().await?;
         if waiting >= PLACES_MAX
@@ -67,7 +94,7 @@ impl<S: GateStore> Desk<S> {
         let number = self.store.last_place().await? + 1;
         let row = PlaceRow {
             number,
-            email_hash: hash,
+            email_hash: email_hash(&self.vault, &address.normal),
             email: seal_email(&self.vault, number, &address.shown),
             network_hash,
             joined_at: now,
@@ -75,7 +102,24 @@ impl<S: GateStore> Desk<S> {
         };
         self.store.add_place(&row).await?;
         self.count().await?;
-        Ok(Join::Waiting(waiting + 1))
+        Ok(Join::Waiting { position: waiting + 1, ticket: self.ticket(number, now) })
+    }
+
+    /// The ticket of the place `number`, that was asked for at `joined_at`.
+    #[must_use]
+    pub fn ticket(&self, number: u64, joined_at: Timestamp) -> SecretString {
+        let proof = place_proof(&self.vault, number, joined_at);
+        SecretString::new(format!("{PLACE_PREFIX}{number}_{proof:032x}"))
+    }
+
+    /// The place that `ticket` is of.
+    pub(super) async fn place_row(&self, ticket: &str) -> Result<Option<PlaceRow>, StoreError> {
+        let parts = ticket.trim().strip_prefix(PLACE_PREFIX).and_then(|it| it.split_once('_'));
+        let Some(number) = parts.and_then(|(number, _)| number.parse().ok()) else {
+            return Ok(None);
+        };
+        let row = self.store.places(&PlacePick::Number(number)).await?.into_iter().next();
+        Ok(row.filter(|row| self.ticket(number, row.joined_at).expose() == ticket.trim()))
     }
 
     /// Lets the first `count` in, for `days`. Gives their places.

@@ -1,5 +1,6 @@
 //! What of the gate is sealed, and by which keyed hashes it is found.
 
+use surgewall_core::clock::Timestamp;
 use surgewall_core::principal::Network;
 
 use crate::people::StoreError;
@@ -13,6 +14,7 @@ const EMAIL: &str = "gate_places.email";
 const TOKEN: &str = "gate_invites.token";
 const NETWORK: &str = "gate_places.network";
 const DOMAIN: &str = "gate.domain";
+const PLACE: &str = "gate_places.ticket";
 /// There is one state.
 const STATE_ROW: u128 = 0;
 
@@ -51,6 +53,12 @@ pub(super) fn token_hash(vault: &Vault, token: &str) -> [u8; 32] {
 
 pub(super) fn network_hash(vault: &Vault, network: Network) -> [u8; 32] {
     vault.keyed_hash(NETWORK, network.to_string().as_bytes())
+}
+
+/// What proves that a place's ticket is ours. Numbers may come again when a list was
+/// empty: the time tells their places apart.
+pub(super) fn place_proof(vault: &Vault, number: u64, joined_at: Timestamp) -> u128 {
+    short(vault.keyed_hash(PLACE, format!("{number} {}", joined_at.millis()).as_bytes()))
 }
 
 /// What sign-ups with addresses of one domain are counted by.

@@ -147,11 +147,18 @@ impl GateStore for Sqlite {
     }
 
     async fn places(&self, pick: &PlacePick) -> Result<Vec<PlaceRow>, StoreError> {
-        const EMAIL: &str = "SELECT * FROM gate_places WHERE org_id = ?1 AND email_hash = ?2";
+        const EMAIL: &str = "SELECT * FROM gate_places WHERE org_id = ?1 AND email_hash = ?2 \
+             ORDER BY number LIMIT ?3";
+        const NUMBER: &str = "SELECT * FROM gate_places WHERE org_id = ?1 AND number = ?2";
         const WAITING: &str = "SELECT * FROM gate_places WHERE org_id = ?1 AND number > ?2 \
              AND let_in_at IS NULL ORDER BY number LIMIT ?3";
         let query = match pick {
-            PlacePick::Email(hash) => sqlx::query(EMAIL).bind(ORG_ID).bind(hash.to_vec()),
+            PlacePick::Email(hash) => {
+                sqlx::query(EMAIL).bind(ORG_ID).bind(hash.to_vec()).bind(PAGE_ROWS_MAX)
+            }
+            PlacePick::Number(number) => {
+                sqlx::query(NUMBER).bind(ORG_ID).bind(to_number(*number))
+            }
             PlacePick::Waiting { after, rows_max } => {
                 let query = sqlx::query(WAITING).bind(ORG_ID).bind(to_number(*after));
                 query.bind((*rows_max).min(PAGE_ROWS_MAX))
@@ -173,11 +180,11 @@ impl GateStore for Sqlite {
         count(query.fetch_one(&self.readers).await)
     }
 
-    async fn position(&self, email_hash: &[u8; 32]) -> Result<Option<u64>, StoreError> {
+    async fn position(&self, number: u64) -> Result<Option<u64>, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM gate_places AS before WHERE before.org_id = ?1 \
              AND before.let_in_at IS NULL AND before.number <= own.number) FROM gate_places AS own \
-             WHERE own.org_id = ?1 AND own.email_hash = ?2 AND own.let_in_at IS NULL";
-        let query = sqlx::query_scalar(sql).bind(ORG_ID).bind(email_hash.to_vec());
+             WHERE own.org_id = ?1 AND own.number = ?2 AND own.let_in_at IS NULL";
+        let query = sqlx::query_scalar(sql).bind(ORG_ID).bind(to_number(number));
         match query.fetch_optional(&self.readers).await {
             Ok(None) => Ok(None),
             Ok(Some(position)) => count(Ok(position)).map(Some),

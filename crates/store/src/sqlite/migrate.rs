@@ -13,7 +13,7 @@ use crate::people::StoreError;
 /// `SWDB` in the file's header.
 const APPLICATION_ID: i64 = 0x5357_4442;
 /// The migrations in their order: version `n` is made by the one at `n - 1`.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0001_people.sql"),
     include_str!("migrations/0002_class.sql"),
     include_str!("migrations/0003_standing.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0010_granted.sql"),
     include_str!("migrations/0011_flows.sql"),
     include_str!("migrations/0012_subscribers.sql"),
+    include_str!("migrations/0013_places.sql"),
 ];
 /// The newest schema that this version knows.
 #[expect(clippy::cast_possible_wrap, reason = "a handful of migrations")]

@@ -16,7 +16,7 @@ use surgewall_store::datadir::DataDir;
 use surgewall_store::gate::{
     Desk, GateReply, GateRequest, INVITE_DAYS_MAX, INVITE_NOTE_CHARS_MAX, INVITE_USES_MAX,
     InviteMade, InviteState, InviteView, Join, LET_IN_MAX, Moved, PLACES_PER_NETWORK_MAX,
-    PlaceView, REASON_CHARS_MAX, Revoked,
+    Place, PlaceView, REASON_CHARS_MAX, Revoked,
 };
 use surgewall_store::ledger::read::export;
 use surgewall_store::ledger::{Ledger, LedgerOptions};
@@ -84,6 +84,14 @@ impl Site {
         let mut states: Vec<_> = page.rows.into_iter().map(|invite| invite.state).collect();
         states.sort_by_key(|state| state.as_str());
         states
+    }
+
+    /// Somebody joins the waiting list: their ticket and their position.
+    async fn wait(&self, email: &str, from: u8, at: Timestamp) -> (String, u64) {
+        match self.desk.join(email, network(from), at).await.unwrap() {
+            Join::Waiting { position, ticket } => (ticket.expose().clone(), position),
+            Join::Full => panic!("the list is full"),
+        }
     }
 
     async fn admit(&self, count: u32, days: u32) -> Vec<PlaceView> {
@@ -314,28 +322,27 @@ async fn a_branch_is_taken_back_whole() {
 #[tokio::test]
 async fn a_turn_comes_in_order_is_used_once_and_passes() {
     let site = Site::new().await;
-    let join = async |email: &str, n, at| site.desk.join(email, network(n), at).await.unwrap();
-    assert_eq!(join("Ann@Example.org", 1, START).await, Join::Waiting(1));
-    assert_eq!(join("bob@example.org", 1, START).await, Join::Waiting(2));
-    assert_eq!(join("ann@example.org", 2, START).await, Join::Waiting(1), "the same person");
-    assert_eq!(join("eve@example.org", 2, START).await, Join::Waiting(3));
-    assert_eq!(site.desk.waiting(), 3);
-    assert_eq!(site.desk.position("eve@example.org").await.unwrap(), Some(3));
+    let (ann, at) = site.wait("Ann@Example.org", 1, START).await;
+    let (bob, behind) = site.wait("bob@example.org", 1, START).await;
+    let (eve, last) = site.wait("eve@example.org", 2, START).await;
+    assert_eq!((at, behind, last, site.desk.waiting()), (1, 2, 3, 3));
+    let place = async |ticket: &str, at| site.desk.place(ticket, at).await.unwrap();
+    let enter = async |ticket: &str, at| site.desk.by_invite(ticket, at).await.unwrap();
+    assert_eq!(place(&eve, START).await, Some(Place::Waiting(3)));
     let admitted = site.admit(2, 5).await;
     let emails: Vec<_> = admitted.iter().map(|place| place.email.as_str()).collect();
     assert_eq!(emails, ["Ann@example.org", "bob@example.org"]);
-    assert_eq!(site.desk.position("eve@example.org").await.unwrap(), Some(1));
-    assert_eq!(site.desk.position("ann@example.org").await.unwrap(), None);
-    assert_eq!(join("ann@example.org", 1, START).await, Join::LetIn);
-    let by_place = async |email: &str, at| site.desk.by_place(email, at).await.unwrap();
-    assert!(by_place("eve@example.org", START).await.is_none());
-    let (ann, twice) =
-        (by_place("ann@example.org", START).await, by_place("ann@example.org", START).await);
-    assert!(site.desk.used(ann.unwrap(), account(1), START).await.unwrap());
+    assert_eq!(place(&eve, START).await, Some(Place::Waiting(1)));
+    assert_eq!(place(&ann, START).await, Some(Place::LetIn));
+    assert!(enter(&eve, START).await.is_none());
+    let (once, twice) = (enter(&ann, START).await, enter(&ann, START).await);
+    assert!(site.desk.used(once.unwrap(), account(1), START).await.unwrap());
     assert!(!site.desk.used(twice.unwrap(), account(2), START).await.unwrap());
+    assert_eq!(place(&ann, START).await, None);
     let late = START.plus(DAY * 5);
-    assert!(by_place("bob@example.org", late).await.is_none(), "the turn has passed");
-    assert_eq!(join("bob@example.org", 1, late).await, Join::Waiting(2), "behind all others");
+    assert!(enter(&bob, late).await.is_none(), "the turn has passed");
+    assert_eq!(place(&bob, late).await, None);
+    assert_eq!(site.wait("bob@example.org", 1, late).await.1, 2, "behind all others");
     assert!(site.desk.join("no address", network(1), START).await.is_err());
     assert_eq!(site.again().await.waiting(), 2);
     let told = site.told().await;
@@ -344,23 +351,54 @@ async fn a_turn_comes_in_order_is_used_once_and_passes() {
 }
 
 #[tokio::test]
+async fn a_place_is_whose_ticket_it_is() {
+    let site = Site::new().await;
+    let (mine, _) = site.wait("ann@example.org", 1, START).await;
+    let (theirs, behind) = site.wait("Ann@example.org", 2, START).await;
+    assert_eq!(behind, 2, "whoever asks with the same address learns nothing of the first place");
+    let digits = theirs.rsplit_once('_').unwrap().1;
+    for forged in [
+        "",
+        "sw_place_",
+        "sw_place_1",
+        "sw_place_1_",
+        &format!("sw_place_1_{digits}"),
+        &format!("sw_place_+2_{digits}"),
+        &format!("sw_place_02_{digits}"),
+        &format!("sw_place_99999999999999999999999_{digits}"),
+        &format!("sw_invite_2_{digits}"),
+    ] {
+        assert_eq!(site.desk.place(forged, START).await.unwrap(), None, "{forged}");
+        assert!(site.desk.by_invite(forged, START).await.unwrap().is_none(), "{forged}");
+    }
+    let first = site.desk.position("ann@example.org").await.unwrap();
+    assert_eq!(first, Some(1), "who proved the address has the first of its places");
+    site.admit(2, 5).await;
+    assert!(site.desk.by_place("ann@example.org", START).await.unwrap().is_some());
+    assert!(site.desk.by_place("eve@example.org", START).await.unwrap().is_none());
+    for ticket in [mine, theirs] {
+        let entry = site.desk.by_invite(&ticket, START).await.unwrap();
+        assert!(site.desk.used(entry.unwrap(), account(1), START).await.unwrap());
+    }
+    // A list that was empty counts from 1 again: an old ticket is of no new place.
+    let (again, _) = site.wait("bob@example.org", 1, START.plus(DAY)).await;
+    assert!(again.starts_with("sw_place_1_"));
+    assert_eq!(site.desk.place(&again, START).await.unwrap(), Some(Place::Waiting(1)));
+}
+
+#[tokio::test]
 async fn one_network_cannot_take_the_list_for_itself() {
     let site = Site::new().await;
-    let join = async |who: u64, n| {
-        site.desk.join(&format!("u{who}@example.org"), network(n), START).await.unwrap()
-    };
+    let email = |who: u64| format!("u{who}@example.org");
     for who in 1..=PLACES_PER_NETWORK_MAX {
-        assert_eq!(join(who, 1).await, Join::Waiting(who));
+        assert_eq!(site.wait(&email(who), 1, START).await.1, who);
     }
-    assert_eq!(join(99, 1).await, Join::Full);
-    assert_eq!(join(1, 1).await, Join::Waiting(1), "who has a place keeps it");
-    assert_eq!(join(99, 2).await, Join::Waiting(PLACES_PER_NETWORK_MAX + 1));
+    let full = site.desk.join(&email(99), network(1), START).await.unwrap();
+    assert!(matches!(full, Join::Full));
+    assert_eq!(site.wait(&email(99), 2, START).await.1, PLACES_PER_NETWORK_MAX + 1);
     site.admit(1, 1).await;
-    assert_eq!(
-        join(100, 1).await,
-        Join::Waiting(PLACES_PER_NETWORK_MAX + 1),
-        "there is room again"
-    );
+    let again = site.wait(&email(100), 1, START).await.1;
+    assert_eq!(again, PLACES_PER_NETWORK_MAX + 1, "there is room again");
 }
 
 proptest! {
@@ -373,8 +411,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let site = Site::new().await;
-            let mut waiting: Vec<u32> = Vec::new();
-            let mut inside: Vec<u32> = Vec::new();
+            let mut waiting: Vec<(u32, String)> = Vec::new();
+            let mut inside: Vec<String> = Vec::new();
             let email = |who: u32| format!("u{who}@example.org");
             for (deed, who, count) in deeds {
                 match deed {
@@ -382,36 +420,30 @@ proptest! {
                         let let_in = site.admit(count, 9).await;
                         let count = (count as usize).min(waiting.len());
                         let next: Vec<_> = waiting.drain(..count).collect();
-                        let emails: Vec<_> = next.iter().map(|who| email(*who)).collect();
+                        let emails: Vec<_> = next.iter().map(|(who, _)| email(*who)).collect();
                         let found: Vec<_> = let_in.into_iter().map(|place| place.email).collect();
                         assert_eq!(found, emails);
-                        inside.extend(next);
+                        inside.extend(next.into_iter().map(|(_, ticket)| ticket));
                     }
-                    1 => {
-                        let entry = site.desk.by_place(&email(who), START).await.unwrap();
-                        assert_eq!(entry.is_some(), inside.contains(&who));
-                        if let Some(entry) = entry {
-                            assert!(site.desk.used(entry, account(u128::from(who)), START).await.unwrap());
-                            inside.retain(|other| *other != who);
-                        }
+                    1 if !inside.is_empty() => {
+                        let ticket = inside.remove(who as usize % inside.len());
+                        let entry = site.desk.by_invite(&ticket, START).await.unwrap().unwrap();
+                        assert!(site.desk.used(entry, account(u128::from(who)), START).await.unwrap());
+                        assert_eq!(site.desk.place(&ticket, START).await.unwrap(), None);
                     }
                     _ => {
-                        let joined = site.desk.join(&email(who), network((who % 5) as u8), START).await;
-                        let position = waiting.iter().position(|other| *other == who);
-                        let expected = match position {
-                            Some(at) => Join::Waiting(at as u64 + 1),
-                            None if inside.contains(&who) => Join::LetIn,
-                            None => {
-                                waiting.push(who);
-                                Join::Waiting(waiting.len() as u64)
-                            }
-                        };
-                        assert_eq!(joined.unwrap(), expected);
+                        let (ticket, position) = site.wait(&email(who), (who % 5) as u8, START).await;
+                        waiting.push((who, ticket));
+                        assert_eq!(position, waiting.len() as u64);
                     }
                 }
-                for (at, who) in waiting.iter().enumerate() {
-                    let position = site.desk.position(&email(*who)).await.unwrap();
-                    assert_eq!(position, Some(at as u64 + 1));
+                for (at, (_, ticket)) in waiting.iter().enumerate() {
+                    let place = site.desk.place(ticket, START).await.unwrap();
+                    assert_eq!(place, Some(Place::Waiting(at as u64 + 1)));
+                }
+                for ticket in &inside {
+                    let place = site.desk.place(ticket, START).await.unwrap();
+                    assert_eq!(place, Some(Place::LetIn));
                 }
                 assert_eq!(site.desk.waiting(), waiting.len() as u64);
             }

@@ -86,9 +86,11 @@ pub(super) fn view(visit: &Visit<'_>) -> View {
 pub(in crate::pages) struct Wanted<'a> {
     /// The address, as typed or proven.
     pub(in crate::pages) email: Option<&'a str>,
-    /// Whether another service, or a code by mail, proves it.
+    /// Whether it was proven that the address is theirs.
+    pub(in crate::pages) proven: bool,
+    /// Whether another service, or a code by mail, proves or will prove it.
     pub(in crate::pages) verified: bool,
-    /// The token of an invite.
+    /// The token of an invite, or the ticket of a place on the waiting list.
     pub(in crate::pages) invite: Option<&'a str>,
     /// The ticket of a wait that is over.
     pub(in crate::pages) work: Option<&'a str>,
@@ -97,7 +99,7 @@ pub(in crate::pages) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// Somebody whose address is proven.
     pub(in crate::pages) const fn verified(email: Option<&'a str>) -> Self {
-        Self { email, verified: true, invite: None, work: None }
+        Self { email, proven: true, verified: true, invite: None, work: None }
     }
 }
 
@@ -128,6 +130,7 @@ fn attempt<'a>(visit: &Visit<'_>, wanted: &Wanted<'a>) -> Attempt<'a> {
         network: visit.network(),
         address: visit.arrival.address,
         email: wanted.email,
+        proven: wanted.proven,
         phone: None,
         work: shown(wanted.work),
         verified: wanted.verified,

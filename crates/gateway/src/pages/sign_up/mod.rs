@@ -50,6 +50,7 @@ struct Page {
     error: String,
     email: String,
     invite: String,
+    place: String,
     work: String,
     wait_s: u32,
     providers: Vec<Provider>,
@@ -66,6 +67,7 @@ fn form(visit: &Visit<'_>) -> Page {
         error: String::new(),
         email: String::new(),
         invite: String::new(),
+        place: String::new(),
         work: view.work,
         wait_s: view.wait_s,
         providers: buttons(visit),
@@ -75,10 +77,12 @@ fn form(visit: &Visit<'_>) -> Page {
     }
 }
 
-/// The form; an invite may come with the address.
+/// The form; an invite, or the ticket of a place on the waiting list, may come with
+/// the address.
 pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let invite = visit.query("invite").unwrap_or_default();
-    scripted(&Page { invite, ..form(visit) })
+    let place = waiting::place(visit, &invite).await;
+    scripted(&Page { invite, place, ..form(visit) })
 }
 
 /// With an e-mail address and a password.
@@ -106,7 +110,13 @@ pub(super) async fn by_password(visit: &Visit<'_>, sent: &Form) -> Result<Respon
     let mailer = mailer(visit);
     // Where letters are sent, a code will prove the address before anything is made.
     let verified = mailer.is_some();
-    let wanted = Wanted { email: Some(&email), verified, invite: Some(invite), work: Some(work) };
+    let wanted = Wanted {
+        email: Some(&email),
+        proven: false,
+        verified,
+        invite: Some(invite),
+        work: Some(work),
+    };
     let mut permit = match gate::pass(visit, &wanted).await {
         Ok(permit) => permit,
         Err(held) => {

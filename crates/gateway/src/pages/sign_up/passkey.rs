@@ -101,6 +101,7 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
     };
     let wanted = Wanted {
         email: Some(&begun.email),
+        proven: false,
         verified: false,
         invite: Some(&begun.invite),
         work: sent.work,
