@@ -4,7 +4,7 @@ import { VIEWS, look } from '../look.mjs';
 import { signUp, test } from '../site.mjs';
 
 /** Pages that everybody may see, and pages of an account. */
-const PUBLIC = ['/sign-in', '/sign-up'];
+const PUBLIC = ['/sign-in', '/sign-up', '/report', '/report/key'];
 const OWN = ['/account', '/account/keys', '/account/sessions', '/account/security', '/account/data'];
 
 const name = (path, view) => `page${path.replaceAll('/', '-')}-${view.name}`;
