@@ -63,7 +63,7 @@ test('a subscriber confirms by letter, is told of an incident, and ends it', asy
   await lookAround(page, 'subscribe-confirm');
   await page.getByRole('button', { name: 'Yes, tell it' }).click();
   await expect(page.getByRole('status')).toContainText(`${address} is told from now on`);
-  admin(site, 'status', 'incident', 'open', '--title', 'Answers are slow', 'We are looking into it.');
+  admin(site, 'status', 'note', '--title', 'Answers are slow', 'We are looking into it.');
   const told = await letters.to(address, 2);
   expect(told).toContain('Answers are slow');
   expect(told).toContain('List-Unsubscribe-Post: List-Unsubscribe=One-Click');
