@@ -23,12 +23,19 @@ pub(super) struct Claims {
     at: Instant,
     /// Since the last tick, in expected work: asked for, and left.
     fresh: [(Work, Work); 4],
+    /// In the second before.
+    last_per_s: [f64; 4],
     per_s: [f64; 4],
 }
 
 impl Claims {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { at: now, fresh: [(Work::ZERO, Work::ZERO); 4], per_s: [0.0; 4] }
+        Self {
+            at: now,
+            fresh: [(Work::ZERO, Work::ZERO); 4],
+            last_per_s: [0.0; 4],
+            per_s: [0.0; 4],
+        }
     }
 
     /// A request goes on, or begins to wait.
@@ -51,12 +58,21 @@ impl Claims {
         }
         self.at = now;
         let kept = kept(elapsed);
-        for (per_s, fresh) in self.per_s.iter_mut().zip(&mut self.fresh) {
-            let (asked, left) = std::mem::take(fresh);
-            let more = (number(asked) - number(left)) / elapsed.as_secs_f64();
-            *per_s = *per_s * kept + more * (1.0 - kept);
+        for class in 0..4 {
+            let last = net(std::mem::take(&mut self.fresh[class])) / elapsed.as_secs_f64();
+            self.last_per_s[class] = last;
+            self.per_s[class] = self.per_s[class] * kept + last * (1.0 - kept);
         }
         elapsed
+    }
+
+    /// What `class` asks for in a second: lately, or, if that is more, in the last one
+    /// or this one so far. A flood comes in several classes at once, and a mean would
+    /// promise each of them what the others are about to take.
+    fn asks_per_s(&self, class: Class) -> f64 {
+        let class = class as usize;
+        let newest = self.last_per_s[class].max(net(self.fresh[class]));
+        self.per_s[class].max(newest).max(0.0)
     }
 
     /// The part of `capacity`, in work per second, that `class` gets until `ahead`
@@ -74,7 +90,7 @@ impl Claims {
         let fill = |takes_s: f64| {
             let wants = |other: Class| {
                 let waits = number(waiting(other)) / takes_s.max(AHEAD_MIN_S);
-                (self.per_s[other as usize].max(0.0) + waits) / capacity
+                (self.asks_per_s(other) + waits) / capacity
             };
             fill(class, shares, wants)
         };
@@ -97,6 +113,11 @@ fn fill(class: Class, shares: Shares, wants: impl Fn(Class) -> f64) -> f64 {
         shared -= share(content);
     }
     left * share(class) / shared
+}
+
+/// What was asked for, less what left.
+fn net((asked, left): (Work, Work)) -> f64 {
+    number(asked) - number(left)
 }
 
 /// What is kept of a mean after so long.
@@ -147,5 +168,24 @@ mod tests {
             let part = claims.part_of(class, Shares::default(), 1_000.0, Work(1_000), waiting);
             assert!((part - expected).abs() < 0.03, "{asks:?} {waits:?} {class:?}: {part}");
         }
+    }
+
+    #[test]
+    fn a_flood_in_another_class_is_seen_within_its_first_second() {
+        let start = Clock::System.monotonic();
+        let mut claims = Claims::new(start);
+        let part = |claims: &Claims| {
+            let none = |_| Work::ZERO;
+            claims.part_of(Class::Anonymous, Shares::default(), 1_000.0, Work(10_000), none)
+        };
+        assert!(part(&claims) > 0.99);
+        claims.asked(Class::New, Work(800));
+        assert!(part(&claims) < 0.55, "half of what both share: {}", part(&claims));
+        claims.tick(start + Duration::from_secs(1));
+        assert!(part(&claims) < 0.55, "nor is it forgotten with the tick");
+        for second in 2..60 {
+            claims.tick(start + Duration::from_secs(second));
+        }
+        assert!(part(&claims) > 0.99, "until it is over");
     }
 }
