@@ -22,7 +22,6 @@ use surgewall_core::config::gate::Gate as Section;
 use surgewall_core::gate::{GateStep, GateView};
 use surgewall_core::id::AccountId;
 use surgewall_core::principal::Network;
-use surgewall_core::refusal::Refusal;
 use surgewall_shield::gate::{Need, Proof, enough, has_prefix};
 use surgewall_store::admin::{AdminError, ErrorKind, Signed};
 use surgewall_store::gate::{Desk, Entry, GateReply, GateRequest};

@@ -49,6 +49,7 @@ async fn sign_up(door: &TestDoor, address: &str) -> Option<Held> {
         network: Network::of(address),
         address,
         email: None,
+        proven: false,
         phone: None,
         work: None,
         verified: false,

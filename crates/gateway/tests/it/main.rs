@@ -95,6 +95,7 @@ mod sink;
 mod slow;
 #[cfg(test)]
 mod status_page;
+#[cfg(test)]
 mod subscribe;
 #[cfg(test)]
 mod tls;

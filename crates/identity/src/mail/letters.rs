@@ -6,6 +6,7 @@ use surgewall_core::figures::minute;
 use surgewall_core::principal::Network;
 use surgewall_core::secret::SecretString;
 
+use super::browser::browser;
 use crate::codes::{self, CODE_LIFETIME, LINK_LIFETIME};
 
 /// A letter to one person.
@@ -198,14 +199,7 @@ impl Letter<'_> {
                 code_words(code, "To use this address for your account, type this code:"),
                 not_you,
             ),
-            Self::AddressInUse { sign_in } => (
-                format!("You already have an account at {service}"),
-                format!(
-                    "Somebody, perhaps you, wanted to make an account with this address.\n\
-                     It has one already. You can sign in, or set a new password, here:\n\n    {sign_in}"
-                ),
-                "If it was not you, you need not do anything. Whoever it was learned nothing.",
-            ),
+            Self::AddressInUse { sign_in } => in_use(service, sign_in),
             Self::ResetLink { url } => (
                 format!("Set a new password for {service}"),
                 format!(
@@ -254,8 +248,24 @@ impl Letter<'_> {
     }
 }
 
+/// An address has an account: the subject, the words, and what else there is to say.
+fn in_use(service: &str, sign_in: &str) -> (String, String, &'static str) {
+    (
+        format!("You already have an account at {service}"),
+        format!(
+            "Somebody, perhaps you, wanted to make an account with this address.\n\
+             It has one already. You can sign in, or set a new password, here:\n\n    {sign_in}"
+        ),
+        "If it was not you, you need not do anything. Whoever it was learned nothing.",
+    )
+}
+
 /// Somebody's turn has come: the subject, the words, and what else there is to say.
-fn your_turn(service: &str, url: &SecretString, until: Timestamp) -> (String, String, &'static str) {
+fn your_turn(
+    service: &str,
+    url: &SecretString,
+    until: Timestamp,
+) -> (String, String, &'static str) {
     let (url, until) = (url.expose(), when(until));
     (
         format!("Your turn has come at {service}"),
@@ -370,38 +380,4 @@ fn minutes(seconds: u64) -> String {
 /// To the minute, UTC.
 fn when(at: Timestamp) -> String {
     format!("{} UTC", minute(at))
-}
-
-/// Which browser on which system, in words of ours: what a browser says of
-/// itself is whatever its user likes.
-#[must_use]
-pub fn browser(user_agent: &str) -> String {
-    // The first that fits: most browsers claim to be those after them too.
-    const BROWSERS: [(&str, &str); 7] = [
-        ("Edg", "Edge"),
-        ("OPR/", "Opera"),
-        ("Firefox/", "Firefox"),
-        ("FxiOS/", "Firefox"),
-        ("CriOS/", "Chrome"),
-        ("Chrome/", "Chrome"),
-        ("Safari/", "Safari"),
-    ];
-    const SYSTEMS: [(&str, &str); 7] = [
-        ("Windows", "Windows"),
-        ("Android", "Android"),
-        ("iPhone", "an iPhone"),
-        ("iPad", "an iPad"),
-        ("CrOS", "ChromeOS"),
-        ("Mac OS X", "macOS"),
-        ("Linux", "Linux"),
-    ];
-    let first = |list: &[(&str, &'static str)]| {
-        list.iter().find(|(sign, _)| user_agent.contains(sign)).map(|(_, name)| *name)
-    };
-    match (first(&BROWSERS), first(&SYSTEMS)) {
-        (Some(browser), Some(system)) => format!("{browser} on {system}"),
-        (Some(browser), None) => browser.to_owned(),
-        (None, Some(system)) => format!("an unknown browser on {system}"),
-        (None, None) => "an unknown browser".to_owned(),
-    }
 }

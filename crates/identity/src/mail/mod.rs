@@ -6,6 +6,7 @@
 //! address gets more than a few letters an hour that strangers can ask for.
 //! What is logged of a failure names no address.
 
+mod browser;
 mod letters;
 mod recipients;
 mod worker;
@@ -30,7 +31,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::authority::certificates;
 use recipients::Recipients;
 
-pub use letters::{Changed, Letter, browser};
+pub use browser::browser;
+pub use letters::{Changed, Letter};
 pub use recipients::{PER_ADDRESS_MAX, PER_ADDRESS_WINDOW};
 pub use worker::{AT_ONCE_MAX, ATTEMPTS_MAX, MailWorker, SEND_MAX};
 

@@ -251,10 +251,8 @@ pub trait GateStore: Send + Sync {
     ///
     /// # Errors
     /// The engine failed.
-    fn position(
-        &self,
-        number: u64,
-    ) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
+    fn position(&self, number: u64)
+    -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
 
     /// The highest number of a place, 0 without one.
     ///

@@ -20,7 +20,6 @@ pub const PLACE_PREFIX: &str = "sw_place_";
 
 /// What became of asking for a place.
 #[derive(Clone, Debug)]
-#[must_use]
 pub enum Join {
     /// They wait.
     Waiting {

@@ -156,9 +156,7 @@ impl GateStore for Sqlite {
             PlacePick::Email(hash) => {
                 sqlx::query(EMAIL).bind(ORG_ID).bind(hash.to_vec()).bind(PAGE_ROWS_MAX)
             }
-            PlacePick::Number(number) => {
-                sqlx::query(NUMBER).bind(ORG_ID).bind(to_number(*number))
-            }
+            PlacePick::Number(number) => sqlx::query(NUMBER).bind(ORG_ID).bind(to_number(*number)),
             PlacePick::Waiting { after, rows_max } => {
                 let query = sqlx::query(WAITING).bind(ORG_ID).bind(to_number(*after));
                 query.bind((*rows_max).min(PAGE_ROWS_MAX))

@@ -15,8 +15,8 @@ use surgewall_store::admin::{AdminError, ErrorKind, Signed};
 use surgewall_store::datadir::DataDir;
 use surgewall_store::gate::{
     Desk, GateReply, GateRequest, INVITE_DAYS_MAX, INVITE_NOTE_CHARS_MAX, INVITE_USES_MAX,
-    InviteMade, InviteState, InviteView, Join, LET_IN_MAX, Moved, PLACES_PER_NETWORK_MAX,
-    Place, PlaceView, REASON_CHARS_MAX, Revoked,
+    InviteMade, InviteState, InviteView, Join, LET_IN_MAX, Moved, PLACES_PER_NETWORK_MAX, Place,
+    PlaceView, REASON_CHARS_MAX, Revoked,
 };
 use surgewall_store::ledger::read::export;
 use surgewall_store::ledger::{Ledger, LedgerOptions};
