@@ -8,7 +8,7 @@ const CLASS: Class = Class::New;
 fn steady() -> Predictor {
     let mut predictor = Predictor::new();
     for _ in 0..100 {
-        predictor.served(Work(1_000), Work(1_000), Duration::from_secs(10));
+        predictor.served(Work(1_000), Work(1_000), Duration::from_secs(10), 40);
     }
     predictor
 }
@@ -49,9 +49,22 @@ fn the_wait_is_the_work_ahead_over_the_rate_of_the_class() {
 #[test]
 fn what_was_expected_to_cost_more_is_counted_in_what_was_expected() {
     let mut predictor = Predictor::new();
-    predictor.served(Work(500), Work(1_000), Duration::from_secs(10));
+    predictor.served(Work(500), Work(1_000), Duration::from_secs(10), 40);
     assert!(off(ask(&predictor, CLASS).eta, 10.0) < 0.001);
     assert_eq!(predictor.work_per_s(40), Some(2_000.0));
+}
+
+#[test]
+fn more_at_once_than_were_seen_do_less_than_so_many_times_as_much() {
+    let mut predictor = Predictor::new();
+    for _ in 0..100 {
+        predictor.served(Work(1_000), Work(1_000), Duration::from_secs(10), 10);
+    }
+    let per_s = |sequences| predictor.expected_per_s(sequences);
+    assert!((per_s(5) - 500.0).abs() < 1e-6 && (per_s(10) - 1_000.0).abs() < 1e-6);
+    assert!((per_s(40) - 1_000.0 * 4_f64.powf(BATCH_GAIN)).abs() < 1e-6, "{}", per_s(40));
+    let done = predictor.work_per_s(40).unwrap();
+    assert!((done - 4_000.0).abs() < 1e-6, "what was done is no forecast: {done}");
 }
 
 #[test]
@@ -89,7 +102,7 @@ fn nothing_is_promised_past_the_longest_wait_however_odd_the_question() {
         predictor.observed(CLASS, &eta, Duration::MAX);
         predictor.left(CLASS, &eta, Duration::MAX);
         predictor.overdue(CLASS, &eta, Duration::MAX);
-        predictor.served(Work(u64::MAX), Work(u64::MAX), Duration::MAX);
+        predictor.served(Work(u64::MAX), Work(u64::MAX), Duration::MAX, u32::MAX);
         predictor.tick(Duration::MAX);
     }
     let unknown = Predictor::new();

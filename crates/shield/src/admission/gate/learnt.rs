@@ -42,7 +42,8 @@ impl<T, R> Gate<T, R> {
             && (1..=REQUEST_MS_MAX).contains(&millis)
         {
             let mean = Work(mean);
-            self.predictor.served(mean, mean, Duration::from_millis(millis));
+            let took = Duration::from_millis(millis);
+            self.predictor.served(mean, mean, took, learnt.sequences);
         }
     }
 }

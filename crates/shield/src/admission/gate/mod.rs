@@ -331,6 +331,7 @@ impl<T, R> Gate<T, R> {
                 self.claims.left(class, ticket.expected);
             }
             Phase::Running { since } => {
+                let at_once = self.load.sequences;
                 if !ticket.taken_back {
                     self.load.sequences = self.load.sequences.saturating_sub(1);
                     self.load.tokens = self.load.tokens.saturating_sub(ticket.tokens);
@@ -348,7 +349,7 @@ impl<T, R> Gate<T, R> {
                 let done = if end == End::Completed { ticket.expected } else { cost };
                 let done = done.min(ticket.expected);
                 if cost > Work::ZERO {
-                    self.predictor.served(cost, done, took);
+                    self.predictor.served(cost, done, took, at_once);
                 }
                 if used.is_some() || ticket.dispatched.is_some() {
                     self.counts.ended(done, cost, took);

@@ -306,7 +306,8 @@ impl Sim {
                     self.capacity.streamed(sent.id, self.now - sent.at, sent.request.output);
                 }
                 let work = sent.request.work();
-                self.predictor.served(work, work, self.now - sent.at);
+                let at_once = u32::try_from(self.sent.len() + 1).unwrap_or(u32::MAX);
+                self.predictor.served(work, work, self.now - sent.at, at_once);
                 self.tokens -= sent.request.input + sent.request.output;
                 self.capacity.ended(now, sent.id, End::Completed);
             }
