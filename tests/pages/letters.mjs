@@ -1,8 +1,11 @@
 // A mail server in this process, which keeps what it is given (RFC 5321, as far as one sender needs it).
 import net from 'node:net';
 
-/** Undoes quoted-printable (RFC 2045, 6.7). */
-const readable = (text) => text.replace(/=\r\n/g, '').replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+/** Undoes quoted-printable (RFC 2045, 6.7), where the letter says that it is. */
+function readable(text) {
+  if (!/^Content-Transfer-Encoding: quoted-printable/im.test(text)) return text;
+  return text.replace(/=\r\n/g, '').replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
 
 export class Letters {
   #kept = [];

@@ -1,5 +1,5 @@
-//! The form by which strangers report something. What they typed is not shown
-//! again, to nobody but the operator.
+//! The form by which strangers report something. What they typed is shown to the
+//! operator, and to them again where it was not taken.
 
 use askama::Template;
 use axum::body::Body;
@@ -27,8 +27,19 @@ struct Page {
     contacts: Vec<Contact>,
     policy: String,
     kinds: [Kind; 4],
+    /// What was typed before and not taken.
+    typed: Kept,
     ticket: String,
     form: bool,
+}
+
+/// What stands in the form when it opens.
+#[derive(Default)]
+struct Kept {
+    kind: String,
+    title: String,
+    text: String,
+    reply: String,
 }
 
 /// A way to reach the operator.
@@ -51,6 +62,7 @@ fn empty(visit: &Visit<'_>) -> Page {
         contacts: section.contact.iter().map(String::as_str).map(contact).collect(),
         policy: section.policy.clone().unwrap_or_default(),
         kinds: Kind::ALL,
+        typed: Kept::default(),
         ticket: intake::ticket(visit.door, visit.network()),
         form: section.intake,
     }
@@ -85,7 +97,7 @@ pub(super) async fn send(visit: &Visit<'_>, sent: &Form) -> Result<Response, Ref
     };
     match intake::take(visit.door, visit.network(), &typed).await.map_err(failed)? {
         Ok(number) => plain(&Page { number: number.to_string(), ..empty(visit) }),
-        Err(why) => not_taken(visit, &why),
+        Err(why) => not_taken(visit, &typed, &why),
     }
 }
 
@@ -97,15 +109,21 @@ fn failed(error: InboxError) -> Refusal {
     }
 }
 
-fn not_taken(visit: &Visit<'_>, why: &NotTaken) -> Result<Response, Refusal> {
+fn not_taken(visit: &Visit<'_>, typed: &Typed<'_>, why: &NotTaken) -> Result<Response, Refusal> {
     let again = |status, error: &str| {
-        plain(&Page { error: error.to_owned(), ..empty(visit) }).with_status(status)
+        let typed = Kept {
+            kind: typed.kind.to_owned(),
+            title: typed.title.to_owned(),
+            text: typed.text.to_owned(),
+            reply: typed.reply.to_owned(),
+        };
+        plain(&Page { error: error.to_owned(), typed, ..empty(visit) }).with_status(status)
     };
     match why {
         NotTaken::Form(words) => again(StatusCode::UNPROCESSABLE_ENTITY, words),
         NotTaken::Ticket => again(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "This form was sent within seconds, twice, or after hours. Go back, copy what you wrote, and send it with this form.",
+            "This form was sent within seconds, twice, or after hours. Look at it once more, and send it again.",
         ),
         NotTaken::TooMany(after) => {
             let words = "Many reports came within an hour. Please try again later.";

@@ -126,6 +126,24 @@ async fn a_form_is_good_after_a_moment_once_and_not_for_ever() {
 }
 
 #[tokio::test]
+async fn what_was_typed_and_not_taken_stands_in_the_form_again() {
+    let (door, time) = door("").await;
+    let mut fields = WEAKNESS;
+    fields[0].1 = "fake";
+    let again = report(&door, &time, 0, &fields).await;
+    assert_eq!(again.status, 422);
+    for kept in [
+        r#"<option value="fake" selected>"#,
+        r#"value="&#60;b&#62;A key in a page&#60;/b&#62;""#,
+        "On the page of keys\nI saw another&#39;s.",
+        r#"value="eve@example.org""#,
+    ] {
+        assert!(again.text().contains(kept), "{kept} in {}", again.text());
+    }
+    door.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_missing_or_too_long_is_told_and_a_flood_is_slowed() {
     let (door, time) = door("").await;
     let long = "x".repeat(3 * 1_024 + 1);
