@@ -49,6 +49,7 @@ pub struct AdmissionMetrics {
     waiting: Family<ClassLabels, Gauge>,
     limit: Family<PoolLabel, Gauge>,
     running: Family<PoolLabel, Gauge>,
+    output_weight: Family<PoolLabel, Real>,
     work: Family<PoolLabel, Real>,
     ttft: Family<PoolLabel, Real>,
     tpot: Family<PoolLabel, Real>,
@@ -92,6 +93,11 @@ impl AdmissionMetrics {
             "capacity_work_per_second",
             "Work that the learnt capacity does in a second: input tokens and twice the output tokens",
             self.work.clone(),
+        );
+        registry.register(
+            "capacity_output_weight",
+            "Work of a token that is written, in tokens that are read, as it was fitted",
+            self.output_weight.clone(),
         );
         registry.register(
             "upstream_ttft_ratio",
@@ -154,6 +160,7 @@ impl AdmissionMetrics {
         self.running.get_or_create(&label).set(i64::from(view.running.sequences));
         let reals = [
             (&self.work, view.work_per_s),
+            (&self.output_weight, Some(view.output_weight)),
             (&self.ttft, view.health.ttft_ratio.map(f64::from)),
             (&self.tpot, view.health.tpot_ratio.map(f64::from)),
             (&self.eta, view.eta_held),

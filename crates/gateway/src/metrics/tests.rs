@@ -58,6 +58,7 @@ fn full() -> Metrics {
         waiting: [Flow::default(); 4],
         queued_bytes: 0,
         health: Health { ttft_ratio: Some(1.0), tpot_ratio: Some(1.0), ..Health::default() },
+        output_weight: 2.0,
         work_per_s: Some(1.0),
         mean_work: Some(Work(1)),
         eta_held: Some(1.0),

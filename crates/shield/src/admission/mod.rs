@@ -3,7 +3,8 @@
 //! Everything here is pure: time comes as an argument, nothing is locked, and
 //! no I/O is done.
 //!
-//! - [`work`] prices a request in work, before it runs and while it streams.
+//! - [`work`] prices a request in work, before it runs and while it streams, by the
+//!   [`weights`] of a token that is read and one that is written.
 //! - [`fair`] orders those who wait: guaranteed shares between the classes, and
 //!   inside a class the least served first.
 //! - [`pace`] tells a client that does not keep up with its model.
@@ -14,4 +15,5 @@ pub mod eta;
 pub mod fair;
 pub mod gate;
 pub mod pace;
+pub mod weights;
 pub mod work;

@@ -2,12 +2,16 @@
 //!
 //! Work is uncached input plus twice the output: the cost of the virtual token
 //! counter (Sheng et al., OSDI'24), since a token that is written takes a step of
-//! the engine for itself, and tokens that are read share one.
+//! the engine for itself, and tokens that are read share one. How much more a
+//! written one costs is fitted to each pool, in such a way that the mean request
+//! stays as much work as before: all that is measured in work keeps its unit.
 //!
 //! The output is not known before. It is expected to be the caller's 90th
 //! percentile for this model, learnt by [`Expected`] in 16 bytes for each pair.
 
 use std::iter::Sum;
+
+use super::weights::{WEIGHT_ONE, Weights};
 
 /// Work in weighted tokens: with the usual weights, one is an uncached input token.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -21,7 +25,8 @@ impl Work {
     #[must_use]
     pub const fn of(weights: Weights, input: u64, output: u64) -> Self {
         let (read, written) = (weights.input as u64, weights.output as u64);
-        Self(input.saturating_mul(read).saturating_add(output.saturating_mul(written)))
+        let sum = input.saturating_mul(read).saturating_add(output.saturating_mul(written));
+        Self(sum.div_ceil(WEIGHT_ONE as u64))
     }
 
     /// The sum, at most `u64::MAX`.
@@ -39,21 +44,6 @@ impl Work {
 impl Sum for Work {
     fn sum<I: Iterator<Item = Self>>(works: I) -> Self {
         works.fold(Self::ZERO, Self::plus)
-    }
-}
-
-/// What a token costs. Only their ratio matters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Weights {
-    /// Work of one uncached input token.
-    pub input: u32,
-    /// Work of one output token.
-    pub output: u32,
-}
-impl Default for Weights {
-    /// One to two, as in the paper.
-    fn default() -> Self {
-        Self { input: 1, output: 2 }
     }
 }
 
@@ -211,8 +201,10 @@ mod tests {
     #[test]
     fn work_is_input_and_twice_the_output() {
         assert_eq!(Work::of(Weights::default(), 100, 20), Work(140));
-        assert_eq!(Work::of(Weights { input: 3, output: 10 }, 100, 20), Work(500));
-        assert_eq!(Work::of(Weights::default(), u64::MAX, 1), Work(u64::MAX));
+        let other = Weights { input: 3 * WEIGHT_ONE, output: 10 * WEIGHT_ONE };
+        assert_eq!(Work::of(other, 100, 20), Work(500));
+        let most = Work::of(Weights::default(), u64::MAX, 1);
+        assert_eq!(most, Work(u64::MAX.div_ceil(u64::from(WEIGHT_ONE))), "it does not wrap");
         assert_eq!(Work(3).minus(Work(5)), Work::ZERO);
         assert_eq!([Work(1), Work(2)].into_iter().sum::<Work>(), Work(3));
     }

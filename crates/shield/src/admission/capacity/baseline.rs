@@ -85,6 +85,12 @@ impl Baseline {
         self.groups.get(group)?.unloaded.quantile(self.percent)
     }
 
+    /// The sizes that were seen, by their groups' middles, and their times.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (u64, u64)> {
+        let middle = |group: usize| (1_u64 << group) + (1 << group) / 2;
+        (0..GROUPS).filter_map(move |group| Some((middle(group), self.known(group)?)))
+    }
+
     /// What is expected without load. A group that was never seen is taken
     /// from its neighbour below, in proportion, or from the one above as it is:
     /// rather too long than too short.

@@ -17,6 +17,7 @@ impl Capacity {
             per_token: known(&self.per_token),
             per_whole_token: known(&self.per_whole_token),
             speed: None,
+            weights: None,
         }
     }
 

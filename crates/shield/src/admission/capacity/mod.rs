@@ -60,6 +60,7 @@
 //! refusals and the server's own gauges. With neither the limits stay.
 
 mod baseline;
+mod fit;
 mod flight;
 mod judge;
 mod learnt;
@@ -78,6 +79,7 @@ pub use types::{CapacityConfig, End, Gauges, Health, Learnt, Load};
 pub use why::{Change, Limits, Why};
 
 use baseline::{Baseline, group_of};
+use fit::Written;
 use flight::{Flight, Flights};
 use judge::Trust;
 use window::{Start, Window};
@@ -110,6 +112,7 @@ pub struct Capacity {
     first_token: Baseline,
     per_token: Baseline,
     per_whole_token: Baseline,
+    written: Written,
     /// The time per token for which `first_token` holds.
     paced_at: Option<u64>,
     slow_windows: u32,
@@ -154,6 +157,7 @@ impl Capacity {
             first_token: Baseline::new(50, 40),
             per_token: Baseline::new(TOKEN_TIME_PERCENT, TOKEN_TIME_PERCENT),
             per_whole_token: Baseline::new(50, 50),
+            written: Written::default(),
             paced_at: None,
             slow_windows: 0,
             waiting_read: [None; 2],
@@ -247,6 +251,7 @@ impl Capacity {
             return;
         }
         let Some(each) = self.flights.tokens(id, waited, tokens).map(micros) else { return };
+        self.learn_written(each);
         if self.flights.count() <= self.unloaded_max() {
             self.per_token.unloaded(0, each);
         } else {

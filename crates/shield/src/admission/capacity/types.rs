@@ -87,6 +87,8 @@ pub struct Learnt {
     /// The mean work of a request that ended, and the milliseconds in which one
     /// sequence does it.
     pub speed: Option<(u64, u64)>,
+    /// What a read and a written token cost: the unit of that work.
+    pub weights: Option<(u32, u32)>,
 }
 
 impl Learnt {

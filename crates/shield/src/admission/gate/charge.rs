@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::ticket::{Phase, Ticket};
-use super::{Gate, TicketId, Work};
+use super::{End, Gate, TicketId, Work};
 
 /// The time after its turn in which a request has to be on its way to the upstream.
 pub(super) const CLAIM_MAX: Duration = Duration::from_secs(5);
@@ -17,6 +17,16 @@ impl<T, R> Gate<T, R> {
         } else if cost > ticket.work {
             self.queue.top_up(lineage, cost.minus(ticket.work));
         }
+    }
+
+    /// What a client that left has to bear for its place at least: the work that
+    /// others would have got done in it. Else whoever takes places and lets
+    /// their time pass would be next again and again, and in the end hold all.
+    pub(super) fn held(&self, ticket: &Ticket<T, R>, end: End, took: Duration) -> Work {
+        if end != End::Cancelled {
+            return Work::ZERO;
+        }
+        self.predictor.work_in(took).unwrap_or_default().min(ticket.work)
     }
 
     /// The server that it goes to probably has `cached` tokens of its input: where

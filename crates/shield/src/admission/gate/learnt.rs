@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Gate;
 use crate::admission::capacity::Learnt;
+use crate::admission::weights::Weights;
 use crate::admission::work::Work;
 
 /// The longest time that is believed of a mean request: a day.
@@ -21,7 +22,9 @@ impl<T, R> Gate<T, R> {
         }
         // Where nobody asked for more, the limit was not found: the one before still holds.
         let before = if self.capacity.is_seeking() { self.sequences_before } else { 0 };
-        Some(Learnt { sequences: learnt.sequences.max(before), speed: self.speed(), ..learnt })
+        let weights = Some((self.weights.input, self.weights.output));
+        let (sequences, speed) = (learnt.sequences.max(before), self.speed());
+        Some(Learnt { sequences, speed, weights, ..learnt })
     }
 
     /// The mean work of a request, and the milliseconds in which one sequence does it.
@@ -37,6 +40,8 @@ impl<T, R> Gate<T, R> {
     pub fn begin_with(&mut self, learnt: &Learnt) {
         self.sequences_before = learnt.sequences.min(self.terms.sequences_most());
         self.capacity.begin_with(learnt);
+        let kept = learnt.weights.and_then(|(input, output)| Weights::kept(input, output));
+        self.weights = kept.unwrap_or_default();
         if let Some((mean, millis)) = learnt.speed
             && (1..=REQUEST_WORK_MAX).contains(&mean)
             && (1..=REQUEST_MS_MAX).contains(&millis)
@@ -154,9 +159,12 @@ mod tests {
                 per_token: times.clone(),
                 per_whole_token: times.repeat(1_000),
                 speed,
+                weights: Some((1, u32::MAX)),
             });
             let learnt = gate.learnt().unwrap();
             assert_eq!(learnt.speed, None, "{speed:?}");
+            let usual = Weights::default();
+            assert_eq!(learnt.weights, Some((usual.input, usual.output)));
             assert!(learnt.per_whole_token.len() <= 3);
             assert!(gate.view().sequences <= terms(None).sequences_most());
             for second in 1..10 {

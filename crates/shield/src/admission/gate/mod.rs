@@ -22,6 +22,7 @@ mod terms;
 mod tests;
 mod ticket;
 mod view;
+mod weigh;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -37,11 +38,13 @@ pub use view::View;
 use super::capacity::{Capacity, CapacityConfig, Change, End, Gauges, Load};
 use super::eta::{Eta, Predictor};
 use super::fair::{FairQueue, Next};
-use super::work::{Expected, Weights, Work};
+use super::weights::Weights;
+use super::work::{Expected, Work};
 use claims::Claims;
 use punctual::Punctual;
 use shed::Shedding;
 use ticket::{Phase, Promise, Ticket};
+use weigh::Mix;
 
 /// Output tokens by which the cost of a stream that goes past its expectation is topped up.
 pub const TOP_UP_TOKENS: u64 = 256;
@@ -56,6 +59,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 pub struct Gate<T, R = ()> {
     terms: Terms,
     weights: Weights,
+    mix: Mix,
     capacity: Capacity,
     queue: FairQueue<TicketId>,
     expected: Expected,
@@ -83,6 +87,7 @@ impl<T, R> Gate<T, R> {
         let config = CapacityConfig { max: terms.sequences_most(), ..CapacityConfig::default() };
         Self {
             weights: Weights::default(),
+            mix: Mix::default(),
             capacity: Capacity::new(now, config),
             queue: FairQueue::new(terms.shares),
             expected: Expected::default(),
@@ -234,6 +239,7 @@ impl<T, R> Gate<T, R> {
 
     fn enter(&mut self, now: Instant, id: TicketId, ask: Ask, work: Work, tokens: u64) {
         self.counts.admitted(ask.lineage.class(), work);
+        self.mix.expected(ask.uncached(), tokens.saturating_sub(ask.input));
         self.load.sequences += 1;
         self.load.tokens = self.load.tokens.saturating_add(tokens);
         let phase = Phase::Running { since: now };
@@ -358,16 +364,6 @@ impl<T, R> Gate<T, R> {
         }
     }
 
-    /// What a client that left has to bear for its place at least: the work that
-    /// others would have got done in it. Else whoever takes places and lets
-    /// their time pass would be next again and again, and in the end hold all.
-    fn held(&self, ticket: &Ticket<T, R>, end: End, took: Duration) -> Work {
-        if end != End::Cancelled {
-            return Work::ZERO;
-        }
-        self.predictor.work_in(took).unwrap_or_default().min(ticket.work)
-    }
-
     /// What a server's own gauges say.
     pub fn gauges(&mut self, now: Instant, gauges: Gauges) {
         self.capacity.gauges(now, gauges);
@@ -387,6 +383,7 @@ impl<T, R> Gate<T, R> {
         if lag > LAG_MAX {
             return self.capacity.tick_late(now, held_back);
         }
+        self.weigh(held_back);
         let change = self.capacity.tick(now, held_back);
         self.end_was_found |= !self.capacity.is_seeking();
         change

@@ -22,6 +22,8 @@ pub struct View {
     pub queued_bytes: u64,
     /// How the upstream does.
     pub health: Health,
+    /// The work of a written token, in read ones.
+    pub output_weight: f64,
     /// The work that the capacity serves in a second, where it is known.
     pub work_per_s: Option<f64>,
     /// The mean work of a request that ended.
@@ -82,6 +84,7 @@ impl<T, R> Gate<T, R> {
             }),
             queued_bytes: self.queued_bytes.iter().sum(),
             health: self.capacity.health(),
+            output_weight: self.weights.ratio(),
             work_per_s: self.predictor.work_per_s(self.capacity.sequences()),
             mean_work: self.predictor.mean_work(),
             eta_held: self.predictor.held_share(),

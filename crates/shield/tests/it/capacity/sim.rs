@@ -10,7 +10,8 @@ use surgewall_core::clock::Clock;
 use surgewall_core::principal::Class;
 use surgewall_shield::admission::capacity::{Capacity, CapacityConfig, Change, End, Gauges, Load};
 use surgewall_shield::admission::eta::{Eta, Predictor};
-use surgewall_shield::admission::work::{Weights, Work};
+use surgewall_shield::admission::weights::Weights;
+use surgewall_shield::admission::work::Work;
 use surgewall_testkit::engine::{Engine, Job, JobId, Settings};
 use surgewall_testkit::rng::Rng;
 
