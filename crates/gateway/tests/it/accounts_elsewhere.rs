@@ -19,6 +19,8 @@ use surgewall_store::admin::{Named, Reply, Request, UserCreate, UserSet, UserVie
 use surgewall_store::gate::{GateReply, GateRequest};
 use surgewall_testkit::client::Answer;
 
+use crate::accounts_proofs::{add, origin, present};
+use crate::authenticator::Device;
 use crate::browser::{Browser, between, encoded, hidden, location};
 use crate::harness::TestDoor;
 use crate::provider::{Double, SUBJECT};
@@ -280,6 +282,27 @@ async fn a_providers_group_gives_a_role_and_it_is_recorded() {
     let story = door.stop().await;
     let given = story.changed.iter().find(|changed| changed.action == "account.ensure").unwrap();
     assert_eq!(given.detail.as_deref(), Some("class=verified role=operator by=oidc:double"));
+}
+
+#[tokio::test]
+async fn a_role_that_a_provider_gave_lets_in_by_that_provider_only() {
+    let grant = "admin=true\n[[accounts.oidc.grant]]\nof=\"*\"\nrole=\"operator\"\n";
+    let (door, double, _dir) = with_provider(grant).await;
+    let mut admin = Browser::new(&door.admin_url);
+    let back = away(&mut admin, &double).await;
+    assert_eq!(admin.get(&back).await.status, 200);
+    let mut device = Device::new(&origin(&door.admin_url));
+    add(&admin, &mut device).await;
+    let by_passkey = async || present(&Browser::new(&door.admin_url), &device).await;
+    let refused = by_passkey().await;
+    assert_eq!((refused.status, refused.header("set-cookie")), (403, None));
+    assert!(refused.text().contains("has its role from another service"), "{}", refused.text());
+    // Given by hand, it is the account's own.
+    let user = between(&admin.get("/account").await, "<code>", "<");
+    let set = UserSet { user, role: Some(Role::Operator), ..UserSet::default() };
+    door.operate(Request::UserSet(set)).await;
+    assert_eq!(by_passkey().await.status, 200);
+    door.stop().await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::factors;
 use crate::pages::answer::{WithStatus as _, internal, retry_after, scripted};
 use crate::pages::forms::Form;
 use crate::pages::frame::Frame;
-use crate::pages::sign_in::{self, Proof, is_second_right};
+use crate::pages::sign_in::{self, Means, Proof, is_second_right};
 use crate::pages::visit::{Visit, local_path};
 use crate::session::SignedIn;
 
@@ -60,7 +60,10 @@ pub(super) async fn prove(
                 Ok(true)
             };
             match second {
-                Ok(true) => return sign_in::let_in(visit, &account, page.totp, &page.next).await,
+                Ok(true) => {
+                    let means = if page.totp { Means::Strong } else { Means::Password };
+                    return sign_in::let_in(visit, &account, means, &page.next).await;
+                }
                 Ok(false) => {
                     let words = "This code is not right, or it was used already.";
                     (words, StatusCode::UNPROCESSABLE_ENTITY, 0)

@@ -16,7 +16,7 @@ use surgewall_store::admin::{AccountEnsure, Granted, Request};
 use surgewall_store::identity::SessionListener;
 use surgewall_store::people::{AccountRow, People as _, Pick};
 
-use super::{HOME, Page, Provider, cookie_for, form, unrecorded};
+use super::{HOME, Means, Page, Provider, cookie_for, form, unrecorded};
 use crate::listen::Purpose;
 use crate::operate::{By, operate_by};
 use crate::outside::SignInWith;
@@ -150,7 +150,7 @@ async fn enter(visit: &Visit<'_>, proven: &Proven) -> Result<Response, Refusal> 
             return scripted(&page).with_status(StatusCode::FORBIDDEN);
         }
     };
-    let Some(session) = cookie_for(visit, &account, false).await? else {
+    let Ok(session) = cookie_for(visit, &account, Means::Provider).await? else {
         return fault(visit, &OidcError::NotAllowed("no role for this listener".to_owned()));
     };
     // A redirect from elsewhere would not carry the admin listener's strict cookie.

@@ -127,7 +127,7 @@ async fn go_on(
     next: &str,
 ) -> Result<Response, Refusal> {
     if factors.totp().map_err(|error| internal(&error))?.is_none() {
-        return let_in(visit, account, false, next).await;
+        return let_in(visit, account, Means::Password, next).await;
     }
     let body = second::Pending::new(visit, account, next);
     let ticket = tickets::issue(visit.door, TicketKind::Second, &body);
@@ -135,20 +135,31 @@ async fn go_on(
     plain(&Second { frame: Frame::outside(visit, "Sign in"), error: "", ticket })
 }
 
+/// By what somebody proved who they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Means {
+    /// What they know, or a letter to them.
+    Password,
+    /// A passkey, or a password and a second factor.
+    Strong,
+    /// Another provider says so.
+    Provider,
+}
+
 /// Begins a session for whoever proved to be `account`, and goes to `next`.
 pub(super) async fn let_in(
     visit: &Visit<'_>,
     account: &AccountRow,
-    strong: bool,
+    means: Means,
     next: &str,
 ) -> Result<Response, Refusal> {
-    match cookie_for(visit, account, strong).await? {
-        Some(cookie) => {
+    match cookie_for(visit, account, means).await? {
+        Ok(cookie) => {
             let next = local_path(next).unwrap_or(HOME);
             Ok(with_cookie(see_other(next)?, Some(cookie)))
         }
-        None => {
-            let error = "This account may not sign in here.".to_owned();
+        Err(words) => {
+            let error = words.to_owned();
             scripted(&Page { error, ..form(visit, "") }).with_status(StatusCode::FORBIDDEN)
         }
     }
@@ -157,25 +168,32 @@ pub(super) async fn let_in(
 /// Where one is after signing in, unless the request says it: the chat, or the admin page.
 pub(super) const HOME: &str = "/";
 
-/// A new session's cookie; `None` where the account's role has none on this listener.
+/// A new session's cookie, or the words for why there is none on this listener. A
+/// role that a provider gave lasts as long as the provider gives it, so it lets
+/// nobody in whom the provider does not vouch for now.
 pub(super) async fn cookie_for(
     visit: &Visit<'_>,
     account: &AccountRow,
-    strong: bool,
-) -> Result<Option<http::HeaderValue>, Refusal> {
-    if visit.purpose() == Purpose::Admin && !allows(account.role, Action::SignInAdmin) {
-        return Ok(None);
+    means: Means,
+) -> Result<Result<http::HeaderValue, &'static str>, Refusal> {
+    if visit.purpose() == Purpose::Admin {
+        if !allows(account.role, Action::SignInAdmin) {
+            return Ok(Err("This account may not sign in here."));
+        }
+        if account.role_granted && means != Means::Provider {
+            return Ok(Err("This account has its role from another service: sign in with that."));
+        }
     }
     let record = visit.door.directory.account(account.id);
     let record = record.ok_or_else(|| internal(&"an account that the directory does not know"))?;
     let begin = Begin {
         account: &record,
         purpose: visit.purpose(),
-        strong,
+        strong: means == Means::Strong,
         network: visit.network(),
         headers: &visit.headers,
     };
-    session::begin(visit.door, &begin).await.map(Some).map_err(unrecorded)
+    session::begin(visit.door, &begin).await.map(Ok).map_err(unrecorded)
 }
 
 /// A session that could not be begun or ended.

@@ -13,7 +13,7 @@ use surgewall_identity::passkey::{PasskeyError, SignIn};
 use surgewall_store::identity::{Identity as _, Passkey, passkey_owner};
 use surgewall_store::people::{AccountRow, People as _, Pick};
 
-use super::{HOME, cookie_for};
+use super::{HOME, Means, cookie_for};
 use crate::pages::answer::{self, internal, json_fault, with_cookie};
 use crate::pages::passkeys::Here;
 use crate::pages::tickets::{self, TicketKind};
@@ -76,8 +76,9 @@ pub(in crate::pages) async fn finish(visit: &Visit<'_>, body: Body) -> Result<Re
         Ok(account) => account,
         Err(error) => return fault(&error),
     };
-    let Some(cookie) = cookie_for(visit, &account, true).await? else {
-        return json_fault(StatusCode::FORBIDDEN, "This account may not sign in here.");
+    let cookie = match cookie_for(visit, &account, Means::Strong).await? {
+        Ok(cookie) => cookie,
+        Err(words) => return json_fault(StatusCode::FORBIDDEN, words),
     };
     let next = sent.next.and_then(local_path).unwrap_or(HOME);
     Ok(with_cookie(answer::json(StatusCode::OK, &json!({ "next": next }))?, Some(cookie)))

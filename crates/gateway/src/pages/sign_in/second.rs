@@ -8,7 +8,7 @@ use surgewall_store::identity::Factors;
 use surgewall_store::people::{AccountRow, People as _, Pick};
 
 use super::proof::is_second_right;
-use super::{Page, Second, WRONG_CODE, form, let_in};
+use super::{Means, Page, Second, WRONG_CODE, form, let_in};
 use crate::listen::Purpose;
 use crate::pages::answer::{WithStatus as _, internal, plain, retry_after, scripted};
 use crate::pages::forms::Form;
@@ -52,7 +52,7 @@ pub(in crate::pages) async fn by_second(
     let factors = factors.map_err(|error| internal(&error))?;
     match is_second_right(visit, &account, &factors, sent.text("code")).await? {
         Ok(true) if tickets::use_up(visit.door, ticket) => {
-            let_in(visit, &account, true, &pending.next).await
+            let_in(visit, &account, Means::Strong, &pending.next).await
         }
         Ok(_) => again(visit, WRONG_CODE, ticket).with_status(StatusCode::UNPROCESSABLE_ENTITY),
         Err(seconds) => {

@@ -20,7 +20,7 @@ use crate::pages::answer::{WithStatus as _, internal, plain};
 use crate::pages::forms::Form;
 use crate::pages::frame::Frame;
 use crate::pages::links::public_origin;
-use crate::pages::sign_in::let_in;
+use crate::pages::sign_in::{Means, let_in};
 use crate::pages::visit::Visit;
 
 #[derive(Template)]
@@ -122,5 +122,5 @@ pub(in crate::pages) async fn code(visit: &Visit<'_>, sent: &Form) -> Result<Res
         return again(WRONG);
     };
     set_password(visit, &account, &waiting.password).await?;
-    let_in(visit, &account, false, "").await
+    let_in(visit, &account, Means::Password, "").await
 }
