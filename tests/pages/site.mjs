@@ -9,12 +9,14 @@ export const PASSWORD = 'a sentence that nobody else has';
 export const test = base.extend({
   /** What the door is told beside its upstream: a spec puts its own here. */
   config: ['', { scope: 'worker', option: true }],
+  /** The same of its section [listen]. */
+  listen: ['', { scope: 'worker', option: true }],
 
   site: [
-    async ({ config }, use) => {
+    async ({ config, listen }, use) => {
       const double = await startDouble('rate=50', 'slots=4');
       const upstream = `[accounts]\nanonymous = true\n[[upstream]]\nname = "local"\nurl = "${double.url}/v1"\nmodels = ["double"]\n`;
-      const door = await startDoor(upstream + config);
+      const door = await startDoor(listen + upstream + config);
       // Browsers refuse passkeys and some policies on an address: pages are visited by name.
       await use({ ...door, url: door.public.replace('127.0.0.1', 'localhost'), double });
       door.stop();
