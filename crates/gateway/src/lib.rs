@@ -44,3 +44,4 @@ mod ticks;
 pub mod trace;
 pub mod upstream;
 mod wait;
+pub mod witness;

@@ -21,7 +21,7 @@ use crate::routes::router;
 use crate::status::StatusError;
 use crate::sync::lock;
 use crate::ticks::every;
-use crate::{gate, notices, notify, session, status, subscribe, trace, upstream};
+use crate::{gate, notices, notify, session, status, subscribe, trace, upstream, witness};
 
 /// Between two looks at the open requests: how far they are, whether they may go on.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
@@ -154,6 +154,7 @@ impl Listening {
         door.tasks.background(chat::look_after(door.clone()));
         door.tasks.background(notices::watch(door.clone()));
         door.tasks.background(subscribe::watch(door.clone()));
+        door.tasks.background(witness::watch(door.clone()));
         door.tasks.background(ready_rules(door.clone()));
         trace::start(&door);
         Ok(listening)

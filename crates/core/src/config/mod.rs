@@ -24,6 +24,7 @@ pub mod syslog;
 mod telemetry;
 pub mod upstream;
 pub mod validate;
+pub mod witness;
 
 pub use schema::Config;
 pub use source::{ConfigError, load, parse};

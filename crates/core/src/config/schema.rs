@@ -19,6 +19,7 @@ use super::notify::Notify;
 use super::status::Status;
 pub use super::telemetry::{LogFormat, Telemetry};
 pub use super::upstream::{Dialect, Gauges, Server, Upstream};
+use super::witness::Witness;
 
 /// A whole configuration. Every key has a default.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
@@ -161,11 +162,18 @@ pub struct Ledger {
     pub bytes_max: u64,
     /// Days that a segment is kept.
     pub retention_days: u32,
+    /// Who countersigns its checkpoints.
+    pub witness: Option<Witness>,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { durability: Durability::Process, bytes_max: 8 << 30, retention_days: 400 }
+        Self {
+            durability: Durability::Process,
+            bytes_max: 8 << 30,
+            retention_days: 400,
+            witness: None,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use std::path::Path;
 use super::admission::Classes;
 use super::limits::QuotaRule;
 use super::schema::{Config, Listen, Price, Telemetry, Vault};
+use super::witness::Witness;
 use crate::money::Money;
 use crate::principal::{Class, matches_model};
 use crate::quota::{LimitSpec, Meter};
@@ -88,11 +89,20 @@ pub fn validate(config: &Config) -> Result<(), Fault> {
         quota(config, at, rule)?;
     }
     telemetry(&config.telemetry)?;
+    witness(config.ledger.witness.as_ref())?;
     vault(&config.vault)?;
     disclosure::disclosure(config)?;
     status::status(config)?;
     notify::notify(config)?;
     Ok(())
+}
+
+/// Where the ledger's checkpoints go to be countersigned.
+fn witness(witness: Option<&Witness>) -> Result<(), Fault> {
+    let Some(witness) = witness else { return Ok(()) };
+    let path = || -> Vec<Step> { vec!["ledger".into(), "witness".into(), "url".into()] };
+    upstream::server_url(&witness.url, path).map_err(|fault| Fault { hint: None, ..fault })?;
+    notify::in_private(&witness.url, path)
 }
 
 fn vault(vault: &Vault) -> Result<(), Fault> {

@@ -104,3 +104,5 @@ mod tokens;
 #[cfg(feature = "otel")]
 #[cfg(test)]
 mod traces;
+#[cfg(test)]
+mod witness;

@@ -17,6 +17,7 @@ mod tiles;
 mod torn;
 mod tree;
 mod walk;
+mod witness;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,13 +30,14 @@ use surgewall_store::vault::Vault;
 pub use note::{NotAKey, NoteKey};
 pub use proof::{PROOF_BYTES_MAX, ProofFault, Shown, check_proof, named_key};
 pub use report::{TRUST, Verification};
+pub use witness::{NotAWitness, WitnessKey};
 
 use self::note::{Checkpoint, NOTE_BYTES_MAX};
 use self::records::{Held, Noted};
 use self::report::{Findings, hex};
 use self::tiles::Tiles;
-use self::tree::Tree;
 use self::walk::{Differs, Mark, Walk};
+use self::witness::Witnessed;
 
 /// Why nothing can be said about a ledger.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +86,8 @@ pub struct Means<'a> {
     pub key: Option<&'a NoteKey>,
     /// A checkpoint that was kept elsewhere: the ledger must continue it.
     pub against: Option<&'a Path>,
+    /// Who must have countersigned what it signed.
+    pub witness: Option<&'a WitnessKey>,
 }
 
 /// Checks every segment in `directory` (`DataDir::ledger`, or a copy), and the
@@ -138,8 +142,14 @@ fn read(
     // fast the door writes.
     let signed = Signed::read(&log.join("checkpoint"))?;
     let against = means.against.map(kept).transpose()?;
+    let witnessed = Witnessed::read(&log)?;
     let size = signed.checkpoint().map(|checkpoint| checkpoint.size);
-    let sizes = [size, against.as_ref().map(|checkpoint| checkpoint.size)];
+    let seen = witnessed.checkpoint();
+    let sizes = [
+        size,
+        against.as_ref().map(|checkpoint| checkpoint.size),
+        seen.map(|(_, checkpoint)| checkpoint.size),
+    ];
     let marks = sizes.map(|size| Mark { size: size.unwrap_or(u64::MAX), root: None });
     let tiles = size.map(|size| Tiles::new(&log, size));
     let mut walk = Walk::new(means.vault, tiles, marks.to_vec(), watch);
@@ -151,7 +161,15 @@ fn read(
     if let (Some(path), Some(checkpoint)) = (means.against, &against) {
         compare(&mut walk, path, checkpoint, root(1), key.as_ref());
     }
-    Ok(conclude(walk, means.vault.is_some(), size, key))
+    if let Some((path, checkpoint)) = seen {
+        compare(&mut walk, path, checkpoint, root(2), key.as_ref());
+    }
+    let vouched = witnessed.judge(&mut walk, means.witness);
+    let (mut verification, findings, noted) = conclude(walk, means.vault.is_some(), size, key);
+    if let Some((size, trust)) = vouched {
+        (verification.witnessed, verification.trust) = (Some(size), trust.into());
+    }
+    Ok((verification, findings, noted))
 }
 
 /// The checkpoint that somebody kept.
@@ -173,19 +191,23 @@ enum Found {
     Checkpoint(Checkpoint),
 }
 
+/// The checkpoint in the file at `path`.
+fn read_note(path: &Path) -> Result<Found, VerifyError> {
+    Ok(match read_text(path, NOTE_BYTES_MAX) {
+        Ok(note) => Checkpoint::parse(&note).map_or_else(Found::Malformed, Found::Checkpoint),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound => Found::Nothing,
+            io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => {
+                Found::Malformed("it is no text, or too long")
+            }
+            _ => return Err(VerifyError::io(path, error)),
+        },
+    })
+}
+
 impl Signed {
     fn read(path: &Path) -> Result<Self, VerifyError> {
-        let found = match read_text(path, NOTE_BYTES_MAX) {
-            Ok(note) => Checkpoint::parse(&note).map_or_else(Found::Malformed, Found::Checkpoint),
-            Err(error) => match error.kind() {
-                io::ErrorKind::NotFound => Found::Nothing,
-                io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => {
-                    Found::Malformed("it is no text, or too long")
-                }
-                _ => return Err(VerifyError::io(path, error)),
-            },
-        };
-        Ok(Self { path: path.to_owned(), found })
+        Ok(Self { path: path.to_owned(), found: read_note(path)? })
     }
 
     const fn checkpoint(&self) -> Option<&Checkpoint> {
@@ -349,38 +371,10 @@ fn conclude(
         head: hex(&tree.root()),
         signed,
         key: key.map(|key| key.to_string()),
-        trust: TRUST,
+        witnessed: None,
+        trust: TRUST.into(),
         notes,
         findings: Vec::new(),
     };
     (verification, findings, noted)
-}
-
-impl Verification {
-    fn with(mut self, findings: Findings) -> Self {
-        self.findings = findings.sorted();
-        self
-    }
-
-    /// Of a data directory in which nothing was recorded yet.
-    #[must_use]
-    pub fn of_nothing() -> Self {
-        Self {
-            records: 0,
-            batches: None,
-            admitted: Some(0),
-            reserved: Some(0),
-            settled: Some(0),
-            refunded: Some(0),
-            open: Some(0),
-            open_requests: Some(0),
-            size: 0,
-            head: hex(&Tree::default().root()),
-            signed: None,
-            key: None,
-            trust: TRUST,
-            notes: vec!["the ledger is empty".to_owned()],
-            findings: Vec::new(),
-        }
-    }
 }

@@ -144,6 +144,17 @@ impl Checkpoint {
         key.name.as_deref() == Some(&self.origin) && self.has_signature_of(&key)
     }
 
+    /// What is signed.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What follows the key's id in the signature lines of `name`.
+    pub(super) fn signatures_of(&self, name: &str, id: [u8; 4]) -> impl Iterator<Item = &[u8]> {
+        let its = self.signatures.iter().filter(move |(named, _)| named == name);
+        its.filter_map(move |(_, bytes)| bytes.strip_prefix(&id))
+    }
+
     /// Whether one of its signatures is by `key`.
     fn has_signature_of(&self, key: &NoteKey) -> bool {
         let id = key.id();

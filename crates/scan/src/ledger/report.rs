@@ -1,17 +1,19 @@
 //! What the verifier concludes, in the words that an operator reads.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde::Serialize;
 use surgewall_core::finding::{Finding, Severity};
 
 use super::segment::Fault;
+use super::tree::Tree;
 
 /// Findings of one check: the first ones tell the story.
 const FINDINGS_MAX: usize = 100;
 
 /// What no check of one's own ledger can show.
-pub const TRUST: &str = "whoever holds the master key can write another history and sign it, and no witness signs this one: keep ledger/log/checkpoint where the door cannot reach it, and compare with `check ledger --against FILE`";
+pub const TRUST: &str = "whoever holds the master key can write another history and sign it, and no witness vouches for this one: name one in the configuration, or keep ledger/log/checkpoint where the door cannot reach it, and compare with `check ledger --against FILE`";
 
 /// What `check ledger --format json` prints. Sums are `null` without the
 /// master key; with findings they cover what could be read.
@@ -42,12 +44,44 @@ pub struct Verification {
     pub signed: Option<u64>,
     /// Whose signature that is, as tools for signed notes take it.
     pub key: Option<String>,
+    /// How many of them the witness that was named countersigned.
+    pub witnessed: Option<u64>,
     /// What this check cannot show, and what to do about it.
-    pub trust: &'static str,
+    pub trust: Cow<'static, str>,
     /// Worth knowing, no damage: a torn last record, open reservations.
     pub notes: Vec<String>,
     /// Damage; the first one names the first bad record.
     pub findings: Vec<Finding>,
+}
+
+impl Verification {
+    pub(super) fn with(mut self, findings: Findings) -> Self {
+        self.findings = findings.sorted();
+        self
+    }
+
+    /// Of a data directory in which nothing was recorded yet.
+    #[must_use]
+    pub fn of_nothing() -> Self {
+        Self {
+            records: 0,
+            batches: None,
+            admitted: Some(0),
+            reserved: Some(0),
+            settled: Some(0),
+            refunded: Some(0),
+            open: Some(0),
+            open_requests: Some(0),
+            size: 0,
+            head: hex(&Tree::default().root()),
+            signed: None,
+            key: None,
+            witnessed: None,
+            trust: TRUST.into(),
+            notes: vec!["the ledger is empty".to_owned()],
+            findings: Vec::new(),
+        }
+    }
 }
 
 /// Findings, by the record that each is about.

@@ -41,7 +41,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// There is no such request, or it is somebody else's, or its records are not
-/// covered by a checkpoint yet (a running door signs one within a second).
+/// covered by a checkpoint yet (a running door signs one within five seconds).
 pub async fn of<P: People>(
     people: &P,
     vault: &Vault,

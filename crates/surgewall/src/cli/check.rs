@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
-use surgewall_scan::ledger::NoteKey;
+use surgewall_scan::ledger::{NoteKey, WitnessKey};
 
 /// `check`.
 #[derive(clap::Args, Debug)]
@@ -102,6 +102,9 @@ pub(crate) struct Ledger {
     /// The key that signed, as `check ledger` prints it, or as 32 bytes in base64 [default: from the master key]
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<NoteKey>,
+    /// The key of the witness that must have countersigned it, as it publishes it [default: that of the configuration]
+    #[arg(long, value_name = "KEY", conflicts_with = "proof")]
+    pub(crate) witness: Option<WitnessKey>,
 }
 
 /// How findings are printed.

@@ -23,11 +23,7 @@ pub(super) fn notify(config: &Config) -> Result<(), Fault> {
         let path =
             || -> Vec<Step> { vec!["notify".into(), "webhook".into(), at.into(), "url".into()] };
         upstream::server_url(&webhook.url, path).map_err(|fault| Fault { hint: None, ..fault })?;
-        let in_clear = webhook.url.strip_prefix("http://");
-        if in_clear.is_some_and(|rest| !is_loopback(rest)) {
-            let message = "what is told would travel in clear: use https://".to_owned();
-            return Err(Fault { path: path(), message, hint: None });
-        }
+        in_private(&webhook.url, path)?;
     }
     for (at, address) in notify.email.iter().enumerate() {
         let parts = address
@@ -39,6 +35,15 @@ pub(super) fn notify(config: &Config) -> Result<(), Fault> {
                 "not an e-mail address",
             ));
         }
+    }
+    Ok(())
+}
+
+/// Holds an address to TLS, but on this machine.
+pub(super) fn in_private(url: &str, path: impl Fn() -> Vec<Step>) -> Result<(), Fault> {
+    if url.strip_prefix("http://").is_some_and(|rest| !is_loopback(rest)) {
+        let message = "what is told would travel in clear: use https://".to_owned();
+        return Err(Fault { path: path(), message, hint: None });
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod shown;
 mod torn;
 mod usage;
 pub(super) mod walk;
+pub mod witness;
 
 use std::io;
 use std::path::{Path, PathBuf};

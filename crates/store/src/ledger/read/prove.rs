@@ -46,12 +46,12 @@ pub enum ProofError {
     Read(#[from] ReadError),
     /// Nothing was signed yet.
     #[error(
-        "there is no checkpoint of this store's yet; a door signs one within a second of its first records"
+        "there is no checkpoint of this store's yet; a door signs one within five seconds of its first records"
     )]
     NoCheckpoint,
     /// The record is younger than the checkpoint.
     #[error(
-        "the checkpoint covers {size} records, and record {record} is not one of them; a running door signs the next one within a second"
+        "the checkpoint covers {size} records, and record {record} is not one of them; a running door signs the next one within five seconds"
     )]
     NotCovered {
         /// The record.
@@ -184,14 +184,14 @@ pub fn consistency(data: &DataDir, vault: &Vault, from: u64) -> Result<Consisten
 }
 
 /// The checkpoint as it stands.
-struct Signed {
+pub(super) struct Signed {
     key: String,
-    note: String,
-    size: u64,
+    pub(super) note: String,
+    pub(super) size: u64,
 }
 
 impl Signed {
-    fn read(data: &DataDir, vault: &Vault) -> Result<Self, ProofError> {
+    pub(super) fn read(data: &DataDir, vault: &Vault) -> Result<Self, ProofError> {
         let file = checkpoint_file(&directory(&data.ledger()));
         let note = match read_text(&file, CHECKPOINT_BYTES_MAX) {
             Ok(note) => note,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use surgewall_core::files::read_text;
 use surgewall_core::finding::{Finding, Severity};
 use surgewall_scan::ledger::{
-    Means, NoteKey, PROOF_BYTES_MAX, ProofFault, Shown, Verification, check_proof, verify_all,
-    verify_with,
+    Means, NoteKey, PROOF_BYTES_MAX, ProofFault, Shown, Verification, WitnessKey, check_proof,
+    verify_all, verify_with,
 };
 use surgewall_store::datadir::DataDir;
 use surgewall_store::vault::Vault;
@@ -48,7 +48,9 @@ pub(super) async fn read(place: &Place, asked: &Ledger) -> Result<Verification, 
     let mut progress = Progress::new("checking the ledger", true);
     let mut watch = |reading| progress.step(reading);
     let (key, against) = (asked.key.as_ref(), asked.against.as_deref());
-    let means = Means { vault: vault.as_ref(), key, against };
+    let configured = if dir.is_none() { witness(place) } else { None };
+    let witness = asked.witness.as_ref().or(configured.as_ref());
+    let means = Means { vault: vault.as_ref(), key, against, witness };
     // Without a ledger nothing can be compared: then the file that is missing is named.
     let mut verification = match &records {
         _ if !ledger.exists() && against.is_none() => Verification::of_nothing(),
@@ -65,6 +67,12 @@ fn key(place: &Place, data: &DataDir) -> Result<(Option<Vault>, Option<String>),
         Ok(vault) => Ok((Some(vault), None)),
         Err(fault) => Ok((None, Some(fault.message().to_owned()))),
     }
+}
+
+/// The witness that the configuration names.
+fn witness(place: &Place) -> Option<WitnessKey> {
+    let witness = place.load().ok()?.config.ledger.witness?;
+    Some(WitnessKey::new(witness.key.name(), *witness.key.key()))
 }
 
 /// Where the segments are in a directory that is no data directory.
@@ -154,6 +162,7 @@ pub(super) fn text(verification: &Verification) -> String {
         ("size", crate::show::count(verification.size, "record")),
         ("head", verification.head.clone()),
         ("signed", sum(verification.signed, "record")),
+        ("witnessed", witnessed(verification)),
         ("batches", batches(verification)),
         ("key", verification.key.clone().unwrap_or_else(|| "not known".to_owned())),
     ] {
@@ -165,6 +174,13 @@ pub(super) fn text(verification: &Verification) -> String {
     }
     let _ = writeln!(text, "trust: {}", verification.trust);
     text
+}
+
+/// What a witness saw of it.
+fn witnessed(verification: &Verification) -> String {
+    verification
+        .witnessed
+        .map_or_else(|| "by nobody".to_owned(), |size| crate::show::count(size, "record"))
 }
 
 /// The operator's records, as far as they were compared.
