@@ -63,3 +63,13 @@ export class Letters {
     say('220 here');
   }
 }
+
+/** The fixture of a spec's letters: one mail server for each worker. */
+export const letters = [
+  async ({}, use) => {
+    const kept = await Letters.start();
+    await use(kept);
+    kept.stop();
+  },
+  { scope: 'worker' },
+];

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -23,13 +23,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::door::Door;
-use crate::notify;
+use crate::notify::{self, ATTEMPT_TIMEOUT};
 use crate::ticks::every;
 
 /// How often the witness is asked at most.
 const ASK_INTERVAL: Duration = Duration::from_secs(60);
-/// For a connection, and for an answer.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An answer, in bytes: a signature line has about 150.
 const ANSWER_BYTES_MAX: usize = 16 << 10;
 /// How often in a row it may fail before the operator is told.
@@ -82,15 +80,7 @@ impl Asking {
     pub fn new(witness: Witness) -> Result<Self, String> {
         let address = format!("{}/add-checkpoint", witness.url.trim_end_matches('/'));
         let uri = address.parse().map_err(|_| "it is no address".to_owned())?;
-        let tls = notify::tls().map_err(|error| error.to_string())?;
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(ATTEMPT_TIMEOUT));
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        let https = notify::connector(HttpConnector::new()).map_err(|error| error.to_string())?;
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
         Ok(Self { witness, uri, client, seen: None, failures: 0, told: true })
     }

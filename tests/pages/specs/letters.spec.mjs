@@ -1,18 +1,11 @@
 // Where letters are sent: a code proves the address of a new account, and a link sets a new password.
 import { expect } from '../fixtures.mjs';
-import { Letters } from '../letters.mjs';
+import { letters } from '../letters.mjs';
 import { lookAround } from '../look.mjs';
 import { PASSWORD, send, signIn, test as base } from '../site.mjs';
 
 const test = base.extend({
-  letters: [
-    async ({}, use) => {
-      const letters = await Letters.start();
-      await use(letters);
-      letters.stop();
-    },
-    { scope: 'worker' },
-  ],
+  letters,
   config: [async ({ letters }, use) => use(letters.config), { scope: 'worker' }],
 });
 

@@ -1,19 +1,12 @@
 // What somebody without an account leaves and is told: a report, a key that was found, a subscription to the status
 // page, and a turn on the waiting list.
 import { expect } from '../fixtures.mjs';
-import { Letters } from '../letters.mjs';
+import { letters } from '../letters.mjs';
 import { lookAround } from '../look.mjs';
 import { admin, send, test as base } from '../site.mjs';
 
 const test = base.extend({
-  letters: [
-    async ({}, use) => {
-      const letters = await Letters.start();
-      await use(letters);
-      letters.stop();
-    },
-    { scope: 'worker' },
-  ],
+  letters,
   config: [
     async ({ letters }, use) => use(`${letters.config}[status]\nname = "Example AI"\nsubscribe = true\n`),
     { scope: 'worker' },

@@ -91,7 +91,7 @@ impl AdmissionMetrics {
         );
         registry.register(
             "capacity_work_per_second",
-            "Work that the learnt capacity does in a second: input tokens and twice the output tokens",
+            "Work that the learnt capacity does in a second: input tokens and weighted output tokens",
             self.work.clone(),
         );
         registry.register(

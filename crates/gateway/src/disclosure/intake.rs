@@ -80,6 +80,7 @@ impl Kind {
 }
 
 /// What was typed into the form.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Typed<'a> {
     /// One of [`Kind`].
     pub(crate) kind: &'a str,

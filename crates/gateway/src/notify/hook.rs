@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
-use http::{Method, Request, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use http_body_util::Full;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -20,7 +19,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{MESSAGES_WAITING_MAX, Message, NotifyError, Tally, signature};
+use super::{MESSAGES_WAITING_MAX, Message, NotifyError, Tally};
 
 /// Before each attempt; after the last one a message is lost.
 const PAUSES: [Duration; 5] = [
@@ -31,7 +30,7 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(120),
 ];
 /// For a connection, and the head of an answer.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections are closed after so long.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -91,15 +90,7 @@ pub(super) fn open(
 ) -> Result<(Hook, Worker), NotifyError> {
     let fault = |why: String| NotifyError::Address { url: webhook.url.clone(), why };
     let uri: Uri = webhook.url.parse().map_err(|_| fault("it is no address".to_owned()))?;
-    let tls = tls().map_err(|error| fault(error.to_string()))?;
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_connect_timeout(Some(ATTEMPT_TIMEOUT));
-    let https = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(http);
+    let https = connector(HttpConnector::new()).map_err(|error| fault(error.to_string()))?;
     let client = Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(1)
@@ -117,15 +108,23 @@ pub(super) fn open(
     Ok((hook, Worker { uri, webhook, secret, client, queue, pauses: &PAUSES, tally, ended }))
 }
 
-/// TLS to servers that the public authorities vouch for.
+/// Connections over `http`, and over TLS to servers that the public authorities vouch for.
 ///
 /// # Errors
-/// It has no version that can be used.
-pub(crate) fn tls() -> Result<ClientConfig, rustls::Error> {
+/// TLS has no version that can be used.
+pub(crate) fn connector<R>(
+    mut http: HttpConnector<R>,
+) -> Result<HttpsConnector<HttpConnector<R>>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
     let roots = builder.with_safe_default_protocol_versions()?.with_webpki_roots();
-    Ok(roots.with_no_client_auth())
+    http.enforce_http(false);
+    http.set_connect_timeout(Some(ATTEMPT_TIMEOUT));
+    Ok(HttpsConnectorBuilder::new()
+        .with_tls_config(roots.with_no_client_auth())
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http))
 }
 
 /// How an attempt ended.
@@ -188,19 +187,7 @@ impl Worker {
 
     /// One attempt. A redirect is a failure: nobody else is told what is for this address.
     async fn attempt(&self, message: &Message, clock: &Clock) -> Attempt {
-        let seconds = clock.now().seconds();
-        let signed = signature(&self.secret, &message.id, seconds, &message.body);
-        let mut request = Request::new(Full::new(message.body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static("surgewall"));
-        headers.insert("webhook-timestamp", HeaderValue::from(seconds));
-        for (name, value) in [("webhook-id", &message.id), ("webhook-signature", &signed)] {
-            let Ok(value) = HeaderValue::from_str(value) else { continue };
-            headers.insert(name, value);
-        }
+        let request = message.request(self.uri.clone(), &self.secret, clock.now());
         match timeout(ATTEMPT_TIMEOUT, self.client.request(request)).await {
             Err(_) => Attempt::Failed("no answer in time".to_owned()),
             Ok(Err(error)) => Attempt::Failed(error.to_string()),
@@ -229,7 +216,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    use super::super::Fates;
+    use super::super::{Fates, signature};
     use super::*;
 
     const AT_ONCE: [Duration; 3] = [Duration::ZERO; 3];

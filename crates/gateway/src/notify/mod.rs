@@ -4,26 +4,26 @@
 
 mod budget;
 mod hook;
+mod message;
 mod sign;
 mod tally;
 
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::config::notify::{self as section, NotifyEvent};
 use surgewall_core::finding::Severity;
 use surgewall_core::incident::{IncidentEvent, Step};
-use surgewall_core::random;
 use surgewall_identity::mail::Letter;
 use surgewall_store::findings::FindingView;
 use surgewall_store::ocsf::Taker;
 
 use self::budget::Budgets;
-pub(crate) use self::hook::tls;
+pub(crate) use self::hook::{ATTEMPT_TIMEOUT, connector};
 use self::hook::{Hook, Worker};
+pub(crate) use self::message::Message;
 pub use self::sign::{SIGNATURE_VERSION, signature};
 pub use self::tally::Fates;
 use self::tally::Tally;
@@ -49,21 +49,6 @@ pub struct Addresses {
     hooks: Vec<Hook>,
     workers: Mutex<Vec<Worker>>,
     email: Vec<String>,
-}
-
-/// One thing that is told.
-#[derive(Clone, Debug)]
-struct Message {
-    /// The same at each attempt: who gets it twice can tell.
-    id: String,
-    body: Bytes,
-}
-
-impl Message {
-    fn new(kind: &str, at: Timestamp, data: &Value) -> Self {
-        let body = json!({"type": kind, "timestamp": at.to_string(), "data": data});
-        Self { id: format!("msg_{}", random::base62(22)), body: Bytes::from(body.to_string()) }
-    }
 }
 
 /// An address of `[notify]` that cannot be used.

@@ -19,7 +19,7 @@ use crate::disclosure::security_txt;
 
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Page {
+struct Page<'a> {
     frame: Frame,
     error: String,
     /// What the report is called that was taken; empty before.
@@ -28,18 +28,9 @@ struct Page {
     policy: String,
     kinds: [Kind; 4],
     /// What was typed before and not taken.
-    typed: Kept,
+    typed: Typed<'a>,
     ticket: String,
     form: bool,
-}
-
-/// What stands in the form when it opens.
-#[derive(Default)]
-struct Kept {
-    kind: String,
-    title: String,
-    text: String,
-    reply: String,
 }
 
 /// A way to reach the operator.
@@ -53,7 +44,7 @@ fn contact(address: &str) -> Contact {
     Contact { shown: shown.unwrap_or(address).to_owned(), address: address.to_owned() }
 }
 
-fn empty(visit: &Visit<'_>) -> Page {
+fn empty<'a>(visit: &Visit<'_>) -> Page<'a> {
     let section = &visit.arrival.policy.config.disclosure;
     Page {
         frame: Frame::outside(visit, "Report a problem"),
@@ -62,7 +53,7 @@ fn empty(visit: &Visit<'_>) -> Page {
         contacts: section.contact.iter().map(String::as_str).map(contact).collect(),
         policy: section.policy.clone().unwrap_or_default(),
         kinds: Kind::ALL,
-        typed: Kept::default(),
+        typed: Typed::default(),
         ticket: intake::ticket(visit.door, visit.network()),
         form: section.intake,
     }
@@ -111,13 +102,7 @@ fn failed(error: InboxError) -> Refusal {
 
 fn not_taken(visit: &Visit<'_>, typed: &Typed<'_>, why: &NotTaken) -> Result<Response, Refusal> {
     let again = |status, error: &str| {
-        let typed = Kept {
-            kind: typed.kind.to_owned(),
-            title: typed.title.to_owned(),
-            text: typed.text.to_owned(),
-            reply: typed.reply.to_owned(),
-        };
-        plain(&Page { error: error.to_owned(), typed, ..empty(visit) }).with_status(status)
+        plain(&Page { error: error.to_owned(), typed: *typed, ..empty(visit) }).with_status(status)
     };
     match why {
         NotTaken::Form(words) => again(StatusCode::UNPROCESSABLE_ENTITY, words),

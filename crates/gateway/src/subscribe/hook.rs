@@ -5,14 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
-use http::{Method, Request, Uri};
+use http::Uri;
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
@@ -24,11 +22,7 @@ use tokio::time::timeout;
 use tower::Service;
 
 use super::reach;
-use super::words::Message;
-use crate::notify::{self, signature};
-
-/// For a connection, and the head of an answer.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::notify::{self, ATTEMPT_TIMEOUT, Message};
 
 /// Sends requests where strangers may have them sent.
 #[derive(Clone)]
@@ -75,14 +69,7 @@ impl Caller {
     pub(super) fn new(listed: &[IpNet]) -> Result<Self, rustls::Error> {
         let listed: Arc<[IpNet]> = listed.into();
         let guarded = Guarded { resolver: GaiResolver::new(), listed: listed.clone() };
-        let mut http = HttpConnector::new_with_resolver(guarded);
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(ATTEMPT_TIMEOUT));
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(notify::tls()?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        let https = notify::connector(HttpConnector::new_with_resolver(guarded))?;
         // Every request is to somebody else: no connection is kept.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
         Ok(Self { client, listed })
@@ -100,19 +87,7 @@ impl Caller {
             return false;
         }
         let Ok(uri) = subscriber.address.parse::<Uri>() else { return false };
-        let seconds = clock.now().seconds();
-        let signed = signature(&subscriber.secret, &message.id, seconds, &message.body);
-        let mut request = Request::new(Full::new(message.body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static("surgewall"));
-        headers.insert("webhook-timestamp", HeaderValue::from(seconds));
-        for (name, value) in [("webhook-id", &message.id), ("webhook-signature", &signed)] {
-            let Ok(value) = HeaderValue::from_str(value) else { continue };
-            headers.insert(HeaderName::from_static(name), value);
-        }
+        let request = message.request(uri, &subscriber.secret, clock.now());
         let answer = timeout(ATTEMPT_TIMEOUT, self.client.request(request)).await;
         matches!(answer, Ok(Ok(answer)) if answer.status().is_success())
     }

@@ -1,26 +1,18 @@
 //! What subscribers are sent: what the status page tells, and nothing else.
 
-use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 use surgewall_core::clock::Timestamp;
 use surgewall_core::config::Config;
 use surgewall_core::digest::{hex, sha256};
 use surgewall_core::figures::minute;
-use surgewall_core::random;
 use surgewall_store::subscribers::Subscriber;
 
 use super::Links;
+use crate::notify::Message;
 use crate::status::stories::{Stories, Update};
 
 /// Updates that one letter or request tells; the newest.
 pub(super) const UPDATES_TOLD_MAX: usize = 20;
-
-/// A request's id and body.
-#[derive(Clone, Debug)]
-pub(super) struct Message {
-    pub(super) id: String,
-    pub(super) body: Bytes,
-}
 
 /// One thing that was said, and of what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,26 +23,21 @@ pub(super) struct Said<'a> {
     update: &'a Update,
 }
 
+/// Everything that was said.
+fn all(stories: &Stories) -> impl Iterator<Item = Said<'_>> {
+    let incidents = stories.incidents.iter();
+    let incidents = incidents.map(|one| ("incident", &one.id, &one.title, &one.updates));
+    let maintenances = stories.maintenances.iter();
+    let maintenances = maintenances.map(|one| ("maintenance", &one.id, &one.title, &one.updates));
+    incidents.chain(maintenances).flat_map(|(kind, id, title, updates)| {
+        updates.iter().map(move |update| Said { kind, id: id.as_str(), title, update })
+    })
+}
+
 /// What was said after `told_at`, up to `until`; the oldest first.
 pub(super) fn since(stories: &Stories, told_at: Timestamp, until: Timestamp) -> Vec<Said<'_>> {
-    let incidents = stories.incidents.iter().flat_map(|one| {
-        one.updates.iter().map(|update| Said {
-            kind: "incident",
-            id: one.id.as_str(),
-            title: &one.title,
-            update,
-        })
-    });
-    let maintenances = stories.maintenances.iter().flat_map(|one| {
-        one.updates.iter().map(|update| Said {
-            kind: "maintenance",
-            id: one.id.as_str(),
-            title: &one.title,
-            update,
-        })
-    });
     let is_new = |said: &Said<'_>| said.update.at > told_at && said.update.at <= until;
-    let mut said: Vec<_> = incidents.chain(maintenances).filter(is_new).collect();
+    let mut said: Vec<_> = all(stories).filter(is_new).collect();
     said.sort_by_key(|one| one.update.at);
     let old = said.len().saturating_sub(UPDATES_TOLD_MAX);
     said.split_off(old)
@@ -58,9 +45,7 @@ pub(super) fn since(stories: &Stories, told_at: Timestamp, until: Timestamp) -> 
 
 /// When something was last said.
 pub(super) fn newest(stories: &Stories) -> Option<Timestamp> {
-    let incidents = stories.incidents.iter().flat_map(|one| &one.updates);
-    let maintenances = stories.maintenances.iter().flat_map(|one| &one.updates);
-    incidents.chain(maintenances).map(|update| update.at).max()
+    all(stories).map(|said| said.update.at).max()
 }
 
 /// A letter's subject and text.
@@ -104,7 +89,7 @@ pub(super) fn update(
     let ids: Vec<_> = said.iter().map(|one| one.update.id.as_str()).collect();
     let named = format!("{:032x} {}", subscriber.id, ids.join(" "));
     let id = format!("msg_{}", &hex(&sha256(named.as_bytes()))[..32]);
-    Message { id, body: body("status.updated", now, &json!({"page": url, "updates": updates})) }
+    Message::with_id(id, "status.updated", now, &json!({"page": url, "updates": updates}))
 }
 
 /// A request that asks its address to confirm.
@@ -113,12 +98,7 @@ pub(super) fn confirm(config: &Config, links: &Links, now: Timestamp) -> Message
         "page": config.status.name, "confirm_url": links.confirm.expose(),
         "unsubscribe_url": links.end.expose(),
     });
-    let id = format!("msg_{}", random::base62(22));
-    Message { id, body: body("subscription.confirm", now, &data) }
-}
-
-fn body(kind: &str, now: Timestamp, data: &Value) -> Bytes {
-    Bytes::from(json!({"type": kind, "timestamp": now.to_string(), "data": data}).to_string())
+    Message::new("subscription.confirm", now, &data)
 }
 
 #[cfg(test)]

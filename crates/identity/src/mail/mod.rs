@@ -129,7 +129,7 @@ impl MailTally {
 #[derive(Clone)]
 pub struct Mailer {
     first: mpsc::Sender<Message>,
-    sign_up: mpsc::Sender<Message>,
+    later: mpsc::Sender<Message>,
     from: Mailbox,
     service: Arc<str>,
     recipients: Arc<Mutex<Asked>>,
@@ -141,7 +141,7 @@ pub struct Mailer {
 #[derive(Default)]
 struct Asked {
     first: Recipients,
-    sign_up: Recipients,
+    later: Recipients,
 }
 
 /// A letter that has its place in the queue: dropped, it is not sent.
@@ -187,12 +187,12 @@ impl Mailer {
         }
         let transport = transport(config, &from)?;
         let (first, first_out) = mpsc::channel(QUEUE_MAX);
-        let (sign_up, sign_up_out) = mpsc::channel(QUEUE_MAX);
+        let (later, later_out) = mpsc::channel(QUEUE_MAX);
         let counters = Arc::clone(&tally.0);
-        let worker = MailWorker::new(transport, first_out, sign_up_out, Arc::clone(&counters));
+        let worker = MailWorker::new(transport, first_out, later_out, Arc::clone(&counters));
         let service = Arc::from(config.service.as_str());
         let recipients = Arc::default();
-        Ok((Self { first, sign_up, from, service, recipients, counters }, worker))
+        Ok((Self { first, later, from, service, recipients, counters }, worker))
     }
 
     /// Puts `letter` to `to` into the queue. How long this takes, and what it
@@ -224,19 +224,19 @@ impl Mailer {
     #[must_use]
     pub fn counts(&self) -> MailCounts {
         let waiting = |queue: &mpsc::Sender<Message>| queue.max_capacity() - queue.capacity();
-        MailTally(Arc::clone(&self.counters)).counts(waiting(&self.first) + waiting(&self.sign_up))
+        MailTally(Arc::clone(&self.counters)).counts(waiting(&self.first) + waiting(&self.later))
     }
 
     fn queue(&self, to: &str, letter: &Letter<'_>, now: Timestamp) -> Result<Reserved, MailError> {
         let address = parse_address(to)?;
         let message = self.message(address, letter, now)?;
         let can_wait = letter.can_wait();
-        let queue = if can_wait { &self.sign_up } else { &self.first };
+        let queue = if can_wait { &self.later } else { &self.first };
         let place = queue.clone().try_reserve_owned();
         let place = place.map_err(|_: TrySendError<mpsc::Sender<Message>>| MailError::Full)?;
         if letter.is_asked_by_strangers() {
             let mut asked = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
-            let asked = if can_wait { &mut asked.sign_up } else { &mut asked.first };
+            let asked = if can_wait { &mut asked.later } else { &mut asked.first };
             asked.take(to, now).map_err(|_| MailError::TooMany)?;
         }
         Ok(Reserved { place, message })

@@ -26,7 +26,7 @@ type Transport = AsyncSmtpTransport<Tokio1Executor>;
 pub struct MailWorker {
     transport: Transport,
     first: mpsc::Receiver<Message>,
-    sign_up: mpsc::Receiver<Message>,
+    later: mpsc::Receiver<Message>,
     counters: Arc<Counters>,
     retry_first: Duration,
 }
@@ -35,10 +35,10 @@ impl MailWorker {
     pub(super) fn new(
         transport: Transport,
         first: mpsc::Receiver<Message>,
-        sign_up: mpsc::Receiver<Message>,
+        later: mpsc::Receiver<Message>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { transport, first, sign_up, counters, retry_first: RETRY_FIRST }
+        Self { transport, first, later, counters, retry_first: RETRY_FIRST }
     }
 
     /// Sends until every mailer is dropped and the queue is empty.
@@ -71,7 +71,7 @@ impl MailWorker {
         tokio::select! {
             biased;
             Some(message) = self.first.recv() => Some(message),
-            Some(message) = self.sign_up.recv() => Some(message),
+            Some(message) = self.later.recv() => Some(message),
             else => None,
         }
     }

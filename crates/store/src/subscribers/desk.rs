@@ -159,10 +159,10 @@ impl<'a, S: SubscriberStore> Subscribers<'a, S> {
     }
 
     /// Who is to be told of what was said up to `said_at`, by their ids from after
-    /// `after` on. One that does not open is left out, and said.
+    /// `after` on.
     ///
     /// # Errors
-    /// The store failed.
+    /// The store failed, or one does not open.
     pub async fn due(
         &self,
         said_at: Timestamp,

@@ -52,15 +52,9 @@ impl Checkpoint {
         let signed = format!("{text}\n");
         let ours = key_id(origin, key);
         let is_signed = signatures.lines().any(|line| {
-            let words = line.strip_prefix("\u{2014} ").and_then(|rest| rest.split_once(' '));
-            let Some((name, signature)) = words else { return false };
-            let Ok(bytes) = STANDARD.decode(signature) else { return false };
-            name == origin
-                && bytes.strip_prefix(ours.as_slice()).is_some_and(|signature| {
-                    UnparsedPublicKey::new(&ED25519, key)
-                        .verify(signed.as_bytes(), signature)
-                        .is_ok()
-                })
+            signature_of(line, origin, ours).is_some_and(|signature| {
+                UnparsedPublicKey::new(&ED25519, key).verify(signed.as_bytes(), &signature).is_ok()
+            })
         });
         let mut lines = text.lines();
         let (named, size, root) = (lines.next()?, lines.next()?, lines.next()?);
@@ -68,6 +62,13 @@ impl Checkpoint {
         let checkpoint = Self { origin: named.to_owned(), size: size.parse().ok()?, root };
         (is_signed && named == origin).then_some(checkpoint)
     }
+}
+
+/// What follows the key's id in a signature line, if it is of this name and key.
+pub(crate) fn signature_of(line: &str, name: &str, id: [u8; 4]) -> Option<Vec<u8>> {
+    let (named, encoded) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+    let bytes = STANDARD.decode(encoded).ok().filter(|_| named == name)?;
+    Some(bytes.strip_prefix(&id)?.to_vec())
 }
 
 /// The verifier key as tools for signed notes take it: `NAME+KEY_ID+BASE64(type | key)`

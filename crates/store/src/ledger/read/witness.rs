@@ -16,7 +16,7 @@ use surgewall_core::files::read_text;
 
 use super::prove::{ProofError, Signed};
 use crate::datadir::{DataDir, write_atomic};
-use crate::ledger::log::note::{CHECKPOINT_BYTES_MAX, Checkpoint};
+use crate::ledger::log::note::{CHECKPOINT_BYTES_MAX, Checkpoint, signature_of};
 use crate::ledger::log::paths::Paths;
 use crate::ledger::log::{directory, origin};
 use crate::vault::Vault;
@@ -71,17 +71,10 @@ impl Submission {
 
 /// Whether `line` is a signature of the checkpoint `text` by `key`, with its time.
 fn is_cosigned(text: &str, line: &str, key: &WitnessKey) -> bool {
-    let words = line.strip_prefix("\u{2014} ").and_then(|rest| rest.split_once(' '));
-    let Some((name, encoded)) = words else { return false };
-    let Ok(bytes) = STANDARD.decode(encoded) else { return false };
-    let Some((at, signature)) =
-        bytes.strip_prefix(key.id().as_slice()).and_then(<[u8]>::split_first_chunk::<8>)
-    else {
-        return false;
-    };
+    let Some(bytes) = signature_of(line, key.name(), key.id()) else { return false };
+    let Some((at, signature)) = bytes.split_first_chunk::<8>() else { return false };
     let signed = format!("cosignature/v1\ntime {}\n{text}", u64::from_be_bytes(*at));
-    let verifies = UnparsedPublicKey::new(&ED25519, key.key()).verify(signed.as_bytes(), signature);
-    name == key.name() && verifies.is_ok()
+    UnparsedPublicKey::new(&ED25519, key.key()).verify(signed.as_bytes(), signature).is_ok()
 }
 
 /// Where the checkpoint that was countersigned last is kept.
